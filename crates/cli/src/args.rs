@@ -1,0 +1,276 @@
+//! The command line: names that scripts rely on.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Run open language models on your own machine and see where they look.
+#[derive(Parser, Debug)]
+#[command(name = "lookback", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Answer one prompt
+    Run(RunArgs),
+    /// Talk with a model
+    Chat(ChatArgs),
+    /// Show the tokens of a text
+    Tokenize(TokenizeArgs),
+    /// How likely a model finds a text
+    Score(ScoreArgs),
+    /// Measure the speed of a model on this machine
+    Bench(BenchArgs),
+    /// List the models that can be named with -m
+    Models(JsonArgs),
+    /// Download a model
+    Pull(PullArgs),
+    /// Describe a model
+    Show(ShowArgs),
+    /// Delete a downloaded model
+    Rm(RmArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct JsonArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Which model, and how its file is read.
+#[derive(Args, Debug)]
+pub(crate) struct ModelArgs {
+    /// GGUF file, first part of a split one, Hugging Face folder, or a name from `lookback models`
+    #[arg(short, long, value_name = "MODEL", default_value = crate::hub::DEFAULT_MODEL)]
+    pub(crate) model: String,
+    /// Read the whole file into memory instead of mapping it
+    #[arg(long)]
+    pub(crate) no_mmap: bool,
+}
+
+/// How the model is run.
+#[derive(Args, Debug)]
+pub(crate) struct RuntimeArgs {
+    /// Threads [default: the physical cores that this process may use]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
+    /// Dequantise weights to f32 and compute in f32: slow, the oracle
+    #[arg(long)]
+    pub(crate) exact: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CacheArgs {
+    /// Context in tokens [default: what the model was trained for]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) ctx: Option<u32>,
+    /// How keys and values are stored
+    #[arg(long, value_name = "TYPE", default_value = "f16")]
+    pub(crate) kv: KvArg,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum, PartialEq, Eq)]
+#[value(rename_all = "snake_case")]
+pub(crate) enum KvArg {
+    F32,
+    F16,
+    #[value(name = "q8_0")]
+    Q8_0,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SamplingArgs {
+    /// Most tokens to write [default: until the model stops or the context is full]
+    #[arg(short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) n: Option<u32>,
+    /// 0 always takes the likeliest token
+    #[arg(long, value_name = "T")]
+    pub(crate) temperature: Option<f32>,
+    /// Keep the K likeliest tokens (0: all)
+    #[arg(long, value_name = "K")]
+    pub(crate) top_k: Option<u32>,
+    /// Keep the likeliest tokens that together reach P
+    #[arg(long, value_name = "P")]
+    pub(crate) top_p: Option<f32>,
+    /// Drop tokens below P times the likeliest
+    #[arg(long, value_name = "P")]
+    pub(crate) min_p: Option<f32>,
+    /// Divide the logits of tokens already written (1: off)
+    #[arg(long, value_name = "R")]
+    pub(crate) repeat_penalty: Option<f32>,
+    /// Subtract from the logits of tokens already written
+    #[arg(long, value_name = "A", allow_negative_numbers = true)]
+    pub(crate) presence_penalty: Option<f32>,
+    /// Subtract for every time a token was written
+    #[arg(long, value_name = "A", allow_negative_numbers = true)]
+    pub(crate) frequency_penalty: Option<f32>,
+    /// Add B to the logit of token ID; can be given several times
+    #[arg(long, value_name = "ID=B", value_parser = parse_bias, allow_hyphen_values = true)]
+    pub(crate) logit_bias: Vec<(u32, f32)>,
+    /// Same seed, same answer [default: a new one each time]
+    #[arg(long, value_name = "S")]
+    pub(crate) seed: Option<u64>,
+    /// Stop before this text; can be given several times
+    #[arg(long, value_name = "S", allow_hyphen_values = true)]
+    pub(crate) stop: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RunArgs {
+    /// The prompt; `-` reads standard input. With -f it follows the file's text
+    pub(crate) prompt: Option<String>,
+    /// Read the prompt from a file
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Continue the prompt as plain text, without the chat template
+    #[arg(long, conflicts_with = "system")]
+    pub(crate) raw: bool,
+    /// System prompt
+    #[arg(long, value_name = "S")]
+    pub(crate) system: Option<String>,
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    #[command(flatten)]
+    pub(crate) runtime: RuntimeArgs,
+    #[command(flatten)]
+    pub(crate) cache: CacheArgs,
+    #[command(flatten)]
+    pub(crate) sampling: SamplingArgs,
+    #[command(flatten)]
+    pub(crate) output: JsonArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ChatArgs {
+    /// System prompt
+    #[arg(long, value_name = "S")]
+    pub(crate) system: Option<String>,
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    #[command(flatten)]
+    pub(crate) runtime: RuntimeArgs,
+    #[command(flatten)]
+    pub(crate) cache: CacheArgs,
+    #[command(flatten)]
+    pub(crate) sampling: SamplingArgs,
+    /// Print one JSON object an answer
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A text from the command line, a file or standard input.
+#[derive(Args, Debug)]
+pub(crate) struct TextArgs {
+    /// The text; `-` reads standard input
+    pub(crate) text: Option<String>,
+    /// Read the text from a file
+    #[arg(short, long, value_name = "FILE", conflicts_with = "text")]
+    pub(crate) file: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct TokenizeArgs {
+    #[command(flatten)]
+    pub(crate) text: TextArgs,
+    /// Text may name special tokens
+    #[arg(long)]
+    pub(crate) special: bool,
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    #[command(flatten)]
+    pub(crate) output: JsonArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ScoreArgs {
+    #[command(flatten)]
+    pub(crate) text: TextArgs,
+    /// Token ids instead of a text, e.g. 1,2,3
+    #[arg(long, value_name = "IDS", value_delimiter = ',', conflicts_with_all = ["text", "file"])]
+    pub(crate) ids: Vec<u32>,
+    /// Logits of the last position to show
+    #[arg(long, value_name = "K", default_value_t = 16)]
+    pub(crate) top: usize,
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    #[command(flatten)]
+    pub(crate) runtime: RuntimeArgs,
+    #[command(flatten)]
+    pub(crate) cache: CacheArgs,
+    #[command(flatten)]
+    pub(crate) output: JsonArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct BenchArgs {
+    /// Prompt tokens (0: no prompt test)
+    #[arg(short, value_name = "N", default_value_t = 512)]
+    pub(crate) p: usize,
+    /// Tokens to decode (0: no decode test)
+    #[arg(short, value_name = "N", default_value_t = 64)]
+    pub(crate) n: usize,
+    /// Depths: tokens already in the cache
+    #[arg(short, value_name = "N,...", value_delimiter = ',', default_value = "0")]
+    pub(crate) d: Vec<usize>,
+    /// How keys and values are stored
+    #[arg(long, value_name = "TYPE,...", value_delimiter = ',', default_value = "f16")]
+    pub(crate) kv: Vec<KvArg>,
+    /// Repetitions; the median counts
+    #[arg(short, value_name = "N", default_value_t = 3)]
+    pub(crate) r: usize,
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    #[command(flatten)]
+    pub(crate) runtime: RuntimeArgs,
+    #[command(flatten)]
+    pub(crate) output: JsonArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PullArgs {
+    /// A name from `lookback models`, or hf:owner/repo/file.gguf
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) output: JsonArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ShowArgs {
+    /// A model as for -m
+    #[arg(default_value = crate::hub::DEFAULT_MODEL)]
+    pub(crate) model: String,
+    /// List every tensor
+    #[arg(long)]
+    pub(crate) tensors: bool,
+    #[command(flatten)]
+    pub(crate) output: JsonArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RmArgs {
+    /// A downloaded model
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) output: JsonArgs,
+}
+
+impl KvArg {
+    pub(crate) fn kv_type(self) -> model::KvType {
+        match self {
+            KvArg::F32 => model::KvType::F32,
+            KvArg::F16 => model::KvType::F16,
+            KvArg::Q8_0 => model::KvType::Q8_0,
+        }
+    }
+}
+
+fn parse_bias(text: &str) -> Result<(u32, f32), String> {
+    let (id, bias) = text.split_once('=').ok_or("expected ID=BIAS, e.g. 42=-5")?;
+    let id = id.trim().parse().map_err(|_| format!("{id:?} is not a token id"))?;
+    let bias = bias.trim().parse().map_err(|_| format!("{bias:?} is not a number"))?;
+    Ok((id, bias))
+}

@@ -1,0 +1,320 @@
+//! `lookback chat`: a conversation in the terminal.
+
+use std::io::IsTerminal as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use engine::{Engine, FinishReason, Loaded, Message, SpecialText};
+use rustyline::error::ReadlineError;
+use rustyline::{Config, DefaultEditor};
+use serde::{Deserialize, Serialize};
+
+use crate::args::ChatArgs;
+use crate::generate::{Answer, Timings, closing_line, generate};
+use crate::interrupt::Interrupt;
+use crate::open::{self, Show};
+
+const HELP: &str = "\
+/system TEXT   set the system prompt (nothing: show it)
+/regen         another answer to the last message
+/clear         forget the conversation
+/save FILE     write the conversation as JSON
+/load FILE     continue a saved conversation
+/stats         numbers of the last answer
+/exit          leave (also Ctrl-D)
+A line that ends in \\ goes on in the next one; \"\"\" begins and ends a block of lines.
+Ctrl-C stops an answer.";
+
+/// What a line at the prompt asks for.
+#[derive(Debug, PartialEq)]
+enum Input<'a> {
+    Message(&'a str),
+    Help,
+    System(Option<&'a str>),
+    Regen,
+    Clear,
+    Save(&'a str),
+    Load(&'a str),
+    Stats,
+    Exit,
+    Unknown(&'a str),
+}
+
+#[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
+struct Turn {
+    role: String,
+    content: String,
+}
+
+#[derive(Serialize)]
+struct AnswerJson<'a> {
+    text: &'a str,
+    finish_reason: FinishReason,
+    timings: Timings,
+    kv_bytes: usize,
+}
+
+struct Chat<'a> {
+    args: &'a ChatArgs,
+    loaded: &'a Loaded,
+    engine: Engine,
+    interrupt: Interrupt,
+    load_ms: f64,
+    system: Option<String>,
+    turns: Vec<Turn>,
+    last: Option<Answer>,
+}
+
+pub(crate) fn chat(args: &ChatArgs) -> Result<ExitCode> {
+    let interrupt = Interrupt::install()?;
+    let show = if args.json { Show::Nothing } else { Show::Progress };
+    let opened = open::open(&args.model, open::arithmetic(&args.runtime), show, &interrupt)?;
+    let engine = open::engine(&opened.loaded, &args.runtime, &args.cache)?;
+    if opened.loaded.template.is_none() {
+        eprintln!("note: this model has no chat template; it continues plain text");
+    }
+    let mut chat = Chat {
+        args,
+        loaded: &opened.loaded,
+        engine,
+        interrupt,
+        load_ms: opened.load_ms,
+        system: args.system.clone(),
+        turns: Vec::new(),
+        last: None,
+    };
+    if std::io::stdin().is_terminal() {
+        eprintln!("{}  (/help for commands, Ctrl-D to leave)\n", args.model.model);
+    }
+    let config = Config::builder().auto_add_history(true).build();
+    let mut editor: DefaultEditor = rustyline::Editor::with_config(config)?;
+    while let Some(text) = read_message(&mut editor)? {
+        let input = parse(&text);
+        if input == Input::Exit {
+            break;
+        }
+        // A mistake in a command or a context that is full ends the turn, not the conversation.
+        if let Err(err) = chat.handle(input) {
+            eprintln!("error: {err:#}");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One message: a line, several joined by `\`, or a `"""` block. `None` at the end of input.
+fn read_message(editor: &mut DefaultEditor) -> Result<Option<String>> {
+    let mut text = String::new();
+    let mut in_block = false;
+    loop {
+        let prompt = if text.is_empty() && !in_block { "> " } else { ". " };
+        let line = match editor.readline(prompt) {
+            Ok(line) => line,
+            Err(ReadlineError::Interrupted) => {
+                (text, in_block) = (String::new(), false);
+                continue;
+            }
+            Err(ReadlineError::Eof) => return Ok(None),
+            Err(err) => return Err(err).context("cannot read from the terminal"),
+        };
+        if line.trim() == "\"\"\"" {
+            if in_block {
+                return Ok(Some(text));
+            }
+            in_block = true;
+        } else if in_block {
+            text.push_str(&line);
+            text.push('\n');
+        } else if let Some(line) = line.strip_suffix('\\') {
+            text.push_str(line);
+            text.push('\n');
+        } else {
+            text.push_str(&line);
+            if !text.trim().is_empty() {
+                return Ok(Some(text));
+            }
+        }
+    }
+}
+
+fn parse(text: &str) -> Input<'_> {
+    let text = text.trim();
+    let Some(command) = text.strip_prefix('/') else { return Input::Message(text) };
+    let (name, rest) = command.split_once(char::is_whitespace).unwrap_or((command, ""));
+    let rest = rest.trim();
+    match (name, rest.is_empty()) {
+        ("help" | "?", true) => Input::Help,
+        ("system", empty) => Input::System((!empty).then_some(rest)),
+        ("regen", true) => Input::Regen,
+        ("clear", true) => Input::Clear,
+        ("save", false) => Input::Save(rest),
+        ("load", false) => Input::Load(rest),
+        ("stats", true) => Input::Stats,
+        ("exit" | "quit" | "bye", true) => Input::Exit,
+        _ => Input::Unknown(text),
+    }
+}
+
+impl Chat<'_> {
+    fn handle(&mut self, input: Input<'_>) -> Result<()> {
+        match input {
+            Input::Message(text) => {
+                self.turns.push(Turn { role: "user".into(), content: text.into() });
+                self.answer()
+            }
+            Input::Regen => {
+                let keep = self.turns.iter().rposition(|turn| turn.role == "user");
+                let Some(last) = keep else { bail!("there is no message to answer again") };
+                self.turns.truncate(last + 1);
+                self.answer()
+            }
+            Input::Help => {
+                eprintln!("{HELP}");
+                Ok(())
+            }
+            Input::System(Some(text)) => {
+                self.system = Some(text.into());
+                Ok(())
+            }
+            Input::System(None) => {
+                eprintln!("{}", self.system.as_deref().unwrap_or("(no system prompt)"));
+                Ok(())
+            }
+            Input::Clear => {
+                self.turns.clear();
+                Ok(())
+            }
+            Input::Save(path) => save(Path::new(path), self.system.as_deref(), &self.turns),
+            Input::Load(path) => {
+                (self.system, self.turns) = load(Path::new(path))?;
+                eprintln!("{} messages", self.turns.len());
+                Ok(())
+            }
+            Input::Stats => {
+                let last = self.last.as_ref().context("there is no answer yet")?;
+                eprintln!("{}", closing_line(last));
+                Ok(())
+            }
+            Input::Unknown(text) => bail!("{text:?} is not a command; /help lists them"),
+            Input::Exit => Ok(()),
+        }
+    }
+
+    /// Answers the conversation so far. On an error the last message is taken back.
+    fn answer(&mut self) -> Result<()> {
+        let result = self.generate();
+        match result {
+            Ok(answer) => {
+                let content = answer.text.clone();
+                self.turns.push(Turn { role: "assistant".into(), content });
+                self.last = Some(answer);
+                Ok(())
+            }
+            Err(err) => {
+                self.turns.pop();
+                Err(err)
+            }
+        }
+    }
+
+    fn generate(&mut self) -> Result<Answer> {
+        self.interrupt.reset();
+        let prompt = self.encode()?;
+        let request = self.args.sampling.request(prompt);
+        let mut stdout: Box<dyn std::io::Write> = match self.args.json {
+            true => Box::new(std::io::sink()),
+            false => Box::new(std::io::stdout()),
+        };
+        let show = if self.args.json { Show::Nothing } else { Show::Progress };
+        let answer = generate(&mut self.engine, request, show, &self.interrupt, &mut stdout);
+        self.interrupt.reset();
+        let answer = answer?;
+        if self.args.json {
+            let json = AnswerJson {
+                text: &answer.text,
+                finish_reason: answer.finish_reason,
+                timings: Timings::of(&answer, self.load_ms),
+                kv_bytes: answer.kv_bytes,
+            };
+            println!("{}", serde_json::to_string(&json)?);
+        } else {
+            println!("\n");
+        }
+        Ok(answer)
+    }
+
+    fn encode(&self) -> Result<Vec<u32>> {
+        let system = self.system.as_deref();
+        if self.loaded.template.is_some() {
+            let turns = self.turns.iter().map(|turn| Message::new(&turn.role, &turn.content));
+            let messages: Vec<_> = system.map(Message::system).into_iter().chain(turns).collect();
+            return Ok(self.loaded.encode_chat(&messages)?);
+        }
+        let turns = self.turns.iter().map(|turn| turn.content.as_str());
+        let parts: Vec<_> = system.into_iter().chain(turns).collect();
+        Ok(self.loaded.tokenizer.encode_prompt(&parts.join("\n"), SpecialText::AsText))
+    }
+}
+
+/// Written beside and renamed: a full disk or a Ctrl-C leaves the old file.
+fn save(path: &Path, system: Option<&str>, turns: &[Turn]) -> Result<()> {
+    let system =
+        system.map(|content| Turn { role: "system".into(), content: content.to_owned() });
+    let all: Vec<_> = system.iter().chain(turns).collect();
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    let write = || -> Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(dir.unwrap_or(Path::new(".")))?;
+        serde_json::to_writer_pretty(&mut file, &all)?;
+        file.persist(path)?;
+        Ok(())
+    };
+    write().with_context(|| format!("cannot save to {}", path.display()))
+}
+
+fn load(path: &Path) -> Result<(Option<String>, Vec<Turn>)> {
+    let read = || -> Result<Vec<Turn>> { Ok(serde_json::from_slice(&std::fs::read(path)?)?) };
+    let mut turns = read()
+        .with_context(|| format!("{}: not a conversation saved by /save", path.display()))?;
+    let has_system = turns.first().is_some_and(|turn| turn.role == "system");
+    let system = has_system.then(|| turns.remove(0).content);
+    for turn in &turns {
+        if !["user", "assistant"].contains(&turn.role.as_str()) {
+            bail!("{}: role {:?}: expected user or assistant", path.display(), turn.role);
+        }
+    }
+    Ok((system, turns))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_messages_or_commands() {
+        let check = |text, expected| assert_eq!(parse(text), expected);
+        check("hello /help", Input::Message("hello /help"));
+        check(" /help ", Input::Help);
+        check("/system", Input::System(None));
+        check("/system Be brief.", Input::System(Some("Be brief.")));
+        check("/save a b.json", Input::Save("a b.json"));
+        check("/save", Input::Unknown("/save"));
+        check("/exit", Input::Exit);
+        check("/exit now", Input::Unknown("/exit now"));
+        check("/nonsense", Input::Unknown("/nonsense"));
+    }
+
+    #[test]
+    fn a_saved_conversation_is_loaded_as_it_was() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("chat.json");
+        let turn = |role: &str, content: &str| Turn { role: role.into(), content: content.into() };
+        let turns = vec![turn("user", "Hi \u{1F999}\n"), turn("assistant", "\"Hello\"")];
+        for system in [None, Some("Be brief.")] {
+            save(&path, system, &turns).expect("a writable folder");
+            let (loaded_system, loaded) = load(&path).expect("what save wrote");
+            assert_eq!((loaded_system.as_deref(), &loaded), (system, &turns));
+        }
+        std::fs::write(&path, "[{\"role\":\"tool\",\"content\":\"\"}]").expect("writable");
+        assert!(load(&path).is_err());
+    }
+}

@@ -1,0 +1,9 @@
+//! One file a command.
+
+pub(crate) mod bench;
+pub(crate) mod chat;
+pub(crate) mod models;
+pub(crate) mod run;
+pub(crate) mod score;
+pub(crate) mod show;
+pub(crate) mod tokenize;

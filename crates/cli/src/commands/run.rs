@@ -1,0 +1,91 @@
+//! `lookback run`: one prompt, one answer.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use engine::{FinishReason, Loaded, Message, SpecialText};
+use serde::Serialize;
+
+use crate::args::RunArgs;
+use crate::generate::{Timings, closing_line, generate};
+use crate::interrupt::{EXIT_INTERRUPTED, Interrupt};
+use crate::machine;
+use crate::open::{self, Show};
+
+#[derive(Serialize)]
+struct RunJson<'a> {
+    model: &'a str,
+    prompt_ids: &'a [u32],
+    ids: &'a [u32],
+    text: &'a str,
+    finish_reason: FinishReason,
+    timings: Timings,
+    kv_bytes: usize,
+    peak_rss_bytes: Option<u64>,
+}
+
+pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
+    let interrupt = Interrupt::install()?;
+    let show = if args.output.json { Show::Nothing } else { Show::Progress };
+    let prompt = read_prompt(args)?;
+    let arithmetic = open::arithmetic(&args.runtime);
+    let opened = open::open(&args.model, arithmetic, show, &interrupt)?;
+    let loaded = &opened.loaded;
+    let prompt_ids = encode(args, &prompt, loaded)?;
+    let mut engine = open::engine(loaded, &args.runtime, &args.cache)?;
+    let request = args.sampling.request(prompt_ids.clone());
+    let mut stdout: Box<dyn std::io::Write> =
+        if args.output.json { Box::new(std::io::sink()) } else { Box::new(std::io::stdout()) };
+    let answer = generate(&mut engine, request, show, &interrupt, &mut stdout)?;
+    if args.output.json {
+        let json = RunJson {
+            model: &args.model.model,
+            prompt_ids: &prompt_ids,
+            ids: &answer.ids,
+            text: &answer.text,
+            finish_reason: answer.finish_reason,
+            timings: Timings::of(&answer, opened.load_ms),
+            kv_bytes: answer.kv_bytes,
+            peak_rss_bytes: machine::peak_rss_bytes(),
+        };
+        println!("{}", serde_json::to_string(&json)?);
+    } else {
+        println!();
+        eprintln!("\n[{}]", closing_line(&answer));
+    }
+    match answer.finish_reason {
+        FinishReason::Cancelled => Ok(ExitCode::from(EXIT_INTERRUPTED)),
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// The file's text, the argument, or the one after the other.
+fn read_prompt(args: &RunArgs) -> Result<String> {
+    let file = args.file.as_deref();
+    match (&args.prompt, file) {
+        (Some(question), Some(_)) => {
+            let document = open::read_text(None, file, "prompt")?;
+            Ok(format!("{}\n\n{question}", document.trim_end()))
+        }
+        (prompt, file) => open::read_text(prompt.as_deref(), file, "prompt"),
+    }
+}
+
+/// One user turn in the model's template, or plain text where it has none or `--raw` says so.
+fn encode(args: &RunArgs, prompt: &str, loaded: &Loaded) -> Result<Vec<u32>> {
+    if args.raw {
+        return Ok(loaded.tokenizer.encode_prompt(prompt, SpecialText::AsText));
+    }
+    if loaded.template.is_none() {
+        eprintln!("note: this model has no chat template; it continues the prompt as plain text");
+        let text = match &args.system {
+            Some(system) => format!("{system}\n\n{prompt}"),
+            None => prompt.to_owned(),
+        };
+        return Ok(loaded.tokenizer.encode_prompt(&text, SpecialText::AsText));
+    }
+    let mut messages = Vec::new();
+    messages.extend(args.system.as_deref().map(Message::system));
+    messages.push(Message::user(prompt));
+    Ok(loaded.encode_chat(&messages)?)
+}

@@ -1,0 +1,90 @@
+//! `lookback score`: how likely a model finds a text.
+
+use std::ops::ControlFlow;
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use engine::{SpecialText, score, top_logits};
+use serde::Serialize;
+
+use crate::args::ScoreArgs;
+use crate::bar::Bar;
+use crate::interrupt::{EXIT_INTERRUPTED, Interrupt};
+use crate::open::{self, Show};
+
+#[derive(Serialize)]
+struct ScoreJson<'a> {
+    ids: &'a [u32],
+    logprobs: &'a [Option<f32>],
+    mean_nll_nats: Option<f64>,
+    perplexity: Option<f64>,
+    bits_per_byte: Option<f64>,
+    top_logits: &'a [(u32, f32)],
+}
+
+/// Rows of logits held at once; a row of a large vocabulary is a megabyte.
+const N_LOGIT_ROWS: usize = 16;
+
+pub(crate) fn score_text(args: &ScoreArgs) -> Result<ExitCode> {
+    let interrupt = Interrupt::install()?;
+    let show = if args.output.json { Show::Nothing } else { Show::Progress };
+    let text = match args.ids.is_empty() {
+        true => Some(open::read_text(
+            args.text.text.as_deref(),
+            args.text.file.as_deref(),
+            "text",
+        )?),
+        false => None,
+    };
+    let opened = open::open(&args.model, open::arithmetic(&args.runtime), show, &interrupt)?;
+    let tokenizer = &opened.loaded.tokenizer;
+    let ids = match &text {
+        Some(text) => tokenizer.encode_prompt(text, SpecialText::AsText),
+        None => args.ids.clone(),
+    };
+    let mut runner = open::runner(&opened.loaded, &args.runtime, &args.cache, N_LOGIT_ROWS)?;
+    let mut bar = Bar::tokens(show, "scoring");
+    let result = score(&mut runner, &ids, &mut |n_done| {
+        bar.set(n_done as u64, ids.len() as u64);
+        if interrupt.is_requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    bar.finish();
+    let result = match result {
+        Err(engine::Error::Stopped) => return Ok(ExitCode::from(EXIT_INTERRUPTED)),
+        result => result?,
+    };
+    let mean_nll = result.mean_nll();
+    // Bytes of the tokens that were predicted: all but the first.
+    let n_bytes: usize = ids.iter().skip(1).map(|&id| tokenizer.token_bytes(id).len()).sum();
+    let n_predicted = ids.len().saturating_sub(1) as f64;
+    let bits_per_byte = mean_nll
+        .filter(|_| n_bytes > 0)
+        .map(|nll| nll * n_predicted / n_bytes as f64 / std::f64::consts::LN_2);
+    let top = top_logits(&result.last_logits, args.top);
+    if args.output.json {
+        let json = ScoreJson {
+            ids: &ids,
+            logprobs: &result.logprobs,
+            mean_nll_nats: mean_nll,
+            perplexity: mean_nll.map(f64::exp),
+            bits_per_byte,
+            top_logits: &top,
+        };
+        println!("{}", serde_json::to_string(&json)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let Some(mean_nll) = mean_nll else {
+        bail!("one token has nothing to be predicted from: give a longer text");
+    };
+    println!("tokens         {}", ids.len());
+    println!("mean NLL       {mean_nll:.4} nats a token");
+    println!("perplexity     {:.3}", mean_nll.exp());
+    if let Some(bits) = bits_per_byte {
+        println!("bits per byte  {bits:.3}");
+    }
+    println!("\nlikeliest next tokens (logit)");
+    for (id, logit) in top {
+        println!("{logit:>9.3}  {id:>7}  {:?}", tokenizer.piece(id));
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,37 @@
+//! `lookback tokenize`: the tokens of a text.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use engine::{SpecialText, load_tokenizer};
+use serde::Serialize;
+
+use crate::args::TokenizeArgs;
+use crate::interrupt::Interrupt;
+use crate::open::{self, Show};
+
+#[derive(Serialize)]
+struct TokenizeJson<'a> {
+    ids: &'a [u32],
+    pieces: &'a [String],
+}
+
+pub(crate) fn tokenize(args: &TokenizeArgs) -> Result<ExitCode> {
+    let interrupt = Interrupt::install()?;
+    let show = if args.output.json { Show::Nothing } else { Show::Progress };
+    let text = open::read_text(args.text.text.as_deref(), args.text.file.as_deref(), "text")?;
+    let path = open::resolve_or_pull(&args.model.model, show, &interrupt)?;
+    let tokenizer = load_tokenizer(&path)?;
+    let special = if args.special { SpecialText::Parse } else { SpecialText::AsText };
+    let ids = tokenizer.encode_prompt(&text, special);
+    let pieces: Vec<String> = ids.iter().map(|&id| tokenizer.piece(id).into_owned()).collect();
+    if args.output.json {
+        println!("{}", serde_json::to_string(&TokenizeJson { ids: &ids, pieces: &pieces })?);
+    } else {
+        for (id, piece) in ids.iter().zip(&pieces) {
+            println!("{id:>7}  {piece:?}");
+        }
+        eprintln!("{} tokens", ids.len());
+    }
+    Ok(ExitCode::SUCCESS)
+}

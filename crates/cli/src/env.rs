@@ -1,0 +1,60 @@
+//! Environment variables: the only file that reads them (X2). docs/env.md is this table.
+
+use std::path::PathBuf;
+
+/// (name, what it does)
+pub(crate) const VARIABLES: [(&str, &str); 6] = [
+    ("LOOKBACK_MODELS", "folder of downloaded models, instead of the platform's cache folder"),
+    ("LOOKBACK_THREADS", "threads, where --threads is not given"),
+    ("LOOKBACK_KERNELS", "forces a kernel table: scalar, avx2"),
+    ("HF_ENDPOINT", "address of the model hub, instead of https://huggingface.co"),
+    ("HF_TOKEN", "token for models that need a login"),
+    ("NO_COLOR", "any value: no colours"),
+];
+
+pub(crate) fn models_dir() -> Option<PathBuf> {
+    read("LOOKBACK_MODELS").map(PathBuf::from)
+}
+
+pub(crate) fn threads() -> Option<String> {
+    read("LOOKBACK_THREADS")
+}
+
+pub(crate) fn kernels() -> Option<String> {
+    read("LOOKBACK_KERNELS")
+}
+
+pub(crate) fn hf_endpoint() -> Option<String> {
+    read("HF_ENDPOINT")
+}
+
+pub(crate) fn hf_token() -> Option<String> {
+    read("HF_TOKEN")
+}
+
+pub(crate) fn no_color() -> bool {
+    read("NO_COLOR").is_some()
+}
+
+/// The variable's value, if it is set, not empty and text.
+fn read(name: &'static str) -> Option<String> {
+    debug_assert!(VARIABLES.iter().any(|(known, _)| *known == name), "{name} is not in the table");
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn environment_page_is_this_table() {
+        let rows: String =
+            VARIABLES.iter().map(|(name, what)| format!("| `{name}` | {what} |\n")).collect();
+        let expected = format!(
+            "# Environment variables\n\n| variable | effect |\n|---|---|\n{rows}\n\
+             Flags win over variables.\n"
+        );
+        let page = std::fs::read_to_string("../../docs/env.md").unwrap_or_default();
+        assert_eq!(page, expected, "docs/env.md differs from VARIABLES in env.rs");
+    }
+}

@@ -1,0 +1,144 @@
+//! One answer from the engine: text to the terminal as it is made, numbers when it is done.
+
+use std::io::Write;
+
+use anyhow::{Context, Result};
+use engine::{Engine, Event, FinishReason, Request, SamplingParams, Usage};
+use serde::Serialize;
+
+use crate::args::SamplingArgs;
+use crate::bar::Bar;
+use crate::interrupt::Interrupt;
+use crate::machine;
+use crate::open::Show;
+
+/// An answer and what it cost.
+pub(crate) struct Answer {
+    pub(crate) ids: Vec<u32>,
+    pub(crate) text: String,
+    pub(crate) finish_reason: FinishReason,
+    pub(crate) usage: Usage,
+    pub(crate) kv_bytes: usize,
+}
+
+/// The `timings` of an answer.
+#[derive(Serialize)]
+pub(crate) struct Timings {
+    pub(crate) load_ms: f64,
+    pub(crate) prefill_tokens: usize,
+    pub(crate) prefill_tps: f64,
+    pub(crate) decode_tokens: usize,
+    pub(crate) decode_tps: f64,
+}
+
+impl SamplingArgs {
+    /// The flags over the defaults; without `--seed` every answer is another.
+    pub(crate) fn params(&self) -> SamplingParams {
+        let defaults = SamplingParams::default();
+        SamplingParams {
+            temperature: self.temperature.unwrap_or(defaults.temperature),
+            top_k: self.top_k.map_or(defaults.top_k, |k| k as usize),
+            top_p: self.top_p.unwrap_or(defaults.top_p),
+            min_p: self.min_p.unwrap_or(defaults.min_p),
+            repeat_penalty: self.repeat_penalty.unwrap_or(defaults.repeat_penalty),
+            presence_penalty: self.presence_penalty.unwrap_or(defaults.presence_penalty),
+            frequency_penalty: self.frequency_penalty.unwrap_or(defaults.frequency_penalty),
+            logit_bias: self.logit_bias.clone(),
+            seed: self.seed.unwrap_or_else(fresh_seed),
+            ..defaults
+        }
+    }
+
+    pub(crate) fn request(&self, prompt: Vec<u32>) -> Request {
+        Request {
+            prompt,
+            sampling: self.params(),
+            n_tokens_max: self.n.map(|n| n as usize),
+            stop: self.stop.clone(),
+        }
+    }
+}
+
+/// Runs one request to its end. Text goes to `out` as it is made; Ctrl-C ends it early.
+pub(crate) fn generate(
+    engine: &mut Engine,
+    request: Request,
+    show: Show,
+    interrupt: &Interrupt,
+    out: &mut dyn Write,
+) -> Result<Answer> {
+    let id = engine.submit(request)?;
+    let (mut ids, mut text) = (Vec::new(), String::new());
+    let mut bar = Bar::tokens(show, "reading");
+    loop {
+        if interrupt.is_requested() {
+            engine.cancel(id);
+        }
+        for event in engine.step()? {
+            match event {
+                Event::Progress { n_computed, n_prompt, .. } => {
+                    bar.set(n_computed as u64, n_prompt as u64);
+                }
+                Event::Token { token_id, text: delta, .. } => {
+                    bar.finish();
+                    ids.push(token_id);
+                    emit(&mut text, &delta, out)?;
+                }
+                Event::Finished { text: tail, reason, usage, .. } => {
+                    bar.finish();
+                    emit(&mut text, &tail, out)?;
+                    let kv_bytes = usage.kv_bytes;
+                    return Ok(Answer { ids, text, finish_reason: reason, usage, kv_bytes });
+                }
+            }
+        }
+    }
+}
+
+fn emit(text: &mut String, delta: &str, out: &mut dyn Write) -> Result<()> {
+    if delta.is_empty() {
+        return Ok(());
+    }
+    text.push_str(delta);
+    let written = out.write_all(delta.as_bytes()).and_then(|()| out.flush());
+    written.context("cannot write to standard output")
+}
+
+impl Timings {
+    pub(crate) fn of(answer: &Answer, load_ms: f64) -> Self {
+        let usage = &answer.usage;
+        Self {
+            load_ms,
+            prefill_tokens: usage.n_prompt - usage.n_reused,
+            prefill_tps: usage.prefill_tps(),
+            decode_tokens: usage.n_generated,
+            decode_tps: usage.decode_tps(),
+        }
+    }
+}
+
+/// `12 prompt tokens at 250/s, 80 tokens at 71/s, cache 1.2 MB, peak memory 160 MB`
+pub(crate) fn closing_line(answer: &Answer) -> String {
+    let usage = &answer.usage;
+    let reused = match usage.n_reused {
+        0 => String::new(),
+        n => format!(" ({n} more reused)"),
+    };
+    let peak = machine::peak_rss_bytes()
+        .map(|n| format!(", peak memory {}", machine::human_bytes(n)))
+        .unwrap_or_default();
+    format!(
+        "{} prompt tokens{reused} at {:.0}/s, {} tokens at {:.1}/s, cache {}{peak}",
+        usage.n_prompt - usage.n_reused,
+        usage.prefill_tps(),
+        usage.n_generated,
+        usage.decode_tps(),
+        machine::human_bytes(answer.kv_bytes as u64),
+    )
+}
+
+/// Random from the operating system: the keys that the standard library gives a hash map.
+fn fresh_seed() -> u64 {
+    use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+    RandomState::new().build_hasher().finish()
+}

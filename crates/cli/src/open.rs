@@ -1,0 +1,157 @@
+//! From `-m MODEL` to a model that is ready to run, with progress on the way.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use engine::{Engine, LoadSettings, Loaded, ModelRunner, RunnerOptions, load_model};
+use format::Mapping;
+use model::{Arithmetic, WorkspaceSize};
+
+use crate::args::{CacheArgs, ModelArgs, RuntimeArgs};
+use crate::bar::Bar;
+use crate::hub::{self, HubConfig, HubError, Progress, ProgressStyle, Store};
+use crate::interrupt::Interrupt;
+use crate::{env, machine};
+
+/// A model in memory and how long that took.
+pub(crate) struct Opened {
+    pub(crate) loaded: Loaded,
+    pub(crate) load_ms: f64,
+}
+
+/// Whether progress is shown on stderr.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Show {
+    Progress,
+    Nothing,
+}
+
+/// Rows of one forward pass: enough for the matrix kernels to run at full speed, few enough that
+/// the buffers stay small beside the weights.
+const N_TOKENS_MAX: usize = 256;
+
+pub(crate) fn hub_config() -> Result<HubConfig> {
+    let models_dir = match env::models_dir() {
+        Some(dir) => dir,
+        None => hub::platform_models_dir()?,
+    };
+    let hf_endpoint = env::hf_endpoint().unwrap_or_else(|| "https://huggingface.co".into());
+    Ok(HubConfig { models_dir, hf_endpoint, hf_token: env::hf_token(), python: None })
+}
+
+/// Opens a model; a catalogue model that is not there yet is downloaded first.
+pub(crate) fn open(
+    args: &ModelArgs,
+    arithmetic: Arithmetic,
+    show: Show,
+    interrupt: &Interrupt,
+) -> Result<Opened> {
+    let path = resolve_or_pull(&args.model, show, interrupt)?;
+    let mapping = if args.no_mmap { Mapping::Read } else { Mapping::Mmap };
+    let start = Instant::now();
+    let mut bar = Bar::bytes(show, "loading");
+    let settings = LoadSettings { mapping, arithmetic };
+    let loaded = load_model(&path, settings, &mut |n_done, n_total| bar.set(n_done, n_total));
+    bar.finish();
+    let loaded = loaded?;
+    Ok(Opened { loaded, load_ms: start.elapsed().as_secs_f64() * 1e3 })
+}
+
+/// The path that a name means; a model that is not there yet is downloaded.
+pub(crate) fn resolve_or_pull(
+    name: &str,
+    show: Show,
+    interrupt: &Interrupt,
+) -> Result<std::path::PathBuf> {
+    let config = hub_config()?;
+    match Store::at(&config.models_dir).resolve(name) {
+        Err(HubError::NotPulled { name }) => pull(&config, &name, show, interrupt),
+        resolved => Ok(resolved?),
+    }
+}
+
+/// Downloads a model and returns its path.
+pub(crate) fn pull(
+    config: &HubConfig,
+    name: &str,
+    show: Show,
+    interrupt: &Interrupt,
+) -> Result<std::path::PathBuf> {
+    let style = match show {
+        Show::Progress => ProgressStyle::Human,
+        Show::Nothing => ProgressStyle::Silent,
+    };
+    let mut progress: Box<dyn Progress> = hub::progress(style);
+    let model = hub::Model::parse(name)?;
+    let path = hub::pull(config, &model, progress.as_mut(), interrupt.flag())?;
+    Ok(path)
+}
+
+pub(crate) fn arithmetic(args: &RuntimeArgs) -> Arithmetic {
+    if args.exact { Arithmetic::Exact } else { Arithmetic::Int8 }
+}
+
+/// The context: the flag, or what the model was trained for.
+pub(crate) fn n_ctx(cache: &CacheArgs, loaded: &Loaded) -> usize {
+    cache.ctx.map_or(loaded.model.config.n_ctx, |n| n as usize)
+}
+
+/// Cache, buffers and threads for a model. `n_logit_rows_max`: one for generating.
+pub(crate) fn runner(
+    loaded: &Loaded,
+    runtime: &RuntimeArgs,
+    cache: &CacheArgs,
+    n_logit_rows_max: usize,
+) -> Result<ModelRunner> {
+    let n_ctx = n_ctx(cache, loaded);
+    let kv_type = cache.kv.kv_type();
+    let n_tokens_max = N_TOKENS_MAX.min(n_ctx);
+    let options = RunnerOptions {
+        n_ctx,
+        n_positions_max: n_ctx,
+        k_type: kv_type,
+        v_type: kv_type,
+        n_threads: machine::n_threads(runtime.threads)?,
+        size: WorkspaceSize { n_tokens_max, n_logit_rows_max },
+        kernels: machine::kernels()?,
+    };
+    Ok(ModelRunner::new(Arc::clone(&loaded.model), &options))
+}
+
+pub(crate) fn engine(
+    loaded: &Loaded,
+    runtime: &RuntimeArgs,
+    cache: &CacheArgs,
+) -> Result<Engine> {
+    let runner = runner(loaded, runtime, cache, 1)?;
+    Ok(Engine::new(Box::new(runner), Arc::clone(&loaded.tokenizer)))
+}
+
+/// A text from the argument, a file, or standard input when the argument is `-` or missing.
+pub(crate) fn read_text(
+    argument: Option<&str>,
+    file: Option<&std::path::Path>,
+    what: &str,
+) -> Result<String> {
+    use std::io::{IsTerminal as _, Read as _};
+    if let Some(path) = file {
+        let bytes =
+            std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        return String::from_utf8(bytes)
+            .map_err(|err| anyhow::anyhow!("{}: not UTF-8 text: {err}", path.display()));
+    }
+    match argument {
+        Some(text) if text != "-" => Ok(text.to_owned()),
+        None if std::io::stdin().is_terminal() => bail!(crate::Usage(format!(
+            "no {what}: give it as an argument, with -f FILE, or on standard input"
+        ))),
+        _ => {
+            let mut text = String::new();
+            std::io::stdin()
+                .read_to_string(&mut text)
+                .context("cannot read standard input as UTF-8 text")?;
+            Ok(text)
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! What goes into the engine and what comes out of it.
+
+use std::time::Duration;
+
+use crate::sampler::SamplingParams;
+use crate::sequence::FinishReason;
+
+/// A request's number, given by [`crate::Engine::submit`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RequestId(pub u64);
+
+/// Tokens to continue.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub prompt: Vec<u32>,
+    pub sampling: SamplingParams,
+    /// Most tokens to write; `None`: until the model stops or the context is full.
+    pub n_tokens_max: Option<usize>,
+    /// Texts that end the answer; they are not part of it.
+    pub stop: Vec<String>,
+}
+
+/// What one step did for one request, in order.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// Prompt tokens were computed.
+    Progress { id: RequestId, n_computed: usize, n_prompt: usize },
+    /// A token was written. `text` is what it adds for sure: characters and stop strings that are
+    /// still incomplete are held back.
+    Token { id: RequestId, token_id: u32, logprob: f32, text: String },
+    /// The end, with text that was held back and turned out to be none of these.
+    Finished { id: RequestId, text: String, reason: FinishReason, usage: Usage },
+}
+
+/// What a request cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Usage {
+    pub n_prompt: usize,
+    /// Prompt tokens whose keys and values were cached from an earlier request.
+    pub n_reused: usize,
+    pub n_generated: usize,
+    /// From the first step to the first token.
+    pub prefill: Duration,
+    /// From the first token to the last.
+    pub decode: Duration,
+    /// Bytes of cache in use at the end.
+    pub kv_bytes: usize,
+}
+
+impl Usage {
+    /// Prompt tokens computed a second.
+    pub fn prefill_tps(&self) -> f64 {
+        rate(self.n_prompt - self.n_reused, self.prefill)
+    }
+
+    /// Tokens written a second, the first not counted: it comes out of the prompt.
+    pub fn decode_tps(&self) -> f64 {
+        rate(self.n_generated.saturating_sub(1), self.decode)
+    }
+}
+
+fn rate(n: usize, time: Duration) -> f64 {
+    match time.as_secs_f64() {
+        0.0 => 0.0,
+        seconds => n as f64 / seconds,
+    }
+}

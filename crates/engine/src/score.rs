@@ -1,0 +1,142 @@
+//! How likely a model finds a text: log-probabilities of every token, and the last logits.
+
+use std::ops::ControlFlow;
+
+use model::Batch;
+use model::batch::LogitRows;
+
+use crate::error::Error;
+use crate::runner::Runner;
+
+/// What [`score`] found.
+#[derive(Clone, Debug)]
+pub struct Score {
+    /// `ln p(token | tokens before)`, one per token; the first has nothing before it.
+    pub logprobs: Vec<Option<f32>>,
+    /// `[n_vocab]`: logits after the last token.
+    pub last_logits: Vec<f32>,
+}
+
+impl Score {
+    /// Mean negative log-likelihood in nats over all tokens but the first; `None` for one token.
+    pub fn mean_nll(&self) -> Option<f64> {
+        let known: Vec<f64> = self.logprobs.iter().flatten().map(|&x| f64::from(x)).collect();
+        (!known.is_empty()).then(|| -known.iter().sum::<f64>() / known.len() as f64)
+    }
+}
+
+/// Scores `ids`. `progress(n_done)` may stop the work.
+///
+/// # Errors
+/// An empty text, one longer than the context, logits that are not numbers; [`Error::Stopped`].
+pub fn score(
+    runner: &mut dyn Runner,
+    ids: &[u32],
+    progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
+) -> Result<Score, Error> {
+    let (n_tokens, n_ctx) = (ids.len(), runner.n_ctx());
+    if n_tokens == 0 {
+        return Err(Error::EmptyPrompt);
+    }
+    if n_tokens > n_ctx {
+        return Err(Error::PromptTooLong { n_prompt: n_tokens, n_ctx });
+    }
+    crate::error::check_ids(ids, runner.n_vocab())?;
+    let id = runner.admit(n_tokens)?;
+    let mut score =
+        Score { logprobs: Vec::with_capacity(n_tokens), last_logits: vec![0.0; runner.n_vocab()] };
+    score.logprobs.push(None);
+    let mut batch = Batch::default();
+    let mut result = Ok(());
+    for first in (0..n_tokens).step_by(runner.n_tokens_max()) {
+        let n = runner.n_tokens_max().min(n_tokens - first);
+        batch.clear();
+        batch.push(id, &ids[first..first + n], first as u32, LogitRows::All);
+        runner.forward(&batch);
+        result = score_rows(runner, ids, first..first + n, &mut score);
+        if result.is_err() {
+            break;
+        }
+        if progress(first + n).is_break() {
+            result = Err(Error::Stopped);
+            break;
+        }
+    }
+    runner.release(id);
+    result.map(|()| score)
+}
+
+/// Scores the tokens that follow the rows of the last batch, a few rows of logits at a time.
+fn score_rows(
+    runner: &mut dyn Runner,
+    ids: &[u32],
+    tokens: std::ops::Range<usize>,
+    score: &mut Score,
+) -> Result<(), Error> {
+    let n_vocab = runner.n_vocab();
+    for first in tokens.clone().step_by(runner.n_logit_rows_max()) {
+        let end = (first + runner.n_logit_rows_max()).min(tokens.end);
+        let logits = runner.logits(first - tokens.start..end - tokens.start);
+        let mut is_finite = true;
+        for (row, token_idx) in logits.chunks_exact(n_vocab).zip(first..end) {
+            match ids.get(token_idx + 1) {
+                Some(&next) => {
+                    let logprob = logprob(row, next);
+                    is_finite &= !logprob.is_nan();
+                    score.logprobs.push(Some(logprob));
+                }
+                None => {
+                    is_finite &= row.iter().all(|x| !x.is_nan());
+                    score.last_logits.copy_from_slice(row);
+                }
+            }
+        }
+        if !is_finite {
+            return Err(Error::NanLogits { tensor: runner.find_non_finite() });
+        }
+    }
+    Ok(())
+}
+
+/// `logits[id] - ln(sum exp(logits))`, summed in f64.
+pub fn logprob(logits: &[f32], id: u32) -> f32 {
+    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = logits.iter().map(|&x| f64::from(x - max).exp()).sum();
+    (f64::from(logits[id as usize] - max) - sum.ln()) as f32
+}
+
+/// The `k` largest logits, the largest first; of equal ones the lowest id first.
+pub fn top_logits(logits: &[f32], k: usize) -> Vec<(u32, f32)> {
+    let mut ids: Vec<u32> = (0..logits.len() as u32).collect();
+    let order = |a: &u32, b: &u32| {
+        let (x, y) = (logits[*a as usize], logits[*b as usize]);
+        y.total_cmp(&x).then(a.cmp(b))
+    };
+    let k = k.min(ids.len());
+    if k < ids.len() {
+        ids.select_nth_unstable_by(k, order);
+        ids.truncate(k);
+    }
+    ids.sort_unstable_by(order);
+    ids.into_iter().map(|id| (id, logits[id as usize])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn top_logits_are_sorted_and_ties_go_to_the_lowest_id() {
+        let logits = [1.0, 3.0, -2.0, 3.0, 0.5];
+        assert_eq!(top_logits(&logits, 3), [(1, 3.0), (3, 3.0), (0, 1.0)]);
+        assert_eq!(top_logits(&logits, 0), []);
+        assert_eq!(top_logits(&logits, 99).len(), 5);
+    }
+
+    #[test]
+    fn logprobs_of_all_tokens_sum_to_one() {
+        let logits = [1.0f32, 300.0, -2.0, 299.0];
+        let sum: f64 = (0..4).map(|id| f64::from(logprob(&logits, id)).exp()).sum();
+        assert!((sum - 1.0).abs() < 1e-6);
+    }
+}

@@ -1,0 +1,27 @@
+//! Arithmetic on slices: block formats, the scalar definition of every kernel, and one table of
+//! function pointers per instruction set.
+//!
+//! Kernels know nothing of models (K1): slices in, slices out; no allocation, threads, I/O or
+//! `Result`. Buffers are made by the caller; the structs here only name their layout.
+
+#![deny(unsafe_code)]
+
+mod arch;
+pub mod block;
+mod dtype;
+mod panel;
+mod scalar;
+pub mod table;
+
+pub use dtype::{DType, UnknownDType};
+pub use panel::{F32Panel, IntForm, IntPanel, QuantizedRows, Quants};
+pub use table::{Kernels, detect, scalar, tables};
+
+/// Weight rows computed together: two AVX2 registers of f32 lanes.
+pub const PANEL_ROWS: usize = 16;
+/// Tokens computed together against one panel.
+pub const TILE_TOKENS: usize = 4;
+/// Activations that share one int8 scale.
+pub const ACT_GROUP: usize = 32;
+/// Keys in one attention block.
+pub const KEY_BLOCK: usize = 64;

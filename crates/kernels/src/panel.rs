@@ -1,0 +1,194 @@
+//! The layouts in which weights and activations meet: panels of 16 weight rows, tiles of 4 tokens.
+//!
+//! Every block format becomes the same integer form, `w = scale * q - min` with one scale (and, for
+//! some formats, one min) per group of 16 or 32 columns. A dot product with int8 activations
+//! `x = x_scale * xq` is then, group after group,
+//!
+//! `y = fma(scale * x_scale, sum(q * xq), y)`, then, in formats with mins,
+//! `y = fma(-min, x_scale * sum(xq), y)`
+//!
+//! with exact integer sums and these f32 roundings only, so every kernel and every instruction set
+//! gives the same bits whatever the number of tokens (M6).
+
+use crate::{ACT_GROUP, DType, PANEL_ROWS, TILE_TOKENS};
+
+/// Range of the integers `q`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quants {
+    /// `0..=15`: eight products fit an int16 lane.
+    U4,
+    /// `0..=31`: four products fit.
+    U5,
+    /// `0..=63`: two products fit.
+    U6,
+    /// `-128..=127`, stored as the two's complement byte.
+    I8,
+}
+
+/// The integer form of one block format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IntForm {
+    pub quants: Quants,
+    /// Columns that share a scale: 16 or 32.
+    pub group: usize,
+    pub has_mins: bool,
+}
+
+/// 16 weight rows in integer form, interleaved so that a kernel's lanes are rows. The shapes are
+/// those of the part in use; the vectors may be longer.
+pub struct IntPanel {
+    pub form: IntForm,
+    pub n_in: usize,
+    /// `[n_in / 4, PANEL_ROWS, 4]`
+    pub quants: Vec<u8>,
+    /// `[n_in / group, PANEL_ROWS]`
+    pub scales: Vec<f32>,
+    /// `[n_in / group, PANEL_ROWS]`, not read when the form has no mins.
+    pub mins: Vec<f32>,
+}
+
+/// 16 weight rows as f32: `[n_in, PANEL_ROWS]`.
+pub struct F32Panel {
+    pub n_in: usize,
+    pub values: Vec<f32>,
+}
+
+/// Int8 activations of many tokens, packed tile by tile. The last tile may hold fewer tokens.
+pub struct QuantizedRows {
+    pub n_in: usize,
+    pub n_tokens: usize,
+    /// Per tile of `t` tokens: `[n_in / 4, t, 4]`.
+    pub quants: Vec<i8>,
+    /// Per tile: `[n_in / ACT_GROUP, t]`.
+    pub scales: Vec<f32>,
+    /// `x_scale * sum(xq)` over 16 columns. Per tile: `[n_in / 16, t]`.
+    pub sums16: Vec<f32>,
+    /// `x_scale * sum(xq)` over 32 columns. Per tile: `[n_in / 32, t]`.
+    pub sums32: Vec<f32>,
+}
+
+/// One tile of `QuantizedRows`; the fields have the shapes named there.
+pub(crate) struct TileRows<'a> {
+    pub(crate) n_tokens: usize,
+    pub(crate) quants: &'a [i8],
+    pub(crate) scales: &'a [f32],
+    pub(crate) sums16: &'a [f32],
+    pub(crate) sums32: &'a [f32],
+}
+
+/// Where a tile starts in each array of `QuantizedRows`.
+pub(crate) struct TileOffsets {
+    pub(crate) quants: usize,
+    pub(crate) scales: usize,
+    pub(crate) sums16: usize,
+    pub(crate) sums32: usize,
+}
+
+/// Only the last tile can be short, so the tiles before are full.
+pub(crate) fn tile_offsets(n_in: usize, tile_idx: usize) -> TileOffsets {
+    let quants = tile_idx * TILE_TOKENS * n_in;
+    TileOffsets {
+        quants,
+        scales: quants / ACT_GROUP,
+        sums16: quants / 16,
+        sums32: quants / 32,
+    }
+}
+
+impl IntPanel {
+    /// Room for any format with rows of up to `n_in_max` columns.
+    pub fn with_capacity(n_in_max: usize) -> Self {
+        let n_in_max = n_in_max.next_multiple_of(ACT_GROUP);
+        Self {
+            form: IntForm { quants: Quants::I8, group: ACT_GROUP, has_mins: false },
+            n_in: 0,
+            quants: vec![0; n_in_max * PANEL_ROWS],
+            scales: vec![0.0; n_in_max / 16 * PANEL_ROWS],
+            mins: vec![0.0; n_in_max / 16 * PANEL_ROWS],
+        }
+    }
+
+    /// Takes the form of `dtype`, checks the room and returns how many rows `n_bytes` are.
+    pub(crate) fn start(&mut self, dtype: DType, n_bytes: usize, n_in: usize) -> usize {
+        self.form = dtype.int_form().expect("float types have no integer form");
+        self.n_in = n_in;
+        let n_scales = n_in / self.form.group * PANEL_ROWS;
+        assert!(self.quants.len() >= n_in * PANEL_ROWS, "panel is too small for {n_in} columns");
+        assert!(self.scales.len() >= n_scales, "panel is too small for {n_in} columns");
+        assert!(self.mins.len() >= n_scales, "panel is too small for {n_in} columns");
+        count_rows(dtype, n_bytes, n_in)
+    }
+}
+
+fn count_rows(dtype: DType, n_bytes: usize, n_in: usize) -> usize {
+    let row_bytes = dtype.row_bytes(n_in).expect("columns are a multiple of the block");
+    let n_rows = n_bytes.checked_div(row_bytes).unwrap_or(0);
+    assert_eq!(n_bytes, n_rows * row_bytes, "whole rows of {n_in} {dtype} values");
+    assert!(n_rows <= PANEL_ROWS, "{n_rows} rows in a panel of {PANEL_ROWS}");
+    n_rows
+}
+
+impl F32Panel {
+    pub fn with_capacity(n_in_max: usize) -> Self {
+        Self { n_in: 0, values: vec![0.0; n_in_max * PANEL_ROWS] }
+    }
+
+    /// Checks the room and returns how many rows `n_bytes` are.
+    pub(crate) fn start(&mut self, dtype: DType, n_bytes: usize, n_in: usize) -> usize {
+        self.n_in = n_in;
+        assert!(self.values.len() >= n_in * PANEL_ROWS, "panel is too small for {n_in} columns");
+        count_rows(dtype, n_bytes, n_in)
+    }
+}
+
+impl QuantizedRows {
+    pub fn with_capacity(n_tokens_max: usize, n_in_max: usize) -> Self {
+        let n_in_max = n_in_max.next_multiple_of(ACT_GROUP);
+        let n = n_tokens_max * n_in_max;
+        Self {
+            n_in: 0,
+            n_tokens: 0,
+            quants: vec![0; n],
+            scales: vec![0.0; n / ACT_GROUP],
+            sums16: vec![0.0; n / 16],
+            sums32: vec![0.0; n / 32],
+        }
+    }
+
+    pub fn n_tiles(&self) -> usize {
+        self.n_tokens.div_ceil(TILE_TOKENS)
+    }
+
+    /// Tokens in tile `tile_idx`: `TILE_TOKENS`, or what is left for the last one.
+    pub fn tile_tokens(&self, tile_idx: usize) -> usize {
+        (self.n_tokens - tile_idx * TILE_TOKENS).min(TILE_TOKENS)
+    }
+
+    pub(crate) fn tile(&self, tile_idx: usize) -> TileRows<'_> {
+        let n_tokens = self.tile_tokens(tile_idx);
+        let n = n_tokens * self.n_in;
+        let at = tile_offsets(self.n_in, tile_idx);
+        TileRows {
+            n_tokens,
+            quants: &self.quants[at.quants..][..n],
+            scales: &self.scales[at.scales..][..n / ACT_GROUP],
+            sums16: &self.sums16[at.sums16..][..n / 16],
+            sums32: &self.sums32[at.sums32..][..n / 32],
+        }
+    }
+}
+
+impl DType {
+    /// The integer form, or `None` for F32, F16 and BF16.
+    pub fn int_form(self) -> Option<IntForm> {
+        let form = |quants, group, has_mins| Some(IntForm { quants, group, has_mins });
+        match self {
+            DType::F32 | DType::F16 | DType::BF16 => None,
+            DType::Q4_0 | DType::Q4_1 | DType::Q4K => form(Quants::U4, 32, true),
+            DType::Q5_0 | DType::Q5_1 | DType::Q5K => form(Quants::U5, 32, true),
+            DType::Q2K | DType::Q3K => form(Quants::U4, 16, true),
+            DType::Q6K => form(Quants::U6, 16, true),
+            DType::Q8_0 | DType::Q8K | DType::Iq4Nl | DType::Iq4Xs => form(Quants::I8, 32, false),
+        }
+    }
+}

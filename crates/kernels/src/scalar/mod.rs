@@ -1,0 +1,39 @@
+//! The definition of every kernel, in plain Rust.
+//!
+//! Each order of sums is fixed here, with `f32::mul_add` wherever a product is added, so that
+//! tables for wider machines can give the same bits. What vectorises by itself is written once,
+//! here, as an `#[inline(always)]` function that a table compiles again for its instruction set.
+
+pub(crate) mod activation;
+pub(crate) mod attention;
+pub(crate) mod exp;
+pub(crate) mod half;
+pub(crate) mod lanes;
+pub(crate) mod matmul;
+pub(crate) mod norm;
+pub(crate) mod quantize;
+pub(crate) mod rope;
+pub(crate) mod unpack;
+
+use crate::table::Kernels;
+
+pub(crate) static KERNELS: Kernels = Kernels {
+    name: "scalar",
+    unpack_int: unpack::unpack_int,
+    unpack_f32: unpack::unpack_f32,
+    quantize_rows: quantize::quantize_rows,
+    int_tile: matmul::int_tile,
+    f32_tile: matmul::f32_tile,
+    attention_scores: attention::attention_scores,
+    online_softmax: attention::online_softmax,
+    attention_accumulate: attention::attention_accumulate,
+    rms_norm: norm::rms_norm,
+    silu_mul: activation::silu_mul,
+    gelu_tanh_mul: activation::gelu_tanh_mul,
+    softcap: activation::softcap,
+    add: norm::add,
+    rope_interleaved: rope::rope_interleaved,
+    rope_half_split: rope::rope_half_split,
+    f16_to_f32: half::f16_to_f32,
+    f32_to_f16: half::f32_to_f16,
+};

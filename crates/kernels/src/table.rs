@@ -1,0 +1,72 @@
+//! One table of kernels per instruction set, and the only place that asks what the CPU can do (K3).
+
+use crate::{DType, F32Panel, IntPanel, PANEL_ROWS, QuantizedRows, TILE_TOKENS};
+
+/// One tile of results: `[token, row]`.
+pub type Tile = [[f32; PANEL_ROWS]; TILE_TOKENS];
+
+/// Every hot kernel, as one implementation. Granularity is a tile or a row, never a single dot.
+pub struct Kernels {
+    /// `scalar`, `avx2`, ...
+    pub name: &'static str,
+
+    /// Writes up to 16 consecutive weight rows in integer form. `rows`: their bytes, row after row;
+    /// rows beyond the last one are zeros (scale and min zero too).
+    pub unpack_int: fn(dtype: DType, rows: &[u8], n_in: usize, panel: &mut IntPanel),
+    /// The same as f32: the exact path, and the path of F32, F16 and BF16 weights.
+    pub unpack_f32: fn(dtype: DType, rows: &[u8], n_in: usize, panel: &mut F32Panel),
+    /// Quantises `x`: `[n_tokens, n_in]` to int8 with a scale per 32 columns (`max |x| / 127`,
+    /// round half to even) and packs it in tiles. `n_in` is a multiple of 32.
+    pub quantize_rows: fn(x: &[f32], n_in: usize, out: &mut QuantizedRows),
+    /// `out[t][r] = panel[r] . x[tile_idx * 4 + t]`; see `panel.rs` for the order of sums.
+    pub int_tile: fn(panel: &IntPanel, x: &QuantizedRows, tile_idx: usize, out: &mut Tile),
+    /// `out[t][r] = panel[r] . x[t]` in f32, columns in order, one fused multiply-add each.
+    /// `x`: `[t, n_in]` with `t` at most 4.
+    pub f32_tile: fn(panel: &F32Panel, x: &[f32], out: &mut Tile),
+
+    /// `out[r][k] = q[r] . key[k]`: `q` `[n_rows, head_dim]`, `keys` `[head_dim, KEY_BLOCK]`
+    /// (transposed: lanes are keys), `out` `[n_rows, KEY_BLOCK]`.
+    pub attention_scores: fn(q: &[f32], keys: &[f32], head_dim: usize, out: &mut [f32]),
+    /// One step of online softmax for one row of a key block (Milakov & Gimelshein 2018, eq. 3).
+    /// Turns `scores` (hidden keys are `-inf`) into `exp(score - new_max)`, returns
+    /// `(new_max, exp(max - new_max), sum of the weights)`. A row with every key hidden leaves
+    /// `max` as it is, with weights and sum zero and factor one.
+    pub online_softmax: fn(scores: &mut [f32], max: f32) -> (f32, f32, f32),
+    /// `acc[r] = acc[r] * rescale[r] + sum_k weights[r][k] * values[k]`: `weights`
+    /// `[n_rows, KEY_BLOCK]`, `values` `[KEY_BLOCK, head_dim]`, `acc` `[n_rows, head_dim]`.
+    pub attention_accumulate:
+        fn(weights: &[f32], rescale: &[f32], values: &[f32], head_dim: usize, acc: &mut [f32]),
+
+    /// `out = x / sqrt(mean(x^2) + eps) * gain` (Zhang & Sennrich 2019).
+    pub rms_norm: fn(x: &[f32], gain: &[f32], eps: f32, out: &mut [f32]),
+    /// `gate = silu(gate) * up`, `silu(x) = x / (1 + exp(-x))`.
+    pub silu_mul: fn(gate: &mut [f32], up: &[f32]),
+    /// `gate = gelu(gate) * up` with the tanh form of GELU (Hendrycks & Gimpel 2016).
+    pub gelu_tanh_mul: fn(gate: &mut [f32], up: &[f32]),
+    /// `x = cap * tanh(x / cap)`.
+    pub softcap: fn(x: &mut [f32], cap: f32),
+    /// `acc += x`.
+    pub add: fn(acc: &mut [f32], x: &[f32]),
+    /// Rotates the first `2 * cos.len()` values of one head; pairs `(2i, 2i + 1)`.
+    pub rope_interleaved: fn(head: &mut [f32], cos: &[f32], sin: &[f32]),
+    /// The same for pairs `(i, i + cos.len())`.
+    pub rope_half_split: fn(head: &mut [f32], cos: &[f32], sin: &[f32]),
+
+    pub f16_to_f32: fn(src: &[u16], dst: &mut [f32]),
+    pub f32_to_f16: fn(src: &[f32], dst: &mut [u16]),
+}
+
+/// The definition of every kernel.
+pub fn scalar() -> &'static Kernels {
+    &crate::scalar::KERNELS
+}
+
+/// Every table that this CPU can run, the best first; scalar is always the last.
+pub fn tables() -> impl Iterator<Item = &'static Kernels> {
+    [scalar()].into_iter()
+}
+
+/// The best table for this CPU.
+pub fn detect() -> &'static Kernels {
+    tables().next().expect("scalar is always there")
+}

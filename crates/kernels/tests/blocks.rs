@@ -1,0 +1,193 @@
+//! Block formats: decoding against GGUF's own values, and encoding against decoding.
+
+use kernels::DType;
+use kernels::block::{decode_row, encode_row, unpack_row};
+
+struct Record {
+    dtype: DType,
+    bytes: Vec<u8>,
+    values: Vec<f32>,
+}
+
+fn fixture() -> Vec<Record> {
+    let mut rest: &[u8] = include_bytes!("fixtures/blocks.bin");
+    let mut records = Vec::new();
+    while !rest.is_empty() {
+        let mut take = |n: usize| rest.split_off(..n).expect("fixture is whole");
+        let mut word = || u32::from_le_bytes(take(4).try_into().unwrap());
+        let (id, n_values, n_bytes) = (word(), word() as usize, word() as usize);
+        let bytes = take(n_bytes).to_vec();
+        let values = take(4 * n_values).as_chunks::<4>().0;
+        let values = values.iter().map(|&b| f32::from_le_bytes(b)).collect();
+        records.push(Record { dtype: DType::from_gguf_id(id).unwrap(), bytes, values });
+    }
+    records
+}
+
+#[test]
+fn every_type_decodes_as_gguf_does() {
+    let records = fixture();
+    assert!(DType::all().all(|dtype| records.iter().any(|record| record.dtype == dtype)));
+    for Record { dtype, bytes, values } in records {
+        let mut decoded = vec![f32::NAN; values.len()];
+        decode_row(dtype, &bytes, &mut decoded);
+        // Bitwise but for the sign of zero, which `scale * q - min` does not keep.
+        let differing = decoded.iter().zip(&values).position(|(a, b)| a != b);
+        assert_eq!(differing, None, "{dtype}");
+    }
+}
+
+#[test]
+fn quants_stay_in_the_range_of_their_form() {
+    for Record { dtype, bytes, values } in fixture() {
+        let Some(form) = dtype.int_form() else { continue };
+        let n_groups = values.len() / form.group;
+        let mut quants = vec![0; values.len()];
+        let mut scales = vec![0.0; n_groups];
+        let mut mins = vec![0.0; if form.has_mins { n_groups } else { 0 }];
+        unpack_row(dtype, &bytes, &mut quants, &mut scales, &mut mins);
+        let max = match form.quants {
+            kernels::Quants::U4 => 15,
+            kernels::Quants::U5 => 31,
+            kernels::Quants::U6 => 63,
+            kernels::Quants::I8 => 255,
+        };
+        assert!(quants.iter().all(|&q| q <= max), "{dtype}");
+    }
+}
+
+/// Greatest error that `encode_row` may leave, as a share of the largest magnitude in the block:
+/// the coarsest step a block can have times the share of a step lost to rounding and clipping.
+/// Below it, half of f16's smallest step times the largest quant.
+fn error_bound(dtype: DType) -> f32 {
+    match dtype {
+        DType::F32 => 0.0,
+        DType::F16 => 1.0 / 2048.0,
+        DType::BF16 => 1.0 / 256.0,
+        DType::Q4_0 => 1.01 / 8.0,
+        DType::Q4_1 => 1.01 / 15.0,
+        DType::Q5_0 => 1.01 / 16.0,
+        DType::Q5_1 => 1.01 / 31.0,
+        DType::Q8_0 | DType::Q8K => 0.6 / 127.0,
+        DType::Q2K => 0.5,
+        DType::Q3K => 0.3,
+        DType::Q4K => 0.12,
+        DType::Q5K => 0.08,
+        DType::Q6K => 0.05,
+        DType::Iq4Nl => 0.14,
+        DType::Iq4Xs => 0.16,
+    }
+}
+
+/// Root mean square error over that of the values, for normal rows; a little above what this
+/// encoder reaches, so that a worse choice of scales is noticed.
+fn rms_bound(dtype: DType) -> f32 {
+    match dtype {
+        DType::F32 => 0.0,
+        DType::F16 => 3e-4,
+        DType::BF16 => 2e-3,
+        DType::Q8_0 | DType::Q8K => 0.008,
+        _ => 1.0,
+    }
+}
+
+fn check(dtype: DType, x: &[f32]) -> f32 {
+    let mut bytes = vec![0xa5; dtype.row_bytes(x.len()).unwrap()];
+    encode_row(dtype, x, &mut bytes);
+    let mut decoded = vec![f32::NAN; x.len()];
+    decode_row(dtype, &bytes, &mut decoded);
+    let (mut errors, mut squares) = (0.0f64, 0.0f64);
+    for (x, decoded) in x.chunks(256).zip(decoded.chunks(256)) {
+        let max = x.iter().fold(0.0f32, |max, x| max.max(x.abs()));
+        let bound = error_bound(dtype) * max;
+        for (&x, &w) in x.iter().zip(decoded) {
+            assert!(w.is_finite(), "{dtype}: {x} became {w}");
+            let error = (x - w).abs();
+            assert!(error <= bound, "{dtype}: {x} became {w}, {} of {max}", error / max);
+            errors += f64::from(error).powi(2);
+            squares += f64::from(x).powi(2);
+        }
+    }
+    if squares > 0.0 { (errors / squares).sqrt() as f32 } else { 0.0 }
+}
+
+/// A fixed, roughly normal row.
+fn normal_row(n: usize, scale: f32) -> Vec<f32> {
+    let mut state = 1u64;
+    let mut uniform = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f32 / (1u64 << 24) as f32 - 0.5
+    };
+    (0..n).map(|_| scale * (0..12).map(|_| uniform()).sum::<f32>()).collect()
+}
+
+#[test]
+fn encoding_normal_rows_loses_what_the_step_allows() {
+    for dtype in DType::all() {
+        for scale in [1.0, 0.02, 300.0] {
+            let rms = check(dtype, &normal_row(4096, scale));
+            println!("{dtype} {scale} {rms}");
+            assert!(rms <= rms_bound(dtype), "{dtype}: {rms}");
+        }
+    }
+}
+
+#[test]
+fn encoding_edge_rows_stays_within_the_step() {
+    let outlier = |at: usize, value: f32| {
+        let mut row = normal_row(256, 0.01);
+        row[at] = value;
+        row
+    };
+    let rows = [
+        vec![0.0; 256],
+        vec![-0.0; 256],
+        vec![1.0; 256],
+        vec![-3.5; 256],
+        outlier(0, 10.0),
+        outlier(255, -10.0),
+        normal_row(256, 1.0).iter().map(|x| -x.abs() - 0.1).collect(),
+        normal_row(256, 1.0).iter().map(|x| x.abs() + 5.0).collect(),
+        (0..256).map(|i| if i % 2 == 0 { 1.0 } else { -1.0 }).collect(),
+    ];
+    for dtype in DType::all() {
+        for row in &rows {
+            check(dtype, row);
+        }
+    }
+}
+
+#[test]
+fn encoding_finite_rows_gives_finite_values() {
+    for dtype in DType::all() {
+        for scale in [1e-45, 1e-39, 1e-8, 1e6, 1e30, 1e38] {
+            let row = normal_row(256, scale);
+            let mut bytes = vec![0xa5; dtype.row_bytes(256).unwrap()];
+            encode_row(dtype, &row, &mut bytes);
+            let mut decoded = vec![f32::NAN; 256];
+            decode_row(dtype, &bytes, &mut decoded);
+            assert!(decoded.iter().all(|w| w.is_finite()), "{dtype} {scale}");
+        }
+    }
+}
+
+/// `half` is the oracle: every f16, and f32 around every f16 and every midpoint.
+#[test]
+fn half_precision_is_exact() {
+    let table = kernels::scalar();
+    let every: Vec<u16> = (0..=u16::MAX).collect();
+    let mut widened = vec![0.0; every.len()];
+    (table.f16_to_f32)(&every, &mut widened);
+    for (&h, &x) in every.iter().zip(&widened) {
+        let expected = half::f16::from_bits(h).to_f32_const();
+        assert!(x == expected || x.is_nan() && expected.is_nan(), "{h:#06x}");
+        for bits in [x.to_bits() | 0xfff, x.to_bits() | 0x1000, x.to_bits() | 0x1001] {
+            let near = f32::from_bits(bits);
+            let mut got = [0; 2];
+            (table.f32_to_f16)(&[x, near], &mut got);
+            let expected = half::f16::from_f32_const(near).to_bits();
+            assert!(got[1] == expected || near.is_nan(), "{near:e}: {:#06x}", got[1]);
+            assert!(got[0] == h || x.is_nan(), "{h:#06x}: {:#06x}", got[0]);
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Qwen2 and Qwen2.5 (Yang et al. 2024): Llama with biases on q, k and v.
+
+use super::llama::LLAMA;
+use crate::spec::{ArchSpec, PerFormat, QkvBias, RopePairing};
+
+pub const QWEN2: ArchSpec = ArchSpec {
+    name: "qwen2",
+    hf_names: &["Qwen2ForCausalLM"],
+    qkv_bias: QkvBias::Present,
+    rope: PerFormat::same(RopePairing::HalfSplit),
+    ..LLAMA
+};

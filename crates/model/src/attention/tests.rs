@@ -1,0 +1,167 @@
+//! Laws of attention: flash = N x N, whole = chunked, alone = beside others.
+
+use kernels::Kernels;
+use proptest::prelude::*;
+
+use super::{AttendCtx, AttendScratch, AttentionParams, AttentionPattern, attend, reference};
+use crate::kv::{KvCache, KvShape, KvType};
+use crate::pool::ThreadPool;
+use crate::shape::Heads;
+
+/// f32 against f64: scores of up to 130 products, values below one.
+const TOLERANCE_F32: f64 = 2e-5;
+/// f16 keys and values carry 11 bits.
+const TOLERANCE_F16: f64 = 2e-3;
+/// int8 with a scale per 32: half a step of 1/127 of the largest, in keys and in values.
+const TOLERANCE_Q8: f64 = 2e-2;
+
+impl AsMut<AttendScratch> for AttendScratch {
+    fn as_mut(&mut self) -> &mut AttendScratch {
+        self
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Case {
+    params: AttentionParams,
+    pattern: AttentionPattern,
+    n_tokens: usize,
+    kv_type: KvType,
+    seed: u64,
+}
+
+/// Uniform in -1..1 from a seed (xorshift, Marsaglia 2003).
+fn random(n: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+    };
+    (0..n).map(|_| next()).collect()
+}
+
+impl Case {
+    fn q(&self) -> Vec<f32> {
+        random(self.n_tokens * self.params.n_heads * self.params.head_dim, self.seed)
+    }
+
+    fn kv(&self) -> (Vec<f32>, Vec<f32>) {
+        let n = self.n_tokens * self.params.n_kv_heads * self.params.head_dim;
+        (random(n, self.seed + 1), random(n, self.seed + 2))
+    }
+
+    /// All tokens in chunks; a stranger's keys lie in the cache too.
+    fn run(&self, kernels: &Kernels, chunk: usize, n_threads: usize) -> Vec<f32> {
+        let AttentionParams { n_heads, n_kv_heads, head_dim, .. } = self.params;
+        let (k_type, v_type) = (self.kv_type, self.kv_type);
+        let shape = KvShape { n_layers: 1, n_kv_heads, head_dim, k_type, v_type };
+        let mut kv = KvCache::new(shape, self.n_tokens + 128);
+        let stranger = kv.admit(64).expect("room");
+        let first = kv.append(stranger, &[0]);
+        let noise = random(n_kv_heads * head_dim, 99);
+        kv.write(kernels, 0, (stranger, first), &noise, &noise);
+        let id = kv.admit(self.n_tokens).expect("room");
+        let (q, (keys, values)) = (self.q(), self.kv());
+        let (q_width, kv_width) = (n_heads * head_dim, n_kv_heads * head_dim);
+        let mut out = vec![0.0; q.len()];
+        let mut pool = ThreadPool::new(n_threads);
+        let mut scratch: Vec<_> =
+            (0..n_threads).map(|_| AttendScratch::new(&self.params)).collect();
+        let ctx = AttendCtx { kernels, params: self.params, pattern: self.pattern };
+        for start in (0..self.n_tokens).step_by(chunk) {
+            let end = (start + chunk).min(self.n_tokens);
+            let positions: Vec<u32> = (start as u32..end as u32).collect();
+            let first = kv.append(id, &positions);
+            let rows = start * kv_width..end * kv_width;
+            kv.write(kernels, 0, (id, first), &keys[rows.clone()], &values[rows]);
+            let rows = start * q_width..end * q_width;
+            let mut stats = vec![0.0; (end - start) * n_heads];
+            attend(
+                &ctx,
+                (Heads::new(&q[rows.clone()], n_heads, head_dim), &positions),
+                &kv.view(0, id),
+                (&mut pool, &mut scratch),
+                (&mut out[rows], &mut stats),
+            );
+        }
+        out
+    }
+
+    fn reference(&self) -> Vec<f64> {
+        let (keys, values) = self.kv();
+        let positions: Vec<u32> = (0..self.n_tokens as u32).collect();
+        let (q, kv) = (self.q(), (&*keys, &*values, &*positions));
+        reference::attend(&self.params, self.pattern, (&q, &positions), kv).out
+    }
+
+    fn check_against_reference(&self, kernels: &Kernels) {
+        let tolerance = match self.kv_type {
+            KvType::F32 => TOLERANCE_F32,
+            KvType::F16 => TOLERANCE_F16,
+            KvType::Q8_0 => TOLERANCE_Q8,
+        };
+        let found = self.run(kernels, self.n_tokens, 2);
+        for (i, (found, expected)) in found.iter().zip(self.reference()).enumerate() {
+            let difference = (f64::from(*found) - expected).abs();
+            assert!(difference <= tolerance, "{self:?} at {i}: {found}, expected {expected}");
+        }
+    }
+}
+
+fn cases() -> impl Strategy<Value = Case> {
+    let pattern = prop_oneof![
+        Just(AttentionPattern::Causal),
+        Just(AttentionPattern::Bidirectional),
+        (1u32..150).prop_map(|window| AttentionPattern::SlidingWindow { window }),
+    ];
+    let heads = (1usize..4, 1usize..8, 1usize..70);
+    let kv_type = prop::sample::select(KvType::ALL.to_vec());
+    let softcap = prop::option::of(0.5f32..4.0);
+    (heads, pattern, 1usize..200, kv_type, softcap, any::<u32>()).prop_map(
+        |((n_kv_heads, group, head_dim), pattern, n_tokens, kv_type, softcap, seed)| {
+            let n_heads = n_kv_heads * group;
+            let scale = (head_dim as f32).powf(-0.5);
+            let params = AttentionParams { n_heads, n_kv_heads, head_dim, scale, softcap };
+            Case { params, pattern, n_tokens, kv_type, seed: seed.into() }
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn flash_attention_equals_the_reference(case in cases()) {
+        for kernels in kernels::tables() {
+            case.check_against_reference(kernels);
+        }
+    }
+
+    /// Bitwise: a causal row's result depends on nothing but its query and its keys.
+    #[test]
+    fn chunks_and_threads_do_not_change_a_row(case in cases(), chunk in 1usize..40) {
+        if case.pattern != AttentionPattern::Bidirectional {
+            for kernels in kernels::tables() {
+                let whole = case.run(kernels, case.n_tokens, 1);
+                prop_assert_eq!(&whole, &case.run(kernels, chunk, 1));
+                prop_assert_eq!(&whole, &case.run(kernels, case.n_tokens, 3));
+            }
+        }
+    }
+}
+
+/// Softcap comes before the mask: what a query may not see has no influence (Flash Attention's
+/// bug 1025 applied it after).
+#[test]
+fn the_future_has_no_influence_under_a_softcap() {
+    let params =
+        AttentionParams { n_heads: 2, n_kv_heads: 1, head_dim: 8, scale: 0.3, softcap: Some(1.0) };
+    let pattern = AttentionPattern::Causal;
+    let short = Case { params, pattern, n_tokens: 70, kv_type: KvType::F32, seed: 5 };
+    let long = Case { n_tokens: 90, ..short.clone() };
+    // The first rows of both texts are the same numbers: the generator runs on.
+    let (a, b) = (short.run(kernels::detect(), 70, 1), long.run(kernels::detect(), 90, 1));
+    assert_eq!(a, b[..a.len()]);
+}

@@ -1,0 +1,109 @@
+//! [`ModelConfig`] from GGUF metadata (`{architecture}.*` keys).
+
+use format::gguf::Metadata;
+
+use crate::config::{ModelConfig, RawConfig, RopeScaling};
+use crate::error::LoadError;
+use crate::spec::{ArchSpec, FileFormat, LayerKind};
+
+/// `n_vocab` is the number of rows of the embedding, which may exceed the tokenizer's tokens.
+pub(crate) fn read_config(
+    spec: &ArchSpec,
+    metadata: &Metadata,
+    n_vocab: usize,
+) -> Result<ModelConfig, LoadError> {
+    let keys = Keys { metadata, prefix: spec.name };
+    let n_layers = keys.require("block_count")?;
+    let head_dim = keys.count("attention.key_length")?;
+    let value_dim = keys.count("attention.value_length")?;
+    if let (Some(head_dim), Some(value_dim)) = (head_dim, value_dim)
+        && head_dim != value_dim
+    {
+        let key = keys.key("attention.value_length");
+        return Err(LoadError::config(&key, format!("key_length = {head_dim}"), value_dim));
+    }
+    let raw = RawConfig {
+        n_layers,
+        d_model: keys.require("embedding_length")?,
+        d_ff: keys.require("feed_forward_length")?,
+        n_heads: keys.require("attention.head_count")?,
+        n_kv_heads: keys.count("attention.head_count_kv")?,
+        head_dim,
+        rope_dim: keys.count("rope.dimension_count")?,
+        n_vocab,
+        n_ctx: keys.require("context_length")?,
+        norm_eps: metadata.require_f32(&keys.key("attention.layer_norm_rms_epsilon"))?,
+        attn_scale: keys.number("attention.scale")?,
+        attn_softcap: keys.number("attn_logit_softcapping")?,
+        logit_softcap: keys.number("final_logit_softcapping")?,
+        rope_base: keys.number("rope.freq_base")?.map_or(10_000.0, f64::from),
+        rope_base_sliding: keys.number("rope.freq_base_swa")?.map(f64::from),
+        rope_scaling: rope_scaling(&keys)?,
+        window: metadata.u32(&keys.key("attention.sliding_window"))?,
+        layer_kinds: layer_kinds(&keys, n_layers)?,
+    };
+    raw.finish(spec, FileFormat::Gguf)
+}
+
+struct Keys<'a> {
+    metadata: &'a Metadata,
+    prefix: &'static str,
+}
+
+impl Keys<'_> {
+    fn key(&self, name: &str) -> String {
+        format!("{}.{name}", self.prefix)
+    }
+
+    fn require(&self, name: &str) -> Result<usize, LoadError> {
+        Ok(self.metadata.require_u32(&self.key(name))? as usize)
+    }
+
+    fn count(&self, name: &str) -> Result<Option<usize>, LoadError> {
+        Ok(self.metadata.u32(&self.key(name))?.map(|n| n as usize))
+    }
+
+    fn number(&self, name: &str) -> Result<Option<f32>, LoadError> {
+        Ok(self.metadata.f32(&self.key(name))?)
+    }
+}
+
+fn rope_scaling(keys: &Keys<'_>) -> Result<RopeScaling, LoadError> {
+    let key = keys.key("rope.scaling.type");
+    match keys.metadata.str(&key)? {
+        None | Some("none") => Ok(RopeScaling::None),
+        Some("linear") => {
+            let factor = keys.metadata.require_f32(&keys.key("rope.scaling.factor"))?;
+            Ok(RopeScaling::Linear { factor: factor.into() })
+        }
+        Some(found) => Err(LoadError::config(&key, "none or linear".into(), found)),
+    }
+}
+
+/// `sliding_window_pattern` is a period (every n-th layer is full) or one flag per layer.
+fn layer_kinds(keys: &Keys<'_>, n_layers: usize) -> Result<Option<Vec<LayerKind>>, LoadError> {
+    let key = keys.key("attention.sliding_window_pattern");
+    let kind = |sliding| if sliding { LayerKind::Sliding } else { LayerKind::Full };
+    match keys.metadata.get(&key) {
+        None => Ok(None),
+        Some(value) if value.is_array() => {
+            let flags = keys.metadata.bools(&key)?.unwrap_or_default();
+            Ok(Some(flags.into_iter().map(kind).collect()))
+        }
+        Some(_) => {
+            let period = keys.metadata.require_u32(&key)? as usize;
+            Ok(Some(periodic(period, n_layers)))
+        }
+    }
+}
+
+/// Every `period`-th layer is full; a period of 0 means that none slides.
+pub(crate) fn periodic(period: usize, n_layers: usize) -> Vec<LayerKind> {
+    (1..=n_layers.min(crate::config::N_LAYERS_MAX))
+        .map(|n| match period {
+            0 => LayerKind::Full,
+            _ if n.is_multiple_of(period) => LayerKind::Full,
+            _ => LayerKind::Sliding,
+        })
+        .collect()
+}

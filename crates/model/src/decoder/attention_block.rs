@@ -1,0 +1,154 @@
+//! `residual += attn_output(attend(q, k, v))` of one layer, keys and values cached on the way.
+
+use super::compute::Compute;
+use super::feed_forward::{add_delta, norm_rows};
+use super::forward::ForwardCtx;
+use super::workspace::{RopeAngles, Workspace, attention_params};
+use crate::attention::{AttendCtx, attend, attention_weights};
+use crate::config::HEAD_DIM_MAX;
+use crate::kv::{KvCache, KvView};
+use crate::probe::{Capture, HeadRow, Probe, RowStats};
+use crate::shape::Heads;
+use crate::spec::LayerKind;
+
+pub(super) fn attention_block<P: Probe>(
+    ctx: &ForwardCtx<'_>,
+    kv: &mut KvCache,
+    ws: &mut Workspace,
+    probe: &mut P,
+) {
+    let (model, batch) = (ctx.model, ctx.batch);
+    let (c, layer) = (&model.config, &model.layers[ctx.layer_idx]);
+    let n = batch.n_tokens();
+    let (q_width, kv_width) = (c.n_heads * c.head_dim, c.n_kv_heads * c.head_dim);
+    let residual = &mut ws.residual[..n * c.d_model];
+    let normed = &mut ws.normed[..n * c.d_model];
+    let (q, k) = (&mut ws.q[..n * q_width], &mut ws.k[..n * kv_width]);
+    let (v, delta) = (&mut ws.v[..n * kv_width], &mut ws.delta[..n * c.d_model]);
+    let attn_out = &mut ws.attn_out[..n * q_width];
+
+    norm_rows(&mut ws.compute, residual, &layer.attn_norm, c.norm_eps, normed);
+    let products =
+        [(&layer.attn_q, &mut *q), (&layer.attn_k, &mut *k), (&layer.attn_v, &mut *v)];
+    ws.compute.multiply(model.arithmetic, normed, products);
+    let angles = match c.layer_kinds[ctx.layer_idx] {
+        LayerKind::Full => &ws.rope_full,
+        LayerKind::Sliding => &ws.rope_sliding,
+    };
+    norm_and_rotate(ctx, &mut ws.compute, layer.attn_q_norm.as_deref(), angles, q);
+    norm_and_rotate(ctx, &mut ws.compute, layer.attn_k_norm.as_deref(), angles, k);
+    for (sequence, &first_key) in batch.sequences.iter().zip(&ws.first_keys) {
+        let rows = sequence.rows.start * kv_width..sequence.rows.end * kv_width;
+        let at = (sequence.id, first_key);
+        kv.write(ws.compute.kernels, ctx.layer_idx, at, &k[rows.clone()], &v[rows]);
+    }
+    attend_sequences(ctx, kv, &mut ws.compute, q, attn_out, &mut ws.log_sum_exp);
+    if P::WATCHES {
+        show_attention(ctx, kv, &mut ws.compute, (q, &ws.log_sum_exp, &mut ws.probe_weights), probe);
+    }
+    ws.compute.multiply(model.arithmetic, attn_out, [(&layer.attn_output, &mut *delta)]);
+    let post_norm = layer.post_attention_norm.as_deref();
+    let compute = (&mut ws.compute, c.norm_eps);
+    add_delta(compute, post_norm, residual, (delta, normed), c.d_model);
+}
+
+/// Norms each head, where there is a gain, and rotates it by its token's angles.
+///
+/// # Shapes
+/// - `heads`: `[n_tokens, any number of heads, head_dim]`
+fn norm_and_rotate(
+    ctx: &ForwardCtx<'_>,
+    compute: &mut Compute,
+    gain: Option<&[f32]>,
+    angles: &RopeAngles,
+    heads: &mut [f32],
+) {
+    let c = &ctx.model.config;
+    let n_cols = heads.len() / ctx.batch.n_tokens();
+    let n_pairs = c.rope_full.rope_dim / 2;
+    compute.for_each_row([(heads, n_cols)], |kernels, token_idx, [row]| {
+        let cos = &angles.cos[token_idx * n_pairs..][..n_pairs];
+        let sin = &angles.sin[token_idx * n_pairs..][..n_pairs];
+        for head in row.chunks_exact_mut(c.head_dim) {
+            if let Some(gain) = gain {
+                let mut copy = [0.0; HEAD_DIM_MAX];
+                let copy = &mut copy[..c.head_dim];
+                copy.copy_from_slice(head);
+                (kernels.rms_norm)(copy, gain, c.norm_eps, head);
+            }
+            crate::attention::rotate(kernels, c.rope_pairing, head, cos, sin);
+        }
+    });
+}
+
+fn attend_ctx<'a>(ctx: &ForwardCtx<'a>, compute: &Compute) -> AttendCtx<'a> {
+    AttendCtx {
+        kernels: compute.kernels,
+        params: attention_params(ctx.model),
+        pattern: ctx.model.config.pattern(ctx.layer_idx),
+    }
+}
+
+/// # Shapes
+/// - `q`, `out`: `[n_tokens, n_heads, head_dim]`
+/// - `log_sum_exp`: `[n_tokens, n_heads]` and more
+fn attend_sequences(
+    ctx: &ForwardCtx<'_>,
+    kv: &KvCache,
+    compute: &mut Compute,
+    q: &[f32],
+    out: &mut [f32],
+    log_sum_exp: &mut [f32],
+) {
+    let c = &ctx.model.config;
+    let attend_ctx = attend_ctx(ctx, compute);
+    let q_width = c.n_heads * c.head_dim;
+    for sequence in &ctx.batch.sequences {
+        let rows = sequence.rows.clone();
+        let cells = rows.start * q_width..rows.end * q_width;
+        let q = Heads::new(&q[cells.clone()], c.n_heads, c.head_dim);
+        let stats = &mut log_sum_exp[rows.start * c.n_heads..rows.end * c.n_heads];
+        attend(
+            &attend_ctx,
+            (q, &ctx.batch.positions[rows]),
+            &kv.view(ctx.layer_idx, sequence.id),
+            (&mut compute.pool, &mut compute.scratch),
+            (&mut out[cells], stats),
+        );
+    }
+}
+
+/// Hands a probe what it asked for, row by row.
+fn show_attention<P: Probe>(
+    ctx: &ForwardCtx<'_>,
+    kv: &KvCache,
+    compute: &mut Compute,
+    (q, log_sum_exp, weights): (&[f32], &[f32], &mut Vec<f32>),
+    probe: &mut P,
+) {
+    let c = &ctx.model.config;
+    let attend_ctx = attend_ctx(ctx, compute);
+    let q = Heads::new(q, c.n_heads, c.head_dim);
+    for sequence in &ctx.batch.sequences {
+        let kv: KvView<'_> = kv.view(ctx.layer_idx, sequence.id);
+        for token_idx in sequence.rows.clone() {
+            for head_idx in 0..c.n_heads {
+                let query_pos = ctx.batch.positions[token_idx];
+                let at = HeadRow { token_idx, layer_idx: ctx.layer_idx, head_idx, query_pos };
+                let log_sum_exp = log_sum_exp[token_idx * c.n_heads + head_idx];
+                let stats = RowStats { log_sum_exp };
+                match probe.capture(at) {
+                    Capture::Nothing => (),
+                    Capture::RowStats => probe.row_stats(at, &stats),
+                    Capture::Weights => {
+                        let query = (q.head(token_idx, head_idx), query_pos);
+                        let scratch = &mut compute.scratch[0].attend;
+                        let keys = (&kv, head_idx);
+                        attention_weights(&attend_ctx, query, keys, &stats, scratch, weights);
+                        probe.weights(at, kv.positions(), weights);
+                    }
+                }
+            }
+        }
+    }
+}

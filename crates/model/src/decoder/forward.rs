@@ -1,0 +1,110 @@
+//! The loop over the layers, and the way from the last hidden state to logits.
+
+use std::ops::Range;
+
+use super::attention_block::attention_block;
+use super::feed_forward::feed_forward_block;
+use super::workspace::Workspace;
+use crate::batch::Batch;
+use crate::kv::KvCache;
+use crate::probe::{Probe, Site};
+use crate::shape::Rows;
+use crate::spec::LayerKind;
+use crate::weights::Model;
+
+/// What a block of a layer needs to know.
+pub(super) struct ForwardCtx<'a> {
+    pub(super) model: &'a Model,
+    pub(super) batch: &'a Batch,
+    pub(super) layer_idx: usize,
+}
+
+/// Computes the batch: appends its keys and values to the cache and leaves the hidden states of
+/// `batch.logit_rows` in the workspace for [`unembed`].
+///
+/// Token ids are below `n_vocab`, positions follow those already cached, and the cache has room
+/// (its admission made sure).
+pub fn forward<P: Probe>(
+    model: &Model,
+    batch: &Batch,
+    kv: &mut KvCache,
+    ws: &mut Workspace,
+    probe: &mut P,
+) {
+    let n_tokens = batch.n_tokens();
+    assert!(n_tokens <= ws.size.n_tokens_max);
+    ws.first_keys.clear();
+    for sequence in &batch.sequences {
+        let first_key = kv.append(sequence.id, &batch.positions[sequence.rows.clone()]);
+        ws.first_keys.push(first_key);
+    }
+    fill_angles(model, batch, ws);
+    embed(model, batch, ws);
+    let d_model = model.config.d_model;
+    observe(probe, Site::Embedding, &ws.residual[..n_tokens * d_model], d_model);
+    for layer_idx in 0..model.config.n_layers {
+        let ctx = ForwardCtx { model, batch, layer_idx };
+        attention_block(&ctx, kv, ws, probe);
+        feed_forward_block(&ctx, ws);
+        let residual = &ws.residual[..n_tokens * d_model];
+        observe(probe, Site::Residual { layer_idx }, residual, d_model);
+    }
+    norm_output(model, batch, ws);
+    let hidden = &ws.hidden[..batch.logit_rows.len() * d_model];
+    observe(probe, Site::OutputNorm, hidden, d_model);
+}
+
+/// Logits of some of the last batch's logit rows (`rows` counts within `batch.logit_rows`).
+///
+/// # Shapes
+/// - result: `[rows.len(), n_vocab]`
+pub fn unembed<'a>(model: &Model, rows: Range<usize>, ws: &'a mut Workspace) -> &'a mut [f32] {
+    assert!(rows.len() <= ws.size.n_logit_rows_max);
+    let (d_model, n_vocab) = (model.config.d_model, model.config.n_vocab);
+    let hidden = &ws.hidden[rows.start * d_model..rows.end * d_model];
+    let logits = &mut ws.logits[..rows.len() * n_vocab];
+    ws.compute.multiply_matrix(model.arithmetic, hidden, model.output_matrix(), logits);
+    if let Some(cap) = model.config.logit_softcap {
+        (ws.compute.kernels.softcap)(logits, cap);
+    }
+    logits
+}
+
+fn fill_angles(model: &Model, batch: &Batch, ws: &mut Workspace) {
+    let kinds = [
+        (LayerKind::Full, &model.rope_full, &mut ws.rope_full),
+        (LayerKind::Sliding, &model.rope_sliding, &mut ws.rope_sliding),
+    ];
+    for (kind, table, angles) in kinds {
+        if model.config.layer_kinds.contains(&kind) {
+            table.fill(&batch.positions, &mut angles.cos, &mut angles.sin);
+        }
+    }
+}
+
+fn embed(model: &Model, batch: &Batch, ws: &mut Workspace) {
+    let (d_model, scale) = (model.config.d_model, model.config.embedding_scale);
+    let residual = &mut ws.residual[..batch.n_tokens() * d_model];
+    ws.compute.for_each_row([(residual, d_model)], |_, token_idx, [row]| {
+        model.token_embd.decode_row(batch.token_ids[token_idx] as usize, row);
+        if scale != 1.0 {
+            row.iter_mut().for_each(|x| *x *= scale);
+        }
+    });
+}
+
+fn norm_output(model: &Model, batch: &Batch, ws: &mut Workspace) {
+    let d_model = model.config.d_model;
+    let rows = batch.logit_rows.iter().zip(ws.hidden.chunks_exact_mut(d_model));
+    for (&token_idx, hidden) in rows {
+        let residual = &ws.residual[token_idx * d_model..][..d_model];
+        let (gain, eps) = (&model.output_norm, model.config.norm_eps);
+        (ws.compute.kernels.rms_norm)(residual, gain, eps, hidden);
+    }
+}
+
+fn observe<P: Probe>(probe: &mut P, site: Site, data: &[f32], dim: usize) {
+    if P::WATCHES {
+        probe.activation(site, Rows::new(data, dim));
+    }
+}

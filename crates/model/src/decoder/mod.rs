@@ -1,0 +1,10 @@
+//! THE loop: one forward pass for prompts, decoding, batches, scoring and inspection (M2).
+
+mod attention_block;
+mod compute;
+mod feed_forward;
+mod forward;
+mod workspace;
+
+pub use forward::{forward, unembed};
+pub use workspace::{Workspace, WorkspaceSize};

@@ -1,0 +1,141 @@
+//! Every buffer of a forward pass, with its shape; read this and you know the program.
+
+use kernels::table::Tile;
+use kernels::{F32Panel, IntPanel, Kernels, PANEL_ROWS, QuantizedRows, TILE_TOKENS};
+
+use super::compute::Compute;
+use crate::attention::{AttendScratch, AttentionParams};
+use crate::pool::ThreadPool;
+use crate::weights::Model;
+
+/// The largest forward pass that a [`Workspace`] can hold.
+#[derive(Clone, Copy, Debug)]
+pub struct WorkspaceSize {
+    /// Rows of a batch.
+    pub n_tokens_max: usize,
+    /// Rows of one [`crate::unembed`].
+    pub n_logit_rows_max: usize,
+}
+
+pub struct Workspace {
+    pub(super) size: WorkspaceSize,
+    pub(super) compute: Compute,
+    /// `[n_tokens, d_model]`
+    pub(super) residual: Vec<f32>,
+    /// `[n_tokens, d_model]`
+    pub(super) normed: Vec<f32>,
+    /// `[n_tokens, d_model]`: what a block adds to the residual.
+    pub(super) delta: Vec<f32>,
+    /// `[n_tokens, n_heads, head_dim]`
+    pub(super) q: Vec<f32>,
+    /// `[n_tokens, n_kv_heads, head_dim]`
+    pub(super) k: Vec<f32>,
+    /// `[n_tokens, n_kv_heads, head_dim]`
+    pub(super) v: Vec<f32>,
+    /// `[n_tokens, n_heads, head_dim]`
+    pub(super) attn_out: Vec<f32>,
+    /// `[n_tokens, n_heads]`
+    pub(super) log_sum_exp: Vec<f32>,
+    /// `[n_tokens, d_ff]`
+    pub(super) gate: Vec<f32>,
+    /// `[n_tokens, d_ff]`
+    pub(super) up: Vec<f32>,
+    /// Angles of the full layers.
+    pub(super) rope_full: RopeAngles,
+    /// Angles of the sliding layers.
+    pub(super) rope_sliding: RopeAngles,
+    /// `[n_tokens, d_model]`: normed final hidden states of the rows that want logits.
+    pub(super) hidden: Vec<f32>,
+    /// `[n_logit_rows, n_vocab]`
+    pub(super) logits: Vec<f32>,
+    /// First key index of each sequence of the batch.
+    pub(super) first_keys: Vec<usize>,
+    /// `[n_keys]`: a probe's row.
+    pub(super) probe_weights: Vec<f32>,
+}
+
+/// `[n_tokens, rope_dim / 2]` each.
+pub(super) struct RopeAngles {
+    pub(super) cos: Vec<f32>,
+    pub(super) sin: Vec<f32>,
+}
+
+pub(super) struct ThreadScratch {
+    pub(super) int_panel: IntPanel,
+    pub(super) f32_panel: F32Panel,
+    pub(super) tile: Tile,
+    pub(super) attend: AttendScratch,
+}
+
+impl AsMut<AttendScratch> for ThreadScratch {
+    fn as_mut(&mut self) -> &mut AttendScratch {
+        &mut self.attend
+    }
+}
+
+impl Workspace {
+    pub fn new(
+        model: &Model,
+        kernels: &'static Kernels,
+        pool: ThreadPool,
+        size: WorkspaceSize,
+    ) -> Self {
+        let c = &model.config;
+        let n = size.n_tokens_max;
+        let params = attention_params(model);
+        let n_in_max = c.d_model.max(c.d_ff).max(c.n_heads * c.head_dim);
+        let thread = || ThreadScratch {
+            int_panel: IntPanel::with_capacity(n_in_max),
+            f32_panel: F32Panel::with_capacity(n_in_max),
+            tile: [[0.0; PANEL_ROWS]; TILE_TOKENS],
+            attend: AttendScratch::new(&params),
+        };
+        let scratch = (0..pool.n_threads()).map(|_| thread()).collect();
+        let int8 = QuantizedRows::with_capacity(n.max(size.n_logit_rows_max), n_in_max);
+        let floats = |width: usize| vec![0.0; n * width];
+        let angles = |n_pairs: usize| RopeAngles { cos: floats(n_pairs), sin: floats(n_pairs) };
+        Self {
+            size,
+            compute: Compute { kernels, pool, scratch, int8 },
+            residual: floats(c.d_model),
+            normed: floats(c.d_model),
+            delta: floats(c.d_model),
+            q: floats(c.n_heads * c.head_dim),
+            k: floats(c.n_kv_heads * c.head_dim),
+            v: floats(c.n_kv_heads * c.head_dim),
+            attn_out: floats(c.n_heads * c.head_dim),
+            log_sum_exp: floats(c.n_heads),
+            gate: floats(c.d_ff),
+            up: floats(c.d_ff),
+            rope_full: angles(model.rope_full.n_pairs()),
+            rope_sliding: angles(model.rope_sliding.n_pairs()),
+            hidden: floats(c.d_model),
+            logits: vec![0.0; size.n_logit_rows_max * c.n_vocab],
+            first_keys: Vec::new(),
+            probe_weights: Vec::new(),
+        }
+    }
+
+    pub fn size(&self) -> WorkspaceSize {
+        self.size
+    }
+
+    pub fn kernels(&self) -> &'static Kernels {
+        self.compute.kernels
+    }
+
+    pub fn n_threads(&self) -> usize {
+        self.compute.pool.n_threads()
+    }
+}
+
+pub(super) fn attention_params(model: &Model) -> AttentionParams {
+    let c = &model.config;
+    AttentionParams {
+        n_heads: c.n_heads,
+        n_kv_heads: c.n_kv_heads,
+        head_dim: c.head_dim,
+        scale: c.attn_scale,
+        softcap: c.attn_softcap,
+    }
+}

@@ -1,0 +1,31 @@
+//! Why a model could not be loaded.
+
+use std::fmt::Display;
+
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    #[error(transparent)]
+    Format(#[from] format::Error),
+    #[error(
+        "architecture {found:?} is not supported; supported are {}",
+        supported.join(", ")
+    )]
+    UnknownArchitecture { found: String, supported: Vec<&'static str> },
+    #[error("config: {key}: expected {expected}, found {found}")]
+    Config { key: String, expected: String, found: String },
+    #[error("tensor {name} is missing: expected shape {expected:?}")]
+    MissingTensor { name: String, expected: Vec<usize> },
+    #[error("tensor {name}: expected shape {expected:?}, found {found:?}")]
+    TensorShape { name: String, expected: Vec<usize>, found: Vec<usize> },
+    #[error(
+        "tensor {name} is not used by architecture {architecture}: the file holds another kind of \
+         model than it says"
+    )]
+    SuperfluousTensor { name: String, architecture: &'static str },
+}
+
+impl LoadError {
+    pub(crate) fn config(key: &str, expected: String, found: impl Display) -> Self {
+        Self::Config { key: key.into(), expected, found: found.to_string() }
+    }
+}

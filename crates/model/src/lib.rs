@@ -1,0 +1,31 @@
+//! The transformer: an architecture is data ([`ArchSpec`]), a model is weights and numbers
+//! ([`Model`]), and one decoder loop ([`decoder::forward`]) runs them all.
+
+#![deny(unsafe_code)]
+
+pub mod arch;
+pub mod attention;
+pub mod batch;
+pub mod config;
+mod config_gguf;
+mod config_hf;
+pub mod decoder;
+pub mod error;
+pub mod kv;
+pub mod load;
+pub mod pool;
+pub mod probe;
+pub mod shape;
+pub mod spec;
+pub mod weights;
+
+pub use batch::{Batch, BatchSequence};
+pub use config::ModelConfig;
+pub use decoder::{Workspace, WorkspaceSize, forward, unembed};
+pub use error::LoadError;
+pub use kv::{KvCache, KvType, SequenceId};
+pub use load::{LoadOptions, load};
+pub use pool::ThreadPool;
+pub use probe::{Probe, Site};
+pub use spec::ArchSpec;
+pub use weights::{Arithmetic, Model};

@@ -1,0 +1,145 @@
+//! Tiny random models against transformers, activation by activation: the first site that differs
+//! is named. Every folder of tests/goldens is a case, as GGUF and as a Hugging Face folder.
+
+use std::path::{Path, PathBuf};
+
+use format::{Mapping, safetensors::SafetensorsFolder};
+use model::batch::LogitRows;
+use model::kv::KvShape;
+use model::load::ModelFile;
+use model::probe::{Capture, HeadRow};
+use model::shape::Rows;
+use model::{
+    Batch, KvCache, KvType, LoadOptions, Model, Probe, Site, ThreadPool, Workspace, WorkspaceSize,
+};
+
+/// f32 sums of up to a hundred products in another order than torch's; values are about 1.
+const TOLERANCE: f32 = 2e-5;
+
+struct Golden {
+    ids: Vec<u32>,
+    tensors: SafetensorsFolder,
+}
+
+impl Golden {
+    fn read(folder: &Path) -> Self {
+        let json = std::fs::read(folder.join("expected.json")).expect("expected.json");
+        let json: serde_json::Value = serde_json::from_slice(&json).expect("JSON");
+        let ids = json["token_ids"].as_array().expect("token_ids");
+        let ids = ids.iter().map(|id| id.as_u64().expect("an id") as u32).collect();
+        let tensors = SafetensorsFolder::open(folder, Mapping::Read).expect("expected.safetensors");
+        Self { ids, tensors }
+    }
+
+    fn values(&self, name: &str) -> Vec<f32> {
+        let tensor = self.tensors.tensor(name).expect("readable").expect("a golden tensor");
+        let n = tensor.info.shape.iter().product();
+        let mut values = vec![0.0; n];
+        kernels::block::decode_row(tensor.info.dtype, &tensor.bytes, &mut values);
+        values
+    }
+}
+
+/// Everything a pass shows, by the goldens' names, in the order it was computed.
+struct Recorder {
+    n_heads: usize,
+    n_tokens: usize,
+    sites: Vec<(String, Vec<f32>)>,
+}
+
+impl Probe for Recorder {
+    fn capture(&self, _at: HeadRow) -> Capture {
+        Capture::Weights
+    }
+
+    fn weights(&mut self, at: HeadRow, key_positions: &[u32], weights: &[f32]) {
+        let name = format!("attention.{}", at.layer_idx);
+        let n = self.n_tokens;
+        if self.sites.last().is_none_or(|(last, _)| *last != name) {
+            self.sites.push((name, vec![0.0; self.n_heads * n * n]));
+        }
+        let (_, map) = self.sites.last_mut().expect("just pushed");
+        for (&key_pos, &weight) in key_positions.iter().zip(weights) {
+            map[(at.head_idx * n + at.query_pos as usize) * n + key_pos as usize] = weight;
+        }
+    }
+
+    fn activation(&mut self, site: Site, rows: Rows<'_>) {
+        let name = match site {
+            Site::Embedding => "embedding".to_owned(),
+            Site::Residual { layer_idx } => format!("layer.{layer_idx}"),
+            Site::OutputNorm => "output_norm".to_owned(),
+        };
+        self.sites.push((name, rows.data().to_vec()));
+    }
+}
+
+fn record(model: &Model, ids: &[u32]) -> Vec<(String, Vec<f32>)> {
+    let n = ids.len();
+    let shape = KvShape::of(&model.config, KvType::F32, KvType::F32);
+    let mut kv = KvCache::new(shape, n);
+    let size = WorkspaceSize { n_tokens_max: n, n_logit_rows_max: n };
+    let mut ws = Workspace::new(model, kernels::detect(), ThreadPool::new(2), size);
+    let id = kv.admit(n).expect("room for the text");
+    let mut batch = Batch::default();
+    batch.push(id, ids, 0, LogitRows::All);
+    let (n_heads, sites) = (model.config.n_heads, Vec::new());
+    let mut recorder = Recorder { n_heads, n_tokens: n, sites };
+    model::forward(model, &batch, &mut kv, &mut ws, &mut recorder);
+    let logits = model::unembed(model, 0..n, &mut ws).to_vec();
+    recorder.sites.push(("logits".into(), logits));
+    recorder.sites
+}
+
+fn check(file: &ModelFile, golden: &Golden, case: &str) {
+    let model = model::load(file, LoadOptions::default(), &mut |_, _| ()).expect(case);
+    let sites = record(&model, &golden.ids);
+    assert_eq!(sites.len(), 2 * model.config.n_layers + 3, "{case}");
+    for (name, found) in sites {
+        let expected = golden.values(&name);
+        assert_eq!(found.len(), expected.len(), "{case}: {name}");
+        for (i, (found, expected)) in found.iter().zip(&expected).enumerate() {
+            let bound = TOLERANCE * expected.abs().max(1.0);
+            assert!(
+                (found - expected).abs() <= bound,
+                "{case}: first difference at {name}[{i}]: {found}, expected {expected}"
+            );
+        }
+    }
+}
+
+fn cases() -> Vec<PathBuf> {
+    let goldens = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/goldens");
+    let entries = std::fs::read_dir(goldens).expect("tests/goldens");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    let mut cases: Vec<_> = paths.filter(|path| path.join("hf").is_dir()).collect();
+    cases.sort();
+    cases
+}
+
+#[test]
+fn gguf_models_equal_transformers() {
+    for folder in cases() {
+        let file = ModelFile::open(&folder.join("model.gguf"), Mapping::Mmap).expect("a GGUF");
+        check(&file, &Golden::read(&folder), &folder.display().to_string());
+    }
+}
+
+#[test]
+fn hugging_face_folders_equal_transformers() {
+    for folder in cases() {
+        let file = ModelFile::open(&folder.join("hf"), Mapping::Mmap).expect("a model folder");
+        check(&file, &Golden::read(&folder), &folder.display().to_string());
+    }
+}
+
+#[test]
+fn every_architecture_has_a_golden() {
+    let names: Vec<_> = cases()
+        .iter()
+        .map(|folder| folder.file_name().expect("a name").to_string_lossy().into_owned())
+        .collect();
+    for spec in model::arch::ARCHITECTURES {
+        assert!(names.iter().any(|name| name == spec.name), "tests/goldens/{} is missing", spec.name);
+    }
+}

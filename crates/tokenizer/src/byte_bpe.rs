@@ -1,0 +1,98 @@
+//! Byte-level BPE (`gpt2`): words from the pre-tokenizer, merged by a ranked list of pairs.
+
+use std::collections::HashMap;
+
+use crate::error::{Error, excerpt};
+use crate::merge::{Merge, MergeRules, Merger, NO_TOKEN, Piece};
+use crate::pre_tokenizer::{PreTokenizer, WholeWords};
+use crate::text_index::TextIndex;
+use crate::vocab::Vocab;
+
+#[derive(Debug)]
+pub(crate) struct ByteBpe {
+    pre_tokenizer: PreTokenizer,
+    /// The token of each byte, or [`NO_TOKEN`].
+    byte_ids: Box<[u32; 256]>,
+    merges: HashMap<(u32, u32), Merge>,
+    /// Present if a word that is a token is taken as it is, before any merge.
+    whole_words: Option<TextIndex>,
+    unknown: Option<u32>,
+}
+
+impl ByteBpe {
+    /// `merges` are pairs in GPT-2's spelling with a space between, the most urgent first.
+    pub(crate) fn new(
+        vocab: &Vocab,
+        merges: &[&str],
+        pre_tokenizer: PreTokenizer,
+        unknown: Option<u32>,
+    ) -> Result<Self, Error> {
+        let index = TextIndex::new(vocab);
+        let mut byte_ids = Box::new([NO_TOKEN; 256]);
+        for byte in 0..=255u8 {
+            byte_ids[usize::from(byte)] = index.find(vocab, &[byte]).unwrap_or(NO_TOKEN);
+        }
+        if unknown.is_none() && byte_ids.contains(&NO_TOKEN) {
+            return Err(Error::NoFallback);
+        }
+        let mut ranked = HashMap::with_capacity(merges.len());
+        for (idx, merge) in merges.iter().enumerate() {
+            let (pair, id) = resolve(vocab, &index, idx, merge)?;
+            ranked.entry(pair).or_insert(Merge { rank: idx as u32, id });
+        }
+        let whole_words = (pre_tokenizer.whole_words() == WholeWords::First).then_some(index);
+        Ok(Self { pre_tokenizer, byte_ids, merges: ranked, whole_words, unknown })
+    }
+
+    pub(crate) fn encode(&self, vocab: &Vocab, text: &str, ids: &mut Vec<u32>) {
+        let mut merger = Merger::default();
+        self.pre_tokenizer.for_each_word(text, |word| {
+            let word = word.as_bytes();
+            if let Some(id) = self.whole_words.as_ref().and_then(|index| index.find(vocab, word)) {
+                ids.push(id);
+                return;
+            }
+            let pieces = word.iter().enumerate().map(|(start, byte)| Piece {
+                start,
+                end: start + 1,
+                id: self.byte_ids[usize::from(*byte)],
+            });
+            for piece in merger.run(word, pieces, self) {
+                let id = if piece.id == NO_TOKEN { self.unknown } else { Some(piece.id) };
+                ids.extend(id);
+            }
+        });
+    }
+}
+
+impl MergeRules for ByteBpe {
+    fn merge(&self, _text: &[u8], left: Piece, right: Piece) -> Option<Merge> {
+        self.merges.get(&(left.id, right.id)).copied()
+    }
+}
+
+/// The ids of a merge's two parts and of what they become.
+fn resolve(
+    vocab: &Vocab,
+    index: &TextIndex,
+    idx: usize,
+    merge: &str,
+) -> Result<((u32, u32), u32), Error> {
+    // A part may itself be a space in a file that spells user-defined tokens literally.
+    let gap = merge.bytes().skip(1).position(|b| b == b' ').map(|at| at + 1);
+    let (left, right) = match gap.map(|at| (merge.get(..at), merge.get(at + 1..))) {
+        Some((Some(left), Some(right))) if !right.is_empty() => (left, right),
+        _ => return Err(Error::MergeSyntax { idx, merge: excerpt(merge) }),
+    };
+    let bytes = |part: &str| {
+        crate::byte_level::bytes_of(part).unwrap_or_else(|| part.as_bytes().to_vec())
+    };
+    let find = |part: &[u8], spelled: &str| {
+        let unknown = || Error::MergeUnknownToken { idx, token: excerpt(spelled) };
+        index.find(vocab, part).ok_or_else(unknown)
+    };
+    let (left_bytes, right_bytes) = (bytes(left), bytes(right));
+    let pair = (find(&left_bytes, left)?, find(&right_bytes, right)?);
+    let id = find(&[left_bytes, right_bytes].concat(), &format!("{left}{right}"))?;
+    Ok((pair, id))
+}

@@ -1,0 +1,248 @@
+//! Tokenizers from the metadata of a GGUF file.
+
+use tokenizers::models::unigram::Unigram;
+use tokenizers::models::wordpiece::WordPiece;
+use tokenizers::normalizers::{BertNormalizer, Precompiled};
+use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
+use tokenizers::pre_tokenizers::metaspace::{Metaspace, PrependScheme};
+use tokenizers::pre_tokenizers::sequence::Sequence;
+use tokenizers::pre_tokenizers::whitespace::WhitespaceSplit;
+
+use crate::byte_bpe::ByteBpe;
+use crate::error::{Error, excerpt};
+use crate::pipeline::Pipeline;
+use crate::pre_tokenizer::{DefaultBos, PreTokenizer};
+use crate::score_bpe::{Prefix, SPACE_MARK, ScoreBpe};
+use crate::tokenizer::{Model, Parts};
+use crate::vocab::{TokenKind, Vocab};
+
+/// The `tokenizer.*` keys of a GGUF file as plain data; what a file leaves out is `None` or empty.
+///
+/// # Shapes
+/// `tokens`, `scores` and `token_types`: `[n_vocab]`.
+#[derive(Clone, Debug, Default)]
+pub struct GgufVocab<'a> {
+    /// `tokenizer.ggml.model`: `gpt2`, `llama`, `bert` or `t5`.
+    pub model: &'a str,
+    /// `tokenizer.ggml.pre`, needed for `gpt2`.
+    pub pre: Option<&'a str>,
+    pub tokens: Vec<&'a [u8]>,
+    /// Needed for `llama` and `t5`; higher is better.
+    pub scores: Option<Vec<f32>>,
+    pub token_types: Option<Vec<i32>>,
+    /// Needed for `gpt2`: two parts with a space between, the most urgent first.
+    pub merges: Vec<&'a str>,
+    /// SentencePiece's normalisation table (`t5`).
+    pub precompiled_charsmap: Option<Vec<u8>>,
+    pub bos_id: Option<u32>,
+    pub eos_id: Option<u32>,
+    pub unknown_id: Option<u32>,
+    /// The end of a turn and the end of a message, where the file tells them from EOS.
+    pub eot_id: Option<u32>,
+    pub eom_id: Option<u32>,
+    pub add_bos: Option<bool>,
+    pub add_space_prefix: Option<bool>,
+    /// `tokenizer.chat_template`
+    pub chat_template: Option<&'a str>,
+}
+
+/// How a vocabulary writes its tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spelling {
+    /// GPT-2's characters for bytes.
+    ByteLevel,
+    /// U+2581 for a space.
+    SentencePiece,
+}
+
+pub(crate) fn read(gguf: &GgufVocab<'_>) -> Result<Parts, Error> {
+    check_shapes(gguf)?;
+    let spelling = match gguf.model {
+        "gpt2" => Spelling::ByteLevel,
+        "llama" | "bert" | "t5" => Spelling::SentencePiece,
+        other => return Err(Error::UnknownModel { found: excerpt(other) }),
+    };
+    let mut vocab = Vocab::default();
+    for id in 0..gguf.tokens.len() {
+        push_token(&mut vocab, gguf, id, spelling)?;
+    }
+    let ends = [gguf.eos_id, gguf.eot_id, gguf.eom_id];
+    ends.iter().chain([&gguf.bos_id]).flatten().for_each(|id| vocab.make_control(*id));
+    let (model, adds_bos, starts_with_space) = match gguf.model {
+        "gpt2" => byte_bpe(gguf, &vocab)?,
+        "llama" => score_bpe(gguf, &vocab)?,
+        "bert" => word_piece(gguf, &vocab)?,
+        _ => unigram(gguf, &vocab)?,
+    };
+    Ok(Parts {
+        vocab,
+        model,
+        bos: gguf.bos_id,
+        eos: gguf.eos_id,
+        end_ids: ends.into_iter().flatten().collect(),
+        adds_bos: gguf.add_bos.unwrap_or(adds_bos) && gguf.bos_id.is_some(),
+        starts_with_space,
+        chat_template: gguf.chat_template.map(str::to_owned),
+    })
+}
+
+fn check_shapes(gguf: &GgufVocab<'_>) -> Result<(), Error> {
+    let n_vocab = gguf.tokens.len();
+    if n_vocab == 0 {
+        return Err(Error::EmptyVocabulary);
+    }
+    let lengths = [
+        ("tokenizer.ggml.scores", gguf.scores.as_ref().map(Vec::len)),
+        ("tokenizer.ggml.token_type", gguf.token_types.as_ref().map(Vec::len)),
+    ];
+    for (array, length) in lengths {
+        if let Some(found) = length.filter(|found| *found != n_vocab) {
+            return Err(Error::LengthMismatch { array, expected: n_vocab, found });
+        }
+    }
+    let ids = [
+        ("tokenizer.ggml.bos_token_id", gguf.bos_id),
+        ("tokenizer.ggml.eos_token_id", gguf.eos_id),
+        ("tokenizer.ggml.unknown_token_id", gguf.unknown_id),
+        ("tokenizer.ggml.eot_token_id", gguf.eot_id),
+        ("tokenizer.ggml.eom_token_id", gguf.eom_id),
+    ];
+    for (key, id) in ids {
+        if let Some(id) = id.filter(|id| *id as usize >= n_vocab) {
+            return Err(Error::IdOutOfRange { key, id, n_vocab });
+        }
+    }
+    for (id, score) in gguf.scores.iter().flatten().enumerate() {
+        if !score.is_finite() {
+            return Err(Error::BadScore { id, found: *score });
+        }
+    }
+    Ok(())
+}
+
+fn push_token(
+    vocab: &mut Vocab,
+    gguf: &GgufVocab<'_>,
+    id: usize,
+    spelling: Spelling,
+) -> Result<(), Error> {
+    let text = std::str::from_utf8(gguf.tokens[id]).map_err(|_| Error::TokenNotUtf8 { id })?;
+    let byte = byte_token(text).filter(|_| spelling == Spelling::SentencePiece);
+    let kind = match gguf.token_types.as_ref().map(|types| types[id]) {
+        None if gguf.unknown_id == Some(id as u32) => TokenKind::Unknown,
+        None if byte.is_some() => TokenKind::Byte,
+        None | Some(0 | 1) => TokenKind::Text,
+        Some(2) => TokenKind::Unknown,
+        Some(3) => TokenKind::Control,
+        Some(4) => TokenKind::UserDefined,
+        Some(5) => TokenKind::Unused,
+        // A token that is called a byte but does not name one is ordinary text.
+        Some(6) => byte.map_or(TokenKind::Text, |_| TokenKind::Byte),
+        Some(found) => return Err(Error::UnknownTokenType { id, found }),
+    };
+    match (kind, byte, spelling) {
+        (TokenKind::Byte, Some(byte), _) => vocab.push(&[byte], kind),
+        (TokenKind::Text, _, Spelling::SentencePiece) => {
+            vocab.push(text.replace(SPACE_MARK, " ").as_bytes(), kind);
+        }
+        (TokenKind::Text, _, Spelling::ByteLevel) => {
+            let bytes = crate::byte_level::bytes_of(text);
+            vocab.push(bytes.as_deref().unwrap_or(text.as_bytes()), kind);
+        }
+        _ => vocab.push(text.as_bytes(), kind),
+    }
+    Ok(())
+}
+
+/// The byte that `<0xNN>` names: exactly two hexadecimal digits.
+pub(crate) fn byte_token(text: &str) -> Option<u8> {
+    let digits = text.strip_prefix("<0x")?.strip_suffix('>')?;
+    let is_hex = digits.len() == 2 && digits.bytes().all(|b| b.is_ascii_hexdigit());
+    is_hex.then(|| u8::from_str_radix(digits, 16).ok()).flatten()
+}
+
+/// The model, whether it adds BOS by default, and whether it puts a space before the text.
+type Found = (Model, bool, bool);
+
+fn byte_bpe(gguf: &GgufVocab<'_>, vocab: &Vocab) -> Result<Found, Error> {
+    let pre_tokenizer = PreTokenizer::named(gguf.pre.ok_or(Error::MissingPreTokenizer)?)?;
+    let adds_bos = pre_tokenizer.default_bos() == DefaultBos::Add;
+    let model = ByteBpe::new(vocab, &gguf.merges, pre_tokenizer, gguf.unknown_id)?;
+    Ok((Model::ByteBpe(model), adds_bos, false))
+}
+
+fn score_bpe(gguf: &GgufVocab<'_>, vocab: &Vocab) -> Result<Found, Error> {
+    let starts_with_space = gguf.add_space_prefix.unwrap_or(true);
+    let prefix = if starts_with_space { Prefix::Space } else { Prefix::None };
+    let unknown = gguf.unknown_id.or_else(|| vocab.ids_of(TokenKind::Unknown).next());
+    let model = ScoreBpe::new(vocab, scores(gguf)?, unknown, prefix)?;
+    Ok((Model::ScoreBpe(model), true, starts_with_space))
+}
+
+/// WordPiece as BERT has it. GGUF marks the start of a word, `tokenizer.json` the inside.
+fn word_piece(gguf: &GgufVocab<'_>, vocab: &Vocab) -> Result<Found, Error> {
+    let unknown = unknown_token(gguf, vocab, "[UNK]")?;
+    let spelled = |id: u32| {
+        let text = String::from_utf8_lossy(vocab.bytes(id)).into_owned();
+        match (vocab.kind(id), text.strip_prefix(' ')) {
+            (TokenKind::Text, Some(word)) => word.to_owned(),
+            (TokenKind::Text, None) => format!("##{text}"),
+            _ => text,
+        }
+    };
+    let ids = 0..vocab.len() as u32;
+    let model = WordPiece::builder()
+        .vocab(ids.rev().map(|id| (spelled(id), id)).collect::<std::collections::HashMap<_, _>>())
+        .unk_token(spelled(unknown))
+        .build()
+        .map_err(|source| Error::TokenizerJson { source })?;
+    let pipeline = Pipeline {
+        normalizer: Some(BertNormalizer::new(true, true, Some(true), true).into()),
+        pre_tokenizer: Some(BertPreTokenizer.into()),
+        model: model.into(),
+        unknown: Some(unknown),
+    };
+    Ok((Model::Pipeline(Box::new(pipeline)), true, true))
+}
+
+/// Unigram as T5 has it: words apart, each with a space before it.
+fn unigram(gguf: &GgufVocab<'_>, vocab: &Vocab) -> Result<Found, Error> {
+    let unknown = unknown_token(gguf, vocab, "<unk>")?;
+    let scores = scores(gguf)?;
+    let spelled = |id: u32| {
+        let text = String::from_utf8_lossy(vocab.bytes(id)).into_owned();
+        if vocab.kind(id) == TokenKind::Text { text.replace(' ', "\u{2581}") } else { text }
+    };
+    let scored = (0..vocab.len() as u32).map(|id| (spelled(id), f64::from(scores[id as usize])));
+    let model = Unigram::from(scored.collect(), Some(unknown as usize), false)
+        .map_err(|source| Error::TokenizerJson { source })?;
+    let normalizer = match &gguf.precompiled_charsmap {
+        None => None,
+        Some(charsmap) => {
+            crate::charsmap::check(charsmap)?;
+            let unreadable = |_| Error::BadCharsmap { problem: "it cannot be read" };
+            Some(Precompiled::from(charsmap).map_err(unreadable)?.into())
+        }
+    };
+    let starts_with_space = gguf.add_space_prefix.unwrap_or(true);
+    let scheme = if starts_with_space { PrependScheme::Always } else { PrependScheme::Never };
+    let words = vec![WhitespaceSplit.into(), Metaspace::new(SPACE_MARK, scheme, true).into()];
+    let pipeline = Pipeline {
+        normalizer,
+        pre_tokenizer: Some(Sequence::new(words).into()),
+        model: model.into(),
+        unknown: Some(unknown),
+    };
+    Ok((Model::Pipeline(Box::new(pipeline)), false, starts_with_space))
+}
+
+fn scores<'a>(gguf: &'a GgufVocab<'_>) -> Result<&'a [f32], Error> {
+    let missing =
+        || Error::MissingArray { array: "tokenizer.ggml.scores", model: gguf.model.to_owned() };
+    gguf.scores.as_deref().ok_or_else(missing)
+}
+
+fn unknown_token(gguf: &GgufVocab<'_>, vocab: &Vocab, name: &str) -> Result<u32, Error> {
+    let named = || (0..vocab.len() as u32).find(|id| vocab.bytes(*id) == name.as_bytes());
+    gguf.unknown_id.or_else(named).ok_or(Error::NoFallback)
+}

@@ -1,0 +1,75 @@
+//! Vocabularies encoded by the `tokenizers` crate: all of `tokenizer.json`, WordPiece, Unigram.
+
+use tokenizers::models::ModelWrapper;
+use tokenizers::tokenizer::pre_tokenizer::OffsetType;
+use tokenizers::tokenizer::normalizer::Range;
+use tokenizers::{
+    Model, NormalizedString, Normalizer, NormalizerWrapper, OffsetReferential, PreTokenizedString,
+    PreTokenizer, PreTokenizerWrapper, Token,
+};
+
+use crate::vocab::{TokenKind, Vocab};
+
+/// Whether a stretch of text is the first one. Some vocabularies put a space before that only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stretch {
+    First,
+    Later,
+}
+
+/// The steps between text without special tokens and ids.
+#[derive(Debug)]
+pub(crate) struct Pipeline {
+    pub(crate) normalizer: Option<NormalizerWrapper>,
+    pub(crate) pre_tokenizer: Option<PreTokenizerWrapper>,
+    pub(crate) model: ModelWrapper,
+    pub(crate) unknown: Option<u32>,
+}
+
+impl Pipeline {
+    pub(crate) fn encode(&self, vocab: &Vocab, text: &str, stretch: Stretch, ids: &mut Vec<u32>) {
+        match self.tokens(text, stretch) {
+            Ok(tokens) => tokens.iter().for_each(|token| self.push(vocab, token, ids)),
+            // The crate fails only where a model without an unknown token meets unknown text.
+            Err(_) => ids.extend(self.unknown),
+        }
+    }
+
+    fn tokens(&self, text: &str, stretch: Stretch) -> tokenizers::Result<Vec<Token>> {
+        let mut text = match stretch {
+            Stretch::First => NormalizedString::from(text),
+            Stretch::Later => not_at_the_start(text),
+        };
+        if let Some(normalizer) = &self.normalizer {
+            normalizer.normalize(&mut text)?;
+        }
+        let mut words = PreTokenizedString::from(text);
+        if let Some(pre_tokenizer) = &self.pre_tokenizer {
+            pre_tokenizer.pre_tokenize(&mut words)?;
+        }
+        words.tokenize(|word| self.model.tokenize(word.get()))?;
+        let splits = words.get_splits(OffsetReferential::Normalized, OffsetType::None);
+        Ok(splits.into_iter().flat_map(|(_, _, tokens)| tokens.clone().unwrap_or_default()).collect())
+    }
+
+    /// The crate's models also hold the control tokens, and one of them may match plain text:
+    /// such a match is written character by character instead.
+    fn push(&self, vocab: &Vocab, token: &Token, ids: &mut Vec<u32>) {
+        if vocab.kind(token.id) != TokenKind::Control || Some(token.id) == self.unknown {
+            ids.push(token.id);
+            return;
+        }
+        for c in token.value.chars() {
+            let tokens = self.model.tokenize(c.encode_utf8(&mut [0; 4])).unwrap_or_default();
+            let is_text = |id: u32| vocab.kind(id) != TokenKind::Control;
+            let written = tokens.iter().map(|token| Some(token.id).filter(|id| is_text(*id)));
+            ids.extend(written.filter_map(|id| id.or(self.unknown)));
+        }
+    }
+}
+
+/// The crate takes text whose offset is not zero for text inside a longer one.
+fn not_at_the_start(text: &str) -> NormalizedString {
+    let longer = NormalizedString::from(format!(" {text}"));
+    longer.slice(Range::Original(1..)).unwrap_or_else(|| NormalizedString::from(text))
+}

@@ -1,0 +1,18 @@
+#!/bin/sh
+# Fetches the test models once, then checks everything: format, lints, the tree's rules, tests.
+# Needs Rust with rustfmt and clippy; Python 3 with pip, for the models only.
+set -eu
+cd "$(dirname "$0")"
+
+if ! command -v cargo >/dev/null; then
+    echo "test.sh: cargo not found; install Rust with rustup (https://rustup.rs)" >&2
+    exit 1
+fi
+
+if ! command -v python3 >/dev/null; then
+    echo "test.sh: python3 not found; tests that need a real model skip themselves" >&2
+elif ! python3 tests/fetch_models.py; then
+    echo "test.sh: not every model could be fetched; tests that need one skip themselves" >&2
+fi
+
+exec cargo run --locked --quiet --package xtask -- check

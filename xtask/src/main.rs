@@ -1,0 +1,39 @@
+//! Project tasks: `cargo xtask check`, `cargo xtask goldens`. One file a task.
+
+#![forbid(unsafe_code)]
+
+mod check;
+mod goldens;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: cargo xtask <task>
+
+  check      format, tidy, clippy, tests; stops at the first failure
+  goldens    writes the tiny models of tests/goldens anew; needs Python 3.11 or later";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match arguments[..] {
+        ["check"] => check::run(root()),
+        ["goldens"] => goldens::run(root()),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The root of the repository.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the root")
+}
