@@ -3,13 +3,12 @@
 use std::path::PathBuf;
 
 /// (name, what it does)
-pub(crate) const VARIABLES: [(&str, &str); 6] = [
+pub(crate) const VARIABLES: [(&str, &str); 5] = [
     ("LOOKBACK_MODELS", "folder of downloaded models, instead of the platform's cache folder"),
     ("LOOKBACK_THREADS", "threads, where --threads is not given"),
     ("LOOKBACK_KERNELS", "forces a kernel table: scalar, avx2"),
     ("HF_ENDPOINT", "address of the model hub, instead of https://huggingface.co"),
     ("HF_TOKEN", "token for models that need a login"),
-    ("NO_COLOR", "any value: no colours"),
 ];
 
 pub(crate) fn models_dir() -> Option<PathBuf> {
@@ -30,10 +29,6 @@ pub(crate) fn hf_endpoint() -> Option<String> {
 
 pub(crate) fn hf_token() -> Option<String> {
     read("HF_TOKEN")
-}
-
-pub(crate) fn no_color() -> bool {
-    read("NO_COLOR").is_some()
 }
 
 /// The variable's value, if it is set, not empty and text.

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use engine::{Engine, Event, FinishReason, Request, SamplingParams, Usage};
 use serde::Serialize;
 
@@ -74,7 +74,7 @@ pub(crate) fn generate(
         if interrupt.is_requested() {
             engine.cancel(id);
         }
-        for event in engine.step()? {
+        for event in engine.step() {
             match event {
                 Event::Progress { n_computed, n_prompt, .. } => {
                     bar.set(n_computed as u64, n_prompt as u64);
@@ -83,6 +83,10 @@ pub(crate) fn generate(
                     bar.finish();
                     ids.push(token_id);
                     emit(&mut text, &delta, out)?;
+                }
+                Event::Failed { error, .. } => {
+                    bar.finish();
+                    bail!(error);
                 }
                 Event::Finished { text: tail, reason, usage, .. } => {
                     bar.finish();

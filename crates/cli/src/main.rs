@@ -1,2 +1,51 @@
-//! The binary `lookback`.
-fn main() {}
+//! The binary `lookback`: open language models on your own machine.
+
+#![forbid(unsafe_code)]
+
+mod args;
+mod bar;
+mod commands;
+mod env;
+mod generate;
+mod hub;
+mod interrupt;
+mod machine;
+mod open;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+use commands::{bench, chat, models, run, score, show, tokenize};
+
+/// The command line was understood but asks for nothing that can be done: exit status 2.
+#[derive(Debug)]
+pub(crate) struct Usage(pub(crate) String);
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match &cli.command {
+        Command::Run(args) => run::run(args),
+        Command::Chat(args) => chat::chat(args),
+        Command::Tokenize(args) => tokenize::tokenize(args),
+        Command::Score(args) => score::score_text(args),
+        Command::Bench(args) => bench::bench(args),
+        Command::Models(args) => models::models(args),
+        Command::Pull(args) => models::pull(args),
+        Command::Show(args) => show::show(args),
+        Command::Rm(args) => models::remove(args),
+    };
+    result.unwrap_or_else(|err| {
+        eprintln!("error: {err:#}");
+        ExitCode::from(if err.is::<Usage>() { 2 } else { 1 })
+    })
+}

@@ -10,7 +10,7 @@ use model::{Arithmetic, WorkspaceSize};
 
 use crate::args::{CacheArgs, ModelArgs, RuntimeArgs};
 use crate::bar::Bar;
-use crate::hub::{self, HubConfig, HubError, Progress, ProgressStyle, Store};
+use crate::hub::{self, HubConfig, HubError, ProgressStyle, Store};
 use crate::interrupt::Interrupt;
 use crate::{env, machine};
 
@@ -82,7 +82,7 @@ pub(crate) fn pull(
         Show::Progress => ProgressStyle::Human,
         Show::Nothing => ProgressStyle::Silent,
     };
-    let mut progress: Box<dyn Progress> = hub::progress(style);
+    let mut progress = hub::progress(style);
     let model = hub::Model::parse(name)?;
     let path = hub::pull(config, &model, progress.as_mut(), interrupt.flag())?;
     Ok(path)
@@ -125,7 +125,7 @@ pub(crate) fn engine(
     cache: &CacheArgs,
 ) -> Result<Engine> {
     let runner = runner(loaded, runtime, cache, 1)?;
-    Ok(Engine::new(Box::new(runner), Arc::clone(&loaded.tokenizer)))
+    Ok(Engine::new(Box::new(runner), loaded.tokenizer.clone()))
 }
 
 /// A text from the argument, a file, or standard input when the argument is `-` or missing.

@@ -1,7 +1,7 @@
 //! Why a request cannot be answered.
 
 /// What can go wrong between a prompt and its answer.
-#[derive(Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Error {
     #[error("the prompt has no tokens: give a text")]
     EmptyPrompt,
@@ -30,6 +30,8 @@ pub enum Error {
     NanLogits { tensor: Option<String> },
     #[error("every token is excluded: expected at least one logit above minus infinity")]
     NoCandidates,
+    #[error(transparent)]
+    CacheFull(#[from] model::kv::CacheFull),
     #[error("stopped before the end")]
     Stopped,
 }

@@ -1,1 +1,31 @@
-//! (empty)
+//! Prompt tokens to sampled tokens, many sequences at once.
+//!
+//! [`load_model`] opens a file, [`ModelRunner`] gives it a cache and threads, and [`Engine`] drives
+//! requests through it, one [`Engine::step`] at a time.
+
+#![forbid(unsafe_code)]
+
+pub mod engine;
+pub mod error;
+pub mod load;
+pub mod open_error;
+pub mod request;
+mod retained;
+pub mod runner;
+pub mod sampler;
+pub mod scheduler;
+pub mod score;
+pub mod sequence;
+pub mod stop;
+mod vocab;
+
+pub use engine::Engine;
+pub use error::Error;
+pub use load::{LoadSettings, Loaded, load_model, load_tokenizer};
+pub use open_error::OpenError;
+pub use request::{Event, Request, Usage};
+pub use runner::{ModelRunner, Runner, RunnerOptions};
+pub use sampler::{History, Sampled, Sampler, SamplingParams, top_logprobs};
+pub use score::{Score, score, top_logits};
+pub use sequence::{FinishReason, RequestId};
+pub use tokenizer::{Message, Special, SpecialText, Tokenizer};

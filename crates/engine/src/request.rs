@@ -2,12 +2,9 @@
 
 use std::time::Duration;
 
+use crate::error::Error;
 use crate::sampler::SamplingParams;
-use crate::sequence::FinishReason;
-
-/// A request's number, given by [`crate::Engine::submit`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RequestId(pub u64);
+use crate::sequence::{FinishReason, RequestId};
 
 /// Tokens to continue.
 #[derive(Clone, Debug)]
@@ -21,15 +18,17 @@ pub struct Request {
 }
 
 /// What one step did for one request, in order.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// Prompt tokens were computed.
     Progress { id: RequestId, n_computed: usize, n_prompt: usize },
     /// A token was written. `text` is what it adds for sure: characters and stop strings that are
     /// still incomplete are held back.
     Token { id: RequestId, token_id: u32, logprob: f32, text: String },
-    /// The end, with text that was held back and turned out to be none of these.
+    /// The end, with text that was held back and turned out to be neither.
     Finished { id: RequestId, text: String, reason: FinishReason, usage: Usage },
+    /// The request cannot go on; others do.
+    Failed { id: RequestId, error: Error },
 }
 
 /// What a request cost.
@@ -43,14 +42,19 @@ pub struct Usage {
     pub prefill: Duration,
     /// From the first token to the last.
     pub decode: Duration,
-    /// Bytes of cache in use at the end.
+    /// Bytes of all cached keys and values at the end.
     pub kv_bytes: usize,
 }
 
 impl Usage {
+    /// Prompt tokens that had to be computed.
+    pub fn n_prefilled(&self) -> usize {
+        self.n_prompt - self.n_reused
+    }
+
     /// Prompt tokens computed a second.
     pub fn prefill_tps(&self) -> f64 {
-        rate(self.n_prompt - self.n_reused, self.prefill)
+        rate(self.n_prefilled(), self.prefill)
     }
 
     /// Tokens written a second, the first not counted: it comes out of the prompt.
@@ -60,8 +64,5 @@ impl Usage {
 }
 
 fn rate(n: usize, time: Duration) -> f64 {
-    match time.as_secs_f64() {
-        0.0 => 0.0,
-        seconds => n as f64 / seconds,
-    }
+    if time.is_zero() { 0.0 } else { n as f64 / time.as_secs_f64() }
 }

@@ -41,7 +41,7 @@ pub trait Runner: Send {
 }
 
 /// How a model runs.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct RunnerOptions {
     pub n_ctx: usize,
     /// Positions of all sequences together.

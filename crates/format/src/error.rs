@@ -12,7 +12,10 @@ pub enum Error {
     Io { file: PathBuf, action: &'static str, cause: io::Error },
     #[error("{}: expected a regular file, found something else", file.display())]
     NotAFile { file: PathBuf },
-    #[error("{}: not a GGUF file: expected it to start with \"GGUF\", found {found:?}", file.display())]
+    #[error(
+        "{}: not a GGUF file: expected it to start with \"GGUF\", found {found:?}",
+        file.display()
+    )]
     NotGguf { file: PathBuf, found: String },
     #[error(
         "{}: this is a big-endian GGUF file (version {version}); convert it to little-endian first",
@@ -89,7 +92,11 @@ pub enum Error {
     MissingFile { folder: PathBuf, name: String },
     #[error("{}: {found:?} is not the name of a file in this folder", file.display())]
     FileName { file: PathBuf, found: String },
-    #[error("{}: tensor {tensor:?} is missing: {} puts it in this file", file.display(), index.display())]
+    #[error(
+        "{}: tensor {tensor:?} is missing: {} puts it in this file",
+        file.display(),
+        index.display()
+    )]
     MissingTensor { file: PathBuf, tensor: String, index: PathBuf },
     #[error("{}: not valid JSON: {cause}", file.display())]
     Json { file: PathBuf, cause: serde_json::Error },

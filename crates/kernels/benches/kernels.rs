@@ -1,1 +1,183 @@
-fn main() {}
+//! How fast each table is, one thread: `cargo bench -p lookback-kernels -- FILTER`.
+//!
+//! `tile`: multiply-adds (elements) of panels in cache. `decode`: packed weight bytes of a matrix
+//! larger than any cache, unpacked and multiplied by one token. `read`: what memory allows.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use kernels::block::encode_row;
+use kernels::table::Tile;
+use kernels::{
+    DType, F32Panel, IntPanel, KEY_BLOCK, Kernels, PANEL_ROWS, QuantizedRows, TILE_TOKENS,
+};
+
+/// Larger than the caches of a laptop.
+const MATRIX_BYTES: usize = 96 << 20;
+const N_IN: usize = 1024;
+
+fn values(n: usize) -> Vec<f32> {
+    (0..n).map(|i| (i * 2_654_435_761 % 1009) as f32 / 504.5 - 1.0).collect()
+}
+
+/// Whole panels of one row repeated, `[n_panels, PANEL_ROWS, N_IN]`.
+fn matrix(dtype: DType, n_bytes: usize) -> Vec<u8> {
+    let mut row = vec![0; dtype.row_bytes(N_IN).expect("N_IN is a multiple of every block")];
+    encode_row(dtype, &values(N_IN), &mut row);
+    row.repeat((n_bytes / row.len()).next_multiple_of(PANEL_ROWS))
+}
+
+fn quantized(table: &Kernels, n_tokens: usize) -> QuantizedRows {
+    let mut rows = QuantizedRows::with_capacity(n_tokens, N_IN);
+    (table.quantize_rows)(&values(n_tokens * N_IN), N_IN, &mut rows);
+    rows
+}
+
+fn empty_tile() -> Tile {
+    [[0.0; PANEL_ROWS]; TILE_TOKENS]
+}
+
+fn tiles(c: &mut Criterion) {
+    for table in kernels::tables() {
+        let mut group = c.benchmark_group(format!("tile/{}", table.name));
+        for n_tokens in [1, TILE_TOKENS] {
+            group.throughput(Throughput::Elements((N_IN * PANEL_ROWS * n_tokens) as u64));
+            let x = quantized(table, n_tokens);
+            for dtype in [DType::Q4_0, DType::Q2K, DType::Q5_0, DType::Q6K, DType::Q8_0] {
+                let mut panel = IntPanel::with_capacity(N_IN);
+                (table.unpack_int)(dtype, &matrix(dtype, 1), N_IN, &mut panel);
+                let form = panel.form;
+                let name = format!("{:?} by {}", form.quants, form.group);
+                group.bench_function(BenchmarkId::new(name, n_tokens), |b| {
+                    let mut out = empty_tile();
+                    b.iter(|| (table.int_tile)(black_box(&panel), &x, 0, black_box(&mut out)));
+                });
+            }
+            let mut panel = F32Panel::with_capacity(N_IN);
+            (table.unpack_f32)(DType::F32, &matrix(DType::F32, 1), N_IN, &mut panel);
+            let x = values(n_tokens * N_IN);
+            group.bench_function(BenchmarkId::new("F32", n_tokens), |b| {
+                let mut out = empty_tile();
+                b.iter(|| (table.f32_tile)(black_box(&panel), &x, black_box(&mut out)));
+            });
+        }
+    }
+}
+
+fn decode(c: &mut Criterion) {
+    let mut group = c.benchmark_group("read");
+    group.throughput(Throughput::Bytes(MATRIX_BYTES as u64));
+    let words = vec![1u64; MATRIX_BYTES / 8];
+    group.bench_function("memory", |b| {
+        b.iter(|| black_box(&words).iter().fold(0u64, |sum, word| sum.wrapping_add(*word)));
+    });
+    group.finish();
+    drop(words);
+
+    for table in kernels::tables() {
+        let mut group = c.benchmark_group(format!("decode/{}", table.name));
+        for dtype in DType::all() {
+            let n_bytes = if table.name == "scalar" { 1 << 20 } else { MATRIX_BYTES };
+            let matrix = matrix(dtype, n_bytes);
+            let panel_bytes = PANEL_ROWS * dtype.row_bytes(N_IN).expect("a multiple of the block");
+            group.throughput(Throughput::Bytes(matrix.len() as u64));
+            group.bench_function(dtype.name(), |b| {
+                let mut out = empty_tile();
+                if dtype.is_quantized() {
+                    let x = quantized(table, 1);
+                    let mut panel = IntPanel::with_capacity(N_IN);
+                    b.iter(|| {
+                        for rows in black_box(&matrix).chunks_exact(panel_bytes) {
+                            (table.unpack_int)(dtype, rows, N_IN, &mut panel);
+                            (table.int_tile)(&panel, &x, 0, black_box(&mut out));
+                        }
+                    });
+                } else {
+                    let x = values(N_IN);
+                    let mut panel = F32Panel::with_capacity(N_IN);
+                    b.iter(|| {
+                        for rows in black_box(&matrix).chunks_exact(panel_bytes) {
+                            (table.unpack_f32)(dtype, rows, N_IN, &mut panel);
+                            (table.f32_tile)(&panel, &x, black_box(&mut out));
+                        }
+                    });
+                }
+            });
+        }
+    }
+}
+
+fn attention(c: &mut Criterion) {
+    const HEAD_DIM: usize = 64;
+    for table in kernels::tables() {
+        let mut group = c.benchmark_group(format!("attention/{}", table.name));
+        let block = values(KEY_BLOCK * HEAD_DIM);
+        for n_rows in [1, 3, 4, 16] {
+            let n_terms = n_rows * KEY_BLOCK * HEAD_DIM;
+            let mut scores = values(n_rows * KEY_BLOCK);
+            let mut rows = values(n_rows * HEAD_DIM);
+            group.throughput(Throughput::Elements(n_terms as u64));
+            group.bench_function(BenchmarkId::new("scores", n_rows), |b| {
+                b.iter(|| (table.attention_scores)(&rows, &block, HEAD_DIM, &mut scores));
+            });
+            let (weights, rescale) = (values(n_rows * KEY_BLOCK), vec![1.0; n_rows]);
+            group.bench_function(BenchmarkId::new("accumulate", n_rows), |b| {
+                b.iter(|| {
+                    (table.attention_accumulate)(&weights, &rescale, &block, HEAD_DIM, &mut rows);
+                });
+            });
+        }
+        group.throughput(Throughput::Elements(KEY_BLOCK as u64));
+        group.bench_function("online_softmax", |b| {
+            let mut row = values(KEY_BLOCK);
+            b.iter(|| (table.online_softmax)(black_box(&mut row), 0.5));
+        });
+    }
+}
+
+fn rows(c: &mut Criterion) {
+    for table in kernels::tables() {
+        let mut group = c.benchmark_group(format!("rows/{}", table.name));
+        group.throughput(Throughput::Elements(N_IN as u64));
+        let (x, y) = (values(N_IN), values(N_IN));
+        let mut out = values(N_IN);
+        let mut quantized = quantized(table, 1);
+        group.bench_function("quantize_rows", |b| {
+            b.iter(|| (table.quantize_rows)(black_box(&x), N_IN, &mut quantized));
+        });
+        group.bench_function("rms_norm", |b| {
+            b.iter(|| (table.rms_norm)(black_box(&x), &y, 1e-6, &mut out));
+        });
+        group.bench_function("silu_mul", |b| {
+            b.iter(|| {
+                out.copy_from_slice(&x);
+                (table.silu_mul)(&mut out, black_box(&y));
+            });
+        });
+        group.bench_function("gelu_tanh_mul", |b| {
+            b.iter(|| {
+                out.copy_from_slice(&x);
+                (table.gelu_tanh_mul)(&mut out, black_box(&y));
+            });
+        });
+        let mut halves = vec![0; N_IN];
+        group.bench_function("f32_to_f16", |b| {
+            b.iter(|| (table.f32_to_f16)(black_box(&x), &mut halves));
+        });
+        group.bench_function("f16_to_f32", |b| {
+            b.iter(|| (table.f16_to_f32)(black_box(&halves), &mut out));
+        });
+    }
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default()
+        .sample_size(15)
+        .warm_up_time(Duration::from_millis(200))
+        .measurement_time(Duration::from_millis(700))
+        .without_plots();
+    targets = tiles, decode, attention, rows
+}
+criterion_main!(benches);

@@ -87,12 +87,7 @@ pub(crate) struct TileOffsets {
 /// Only the last tile can be short, so the tiles before are full.
 pub(crate) fn tile_offsets(n_in: usize, tile_idx: usize) -> TileOffsets {
     let quants = tile_idx * TILE_TOKENS * n_in;
-    TileOffsets {
-        quants,
-        scales: quants / ACT_GROUP,
-        sums16: quants / 16,
-        sums32: quants / 32,
-    }
+    TileOffsets { quants, scales: quants / ACT_GROUP, sums16: quants / 16, sums32: quants / 32 }
 }
 
 impl IntPanel {

@@ -63,10 +63,29 @@ pub fn scalar() -> &'static Kernels {
 
 /// Every table that this CPU can run, the best first; scalar is always the last.
 pub fn tables() -> impl Iterator<Item = &'static Kernels> {
-    [scalar()].into_iter()
+    #[cfg(target_arch = "x86_64")]
+    let wide = Avx2::detect().map(crate::arch::x86_64::avx2::table);
+    #[cfg(not(target_arch = "x86_64"))]
+    let wide = None;
+    wide.into_iter().chain([scalar()])
 }
 
 /// The best table for this CPU.
 pub fn detect() -> &'static Kernels {
     tables().next().expect("scalar is always there")
+}
+
+/// Proof that this CPU has AVX2, FMA and F16C. The table asks for it, so nobody can name the
+/// table without this check.
+#[cfg(target_arch = "x86_64")]
+pub(crate) struct Avx2(());
+
+#[cfg(target_arch = "x86_64")]
+impl Avx2 {
+    fn detect() -> Option<Self> {
+        let found = is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma")
+            && is_x86_feature_detected!("f16c");
+        found.then_some(Self(()))
+    }
 }

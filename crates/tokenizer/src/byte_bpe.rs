@@ -23,7 +23,7 @@ impl ByteBpe {
     /// `merges` are pairs in GPT-2's spelling with a space between, the most urgent first.
     pub(crate) fn new(
         vocab: &Vocab,
-        merges: &[&str],
+        merges: &[&[u8]],
         pre_tokenizer: PreTokenizer,
         unknown: Option<u32>,
     ) -> Result<Self, Error> {
@@ -76,13 +76,14 @@ fn resolve(
     vocab: &Vocab,
     index: &TextIndex,
     idx: usize,
-    merge: &str,
+    merge: &[u8],
 ) -> Result<((u32, u32), u32), Error> {
-    // A part may itself be a space in a file that spells user-defined tokens literally.
-    let gap = merge.bytes().skip(1).position(|b| b == b' ').map(|at| at + 1);
-    let (left, right) = match gap.map(|at| (merge.get(..at), merge.get(at + 1..))) {
-        Some((Some(left), Some(right))) if !right.is_empty() => (left, right),
-        _ => return Err(Error::MergeSyntax { idx, merge: excerpt(merge) }),
+    let syntax =
+        || Error::MergeSyntax { idx, merge: excerpt(&String::from_utf8_lossy(merge)) };
+    let spelled = std::str::from_utf8(merge).map_err(|_| syntax())?;
+    let (left, right) = match spelled.split_once(' ') {
+        Some((left, right)) if !left.is_empty() && !right.is_empty() => (left, right),
+        _ => return Err(syntax()),
     };
     let bytes = |part: &str| {
         crate::byte_level::bytes_of(part).unwrap_or_else(|| part.as_bytes().to_vec())

@@ -1,5 +1,6 @@
 //! Tokenizers from the metadata of a GGUF file.
 
+use tokenizers::models::bpe::Vocab as VocabMap;
 use tokenizers::models::unigram::Unigram;
 use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::{BertNormalizer, Precompiled};
@@ -12,7 +13,7 @@ use crate::byte_bpe::ByteBpe;
 use crate::error::{Error, excerpt};
 use crate::pipeline::Pipeline;
 use crate::pre_tokenizer::{DefaultBos, PreTokenizer};
-use crate::score_bpe::{Prefix, SPACE_MARK, ScoreBpe};
+use crate::score_bpe::{SPACE_MARK, ScoreBpe};
 use crate::tokenizer::{Model, Parts};
 use crate::vocab::{TokenKind, Vocab};
 
@@ -31,7 +32,7 @@ pub struct GgufVocab<'a> {
     pub scores: Option<Vec<f32>>,
     pub token_types: Option<Vec<i32>>,
     /// Needed for `gpt2`: two parts with a space between, the most urgent first.
-    pub merges: Vec<&'a str>,
+    pub merges: Vec<&'a [u8]>,
     /// SentencePiece's normalisation table (`t5`).
     pub precompiled_charsmap: Option<Vec<u8>>,
     pub bos_id: Option<u32>,
@@ -173,9 +174,8 @@ fn byte_bpe(gguf: &GgufVocab<'_>, vocab: &Vocab) -> Result<Found, Error> {
 
 fn score_bpe(gguf: &GgufVocab<'_>, vocab: &Vocab) -> Result<Found, Error> {
     let starts_with_space = gguf.add_space_prefix.unwrap_or(true);
-    let prefix = if starts_with_space { Prefix::Space } else { Prefix::None };
     let unknown = gguf.unknown_id.or_else(|| vocab.ids_of(TokenKind::Unknown).next());
-    let model = ScoreBpe::new(vocab, scores(gguf)?, unknown, prefix)?;
+    let model = ScoreBpe::new(vocab, scores(gguf)?, unknown)?;
     Ok((Model::ScoreBpe(model), true, starts_with_space))
 }
 
@@ -192,7 +192,7 @@ fn word_piece(gguf: &GgufVocab<'_>, vocab: &Vocab) -> Result<Found, Error> {
     };
     let ids = 0..vocab.len() as u32;
     let model = WordPiece::builder()
-        .vocab(ids.rev().map(|id| (spelled(id), id)).collect::<std::collections::HashMap<_, _>>())
+        .vocab(ids.rev().map(|id| (spelled(id), id)).collect::<VocabMap>())
         .unk_token(spelled(unknown))
         .build()
         .map_err(|source| Error::TokenizerJson { source })?;

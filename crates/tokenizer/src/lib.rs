@@ -27,5 +27,5 @@ pub use detokenizer::Detokenizer;
 pub use error::Error;
 pub use gguf::GgufVocab;
 pub use pre_tokenizer::known_pre_tokenizers;
-pub use template::{ChatTemplate, Content, Message};
+pub use template::{ChatTemplate, Message};
 pub use tokenizer::{Special, SpecialText, Tokenizer};

@@ -10,11 +10,12 @@ use tokenizers::{
 
 use crate::vocab::{TokenKind, Vocab};
 
-/// Whether a stretch of text is the first one. Some vocabularies put a space before that only.
+/// What comes before a stretch of text: it decides about the space that some vocabularies add.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stretch {
-    First,
-    Later,
+pub(crate) enum After {
+    Nothing,
+    Control,
+    Text,
 }
 
 /// The steps between text without special tokens and ids.
@@ -27,18 +28,18 @@ pub(crate) struct Pipeline {
 }
 
 impl Pipeline {
-    pub(crate) fn encode(&self, vocab: &Vocab, text: &str, stretch: Stretch, ids: &mut Vec<u32>) {
-        match self.tokens(text, stretch) {
+    pub(crate) fn encode(&self, vocab: &Vocab, text: &str, after: After, ids: &mut Vec<u32>) {
+        match self.tokens(text, after) {
             Ok(tokens) => tokens.iter().for_each(|token| self.push(vocab, token, ids)),
             // The crate fails only where a model without an unknown token meets unknown text.
             Err(_) => ids.extend(self.unknown),
         }
     }
 
-    fn tokens(&self, text: &str, stretch: Stretch) -> tokenizers::Result<Vec<Token>> {
-        let mut text = match stretch {
-            Stretch::First => NormalizedString::from(text),
-            Stretch::Later => not_at_the_start(text),
+    fn tokens(&self, text: &str, after: After) -> tokenizers::Result<Vec<Token>> {
+        let mut text = match after {
+            After::Nothing => NormalizedString::from(text),
+            After::Control | After::Text => not_at_the_start(text),
         };
         if let Some(normalizer) = &self.normalizer {
             normalizer.normalize(&mut text)?;

@@ -9,13 +9,6 @@ use crate::vocab::{TokenKind, Vocab};
 /// SentencePiece's spelling of a space. In text it means the same as a space.
 pub(crate) const SPACE_MARK: char = '\u{2581}';
 
-/// What is put before a text that does not start with a control token's own space.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Prefix {
-    None,
-    Space,
-}
-
 #[derive(Debug)]
 pub(crate) struct ScoreBpe {
     index: TextIndex,
@@ -23,7 +16,6 @@ pub(crate) struct ScoreBpe {
     ranks: Vec<u32>,
     byte_ids: Box<[u32; 256]>,
     unknown: Option<u32>,
-    prefix: Prefix,
 }
 
 impl ScoreBpe {
@@ -33,7 +25,6 @@ impl ScoreBpe {
         vocab: &Vocab,
         scores: &[f32],
         unknown: Option<u32>,
-        prefix: Prefix,
     ) -> Result<Self, Error> {
         assert_eq!(scores.len(), vocab.len());
         let mut byte_ids = Box::new([NO_TOKEN; 256]);
@@ -44,12 +35,11 @@ impl ScoreBpe {
             return Err(Error::NoFallback);
         }
         let ranks = scores.iter().map(|score| rank_of(*score)).collect();
-        Ok(Self { index: TextIndex::new(vocab), ranks, byte_ids, unknown, prefix })
+        Ok(Self { index: TextIndex::new(vocab), ranks, byte_ids, unknown })
     }
 
     pub(crate) fn encode(&self, vocab: &Vocab, text: &str, ids: &mut Vec<u32>) {
-        let prefix = if self.prefix == Prefix::Space { " " } else { "" };
-        let text = format!("{prefix}{}", text.replace(SPACE_MARK, " "));
+        let text = text.replace(SPACE_MARK, " ");
         let rules = Rules { bpe: self, vocab };
         let pieces = text.char_indices().map(|(start, c)| {
             let end = start + c.len_utf8();

@@ -8,7 +8,7 @@ use crate::byte_bpe::ByteBpe;
 use crate::detokenizer::{Detokenizer, Place};
 use crate::error::Error;
 use crate::gguf::GgufVocab;
-use crate::pipeline::{Pipeline, Stretch};
+use crate::pipeline::{After, Pipeline};
 use crate::score_bpe::ScoreBpe;
 use crate::special::{Segment, SpecialToken, Specials, Strip};
 use crate::template::{ChatTemplate, SpecialTexts};
@@ -130,14 +130,14 @@ impl Tokenizer {
     /// vocabulary was trained so, a space is put before it.
     pub fn encode(&self, text: &str, special: SpecialText) -> Vec<u32> {
         let mut ids = Vec::new();
-        let mut stretch = Stretch::First;
+        let mut after = After::Nothing;
         match special {
-            SpecialText::AsText => self.encode_text(text, &mut stretch, &mut ids),
+            SpecialText::AsText => self.encode_text(text, &mut after, &mut ids),
             SpecialText::Parse => self.control.split(text, |segment| match segment {
-                Segment::Text(text) => self.encode_text(text, &mut stretch, &mut ids),
+                Segment::Text(text) => self.encode_text(text, &mut after, &mut ids),
                 Segment::Token(id) => {
                     ids.push(id);
-                    stretch = Stretch::Later;
+                    after = After::Control;
                 }
             }),
         }
@@ -152,18 +152,24 @@ impl Tokenizer {
     }
 
     /// Appends the ids of text whose control tokens, if any, are plain text.
-    pub(crate) fn encode_text(&self, text: &str, stretch: &mut Stretch, ids: &mut Vec<u32>) {
-        let vocab = &self.parts.vocab;
-        self.user_defined.split(text, |segment| {
+    pub(crate) fn encode_text(&self, text: &str, after: &mut After, ids: &mut Vec<u32>) {
+        let Parts { vocab, model, .. } = &*self.parts;
+        // SentencePiece puts its space before the whole text, then looks for tokens in it.
+        let adds_space = self.starts_with_space() && matches!(model, Model::ScoreBpe(_));
+        let text = match after {
+            After::Nothing | After::Control if adds_space => Cow::Owned(format!(" {text}")),
+            _ => Cow::Borrowed(text),
+        };
+        self.user_defined.split(&text, |segment| {
             match segment {
                 Segment::Token(id) => ids.push(id),
-                Segment::Text(text) => match &self.parts.model {
+                Segment::Text(text) => match model {
                     Model::ByteBpe(model) => model.encode(vocab, text, ids),
                     Model::ScoreBpe(model) => model.encode(vocab, text, ids),
-                    Model::Pipeline(model) => model.encode(vocab, text, *stretch, ids),
+                    Model::Pipeline(model) => model.encode(vocab, text, *after, ids),
                 },
             }
-            *stretch = Stretch::Later;
+            *after = After::Text;
         });
     }
 

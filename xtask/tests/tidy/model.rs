@@ -99,8 +99,9 @@ fn one_decoder_loop() {
         }
     }
     if callers.len() != 1 {
-        let found = callers.join(", ");
-        problems.push(format!("{found}: `attend(` must have one caller, the decoder's loop (M2)"));
+        let (n, found) = (callers.len(), callers.join(", "));
+        let advice = "the decoder's loop is the only one";
+        problems.push(format!("`attend(` has {n} callers, expected 1; {advice} (M2): {found}"));
     }
     report(problems);
 }
@@ -117,16 +118,16 @@ struct Architecture {
 fn architectures(sources: &[Source]) -> Vec<Architecture> {
     let is_arch = |source: &&Source| source.path.starts_with(ARCH) && source.path != ARCH_LIST;
     let read = |source: &Source| {
-        let after = |mark: &str, end: char| {
-            let rest = source.uncommented.split(mark).nth(1);
-            let rest = rest.unwrap_or_else(|| panic!("{}: no `{mark}`", source.path));
-            rest.split(end).next().unwrap_or(rest).trim().to_owned()
+        let parts = |mark: &str| {
+            let parts = source.uncommented.split_once(mark);
+            parts.unwrap_or_else(|| panic!("{}: no `{mark}`; an architecture has it", source.path))
         };
+        let (before, after) = (parts(": ArchSpec").0, parts(" name: \"").1);
         Architecture {
             path: source.path.clone(),
             n_lines: source.text.lines().count(),
-            constant: after("pub const ", ':'),
-            name: after(" name: \"", '"'),
+            constant: before.rsplit(' ').next().unwrap_or_default().to_owned(),
+            name: after.split('"').next().unwrap_or_default().to_owned(),
         }
     };
     sources.iter().filter(is_arch).map(read).collect()

@@ -23,7 +23,9 @@ fn arrays_have_shapes() {
 fn is_mute(source: &Source, function: &Function) -> bool {
     let lines: Vec<&str> = source.text.lines().collect();
     let is_public = lines[function.line - 1].trim_start().starts_with("pub fn ");
-    let takes_arrays = ARRAYS.iter().any(|array| function.signature.contains(array));
+    let signature = &function.signature;
+    let parameters = signature.rsplit_once(" -> ").map_or(signature.as_str(), |(before, _)| before);
+    let takes_arrays = ARRAYS.iter().any(|array| parameters.contains(array));
     let above = lines[..function.line - 1].iter().rev().map(|line| line.trim_start());
     let mut docs = above.take_while(|line| line.starts_with("///") || line.starts_with("#["));
     let says = docs.any(|line| line.contains("# Shapes") || line.contains("`["));

@@ -7,6 +7,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use engine::{Loaded, ModelRunner, Runner, RunnerOptions};
 use model::batch::LogitRows;
+use model::kv::KvShape;
 use model::{Batch, SequenceId, WorkspaceSize};
 use serde::Serialize;
 
@@ -83,6 +84,7 @@ struct Bench<'a> {
     id: SequenceId,
     batch: Batch,
     kv: KvArg,
+    kernels: &'static kernels::Kernels,
     n_threads: usize,
     bandwidth: f64,
     /// State of a small generator of token ids.
@@ -98,6 +100,7 @@ impl<'a> Bench<'a> {
         bandwidth: f64,
     ) -> Result<Self> {
         let n_ctx = args.d.iter().max().unwrap_or(&0) + args.p.max(args.n) + 1;
+        let kernels = machine::kernels()?;
         let options = RunnerOptions {
             n_ctx,
             n_positions_max: n_ctx,
@@ -105,12 +108,12 @@ impl<'a> Bench<'a> {
             v_type: kv.kv_type(),
             n_threads,
             size: WorkspaceSize { n_tokens_max: N_TOKENS_MAX, n_logit_rows_max: 1 },
-            kernels: machine::kernels()?,
+            kernels,
         };
         let mut runner = ModelRunner::new(Arc::clone(&loaded.model), &options);
         let id = runner.admit(n_ctx)?;
         let batch = Batch::default();
-        Ok(Self { loaded, runner, id, batch, kv, n_threads, bandwidth, seed: 1 })
+        Ok(Self { loaded, runner, id, batch, kv, kernels, n_threads, bandwidth, seed: 1 })
     }
 
     /// The tests at one depth; fewer when Ctrl-C came.
@@ -163,7 +166,7 @@ impl<'a> Bench<'a> {
             bandwidth_share: rate.map(|rate| round(rate / self.bandwidth)),
             peak_rss_bytes: machine::peak_rss_bytes(),
             cpu: machine::cpu_name(),
-            kernels: self.runner.kernels().name,
+            kernels: self.kernels.name,
             threads: self.n_threads,
             commit: env!("LOOKBACK_COMMIT"),
         }
@@ -174,7 +177,13 @@ impl<'a> Bench<'a> {
         let model = &self.loaded.model;
         let n_bytes: usize = model.matrices().map(|matrix| matrix.n_bytes()).sum();
         let embedding = model.output.as_ref().map_or(0, |_| model.token_embd.n_bytes());
-        (n_bytes - embedding + n_keys * self.runner.position_bytes()) as f64
+        let c = &model.config;
+        let kv_type = self.kv.kv_type();
+        let layer_bytes = KvShape::of(c, kv_type, kv_type).position_bytes() / c.n_layers;
+        let n_seen: usize = (0..c.n_layers)
+            .map(|layer_idx| c.pattern(layer_idx).key_range(n_keys as u32).len().min(n_keys))
+            .sum();
+        (n_bytes - embedding + n_seen * layer_bytes) as f64
     }
 
     fn feed(&mut self, first: usize, n: usize) {

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use engine::{SpecialText, score, top_logits};
+use engine::{Special, SpecialText, score, top_logits};
 use serde::Serialize;
 
 use crate::args::ScoreArgs;
@@ -55,7 +55,7 @@ pub(crate) fn score_text(args: &ScoreArgs) -> Result<ExitCode> {
     };
     let mean_nll = result.mean_nll();
     // Bytes of the tokens that were predicted: all but the first.
-    let n_bytes: usize = ids.iter().skip(1).map(|&id| tokenizer.token_bytes(id).len()).sum();
+    let n_bytes: usize = ids.iter().skip(1).map(|&id| tokenizer.token_bytes(id, Special::Show).len()).sum();
     let n_predicted = ids.len().saturating_sub(1) as f64;
     let bits_per_byte = mean_nll
         .filter(|_| n_bytes > 0)

@@ -96,7 +96,7 @@ fn copy_body(
     expected: &Expected,
 ) -> Result<(), HubError> {
     let mut chunk = vec![0; CHUNK_BYTES];
-    // One byte too many is enough to know that the length is wrong.
+    // Past the expected length nothing more is needed to know that it is wrong.
     while partial.n_bytes() <= expected.n_bytes.unwrap_or(u64::MAX) {
         job.check_cancel()?;
         let found = partial.n_bytes();

@@ -27,7 +27,7 @@ pub(crate) use catalogue::{DEFAULT_MODEL, Model, catalogue};
 pub(crate) use error::HubError;
 pub(crate) use progress::{ProgressStyle, progress};
 pub(crate) use pull::pull;
-pub(crate) use store::{Store, StoredModel, platform_models_dir};
+pub(crate) use store::{Store, platform_models_dir};
 
 /// Everything the hub takes from its surroundings.
 #[derive(Debug, Clone)]

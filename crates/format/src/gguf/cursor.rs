@@ -67,12 +67,7 @@ impl<'a> Cursor<'a> {
         let n_max = self.n_left() / bytes_each;
         if n > n_max {
             let expected = format!("at most {n_max}, for {} bytes are left", self.n_left());
-            return Err(Error::malformed(
-                self.file,
-                place.to_string(),
-                expected,
-                n.to_string(),
-            ));
+            return Err(Error::malformed(self.file, place.to_string(), expected, n.to_string()));
         }
         Ok(n)
     }
@@ -84,11 +79,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A string that must be text and `1..=n_bytes_max` bytes long.
-    pub(super) fn name(
-        &mut self,
-        n_bytes_max: u64,
-        place: &dyn Display,
-    ) -> Result<&'a str, Error> {
+    pub(super) fn name(&mut self, n_bytes_max: u64, place: &dyn Display) -> Result<&'a str, Error> {
         let bytes = self.string(place)?;
         if bytes.is_empty() || bytes.len() as u64 > n_bytes_max {
             let expected = format!("1 to {n_bytes_max} bytes");

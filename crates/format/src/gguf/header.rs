@@ -85,8 +85,7 @@ fn read_value(cursor: &mut Cursor<'_>, key: &str) -> Result<Value, Error> {
         number => {
             let n_bytes = number.n_bytes().expect("strings and arrays are handled above");
             let bytes = cursor.take(n_bytes as u64, &place)?;
-            Value::decode_number(number, bytes)
-                .ok_or_else(|| bad_bool(cursor.file, bytes, &place))
+            Value::decode_number(number, bytes).ok_or_else(|| bad_bool(cursor.file, bytes, &place))
         }
     }
 }
@@ -141,7 +140,9 @@ fn bad_bool(file: &Path, bytes: &[u8], place: &dyn Display) -> Error {
 pub(super) fn alignment(value: Option<&Value>, file: &Path) -> Result<usize, Error> {
     match value {
         None => Ok(ALIGNMENT_DEFAULT),
-        Some(&Value::U32(n)) if n.is_power_of_two() && n as usize <= ALIGNMENT_MAX => Ok(n as usize),
+        Some(&Value::U32(n)) if n.is_power_of_two() && n as usize <= ALIGNMENT_MAX => {
+            Ok(n as usize)
+        }
         Some(value) => Err(Error::malformed(
             file,
             format!("metadata key {ALIGNMENT_KEY:?}"),

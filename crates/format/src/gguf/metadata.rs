@@ -114,13 +114,14 @@ impl Metadata {
         let Some(numbers) = self.typed::<&Numbers>(key, expected, Value::as_numbers)? else {
             return Ok(None);
         };
-        let convert_one = |(number_idx, value): (usize, Value)| {
-            convert(&value).ok_or_else(|| {
+        let mut converted = Vec::with_capacity(numbers.len());
+        for (number_idx, value) in numbers.iter().enumerate() {
+            converted.push(convert(&value).ok_or_else(|| {
                 let found = format!("{} at index {number_idx}", value.describe());
                 self.type_error(key, expected, found)
-            })
-        };
-        numbers.iter().enumerate().map(convert_one).collect::<Result<_, _>>().map(Some)
+            })?);
+        }
+        Ok(Some(converted))
     }
 
     fn typed<'a, T>(

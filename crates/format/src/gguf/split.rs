@@ -62,10 +62,7 @@ impl Split {
             return Err(Error::MissingShard { file: path, shard, n_shards });
         }
         let part = read_part(&read_file(&path, mapping)?, &path)?;
-        let found = (
-            part.metadata.require_u32(SHARD_KEY)?,
-            part.metadata.require_u32(COUNT_KEY)?,
-        );
+        let found = (part.metadata.require_u32(SHARD_KEY)?, part.metadata.require_u32(COUNT_KEY)?);
         if found != (shard_idx, self.n_shards) {
             let expected = format!("{shard_idx} with {COUNT_KEY} = {}", self.n_shards);
             let found = format!("{} with {COUNT_KEY} = {}", found.0, found.1);

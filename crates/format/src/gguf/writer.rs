@@ -32,8 +32,10 @@ pub enum Version {
 
 struct Source<'a> {
     info: TensorInfo,
-    write: Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + 'a>,
+    write: WriteData<'a>,
 }
+
+type WriteData<'a> = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + 'a>;
 
 impl<'a> Writer<'a> {
     pub fn new() -> Self {
@@ -92,8 +94,7 @@ impl<'a> Writer<'a> {
         assert!(n_tensors_max > 0);
         self.check(path)?;
         let mut outputs = Vec::new();
-        for part in self.into_parts(n_tensors_max) {
-            let (suffix, part) = part;
+        for (suffix, part) in self.into_parts(n_tensors_max) {
             let mut name = path.file_name().unwrap_or_default().to_owned();
             name.push(suffix);
             let part_path = path.with_file_name(name);

@@ -78,7 +78,7 @@ fn read(bytes: &Bytes, file: &Path) -> Result<SafetensorsFile, Error> {
         .ok_or_else(|| truncated("the header", n_header, rest.len() as u64))?;
     let entries = parse_header(header).map_err(|cause| Error::Json { file: file.into(), cause })?;
     let data = bytes.slice(LENGTH_BYTES + header.len()..bytes.len());
-    check_data_is_filled(&entries, data.len() as u64, file)?;
+    check_data_is_filled(&entries, data.len() as u64, n_bytes, file)?;
 
     let mut tensors = TensorTable::default();
     let mut unreadable = Unreadable::new();
@@ -109,24 +109,27 @@ fn float_type(name: &str) -> Option<DType> {
 fn check_data_is_filled(
     entries: &[(String, Entry)],
     n_data: u64,
+    n_bytes: u64,
     file: &Path,
 ) -> Result<(), Error> {
     let mut placed: Vec<_> = entries.iter().map(|(name, e)| (e.data_offsets, name)).collect();
     placed.sort_unstable();
     let mut previous_end = 0;
     for ([begin, end], name) in placed {
-        let tensor = || name.clone();
-        if begin != previous_end || end < begin {
-            let expected = match begin == previous_end {
-                true => format!("at least {begin}, where it begins"),
-                false => format!("{previous_end}, where the tensor before it ends"),
-            };
-            let offset = if begin == previous_end { end } else { begin };
-            return Err(Error::TensorOffset { file: file.into(), tensor: tensor(), expected, offset });
+        let misplaced = |expected: String, offset| {
+            let (file, tensor) = (file.into(), name.clone());
+            Err(Error::TensorOffset { file, tensor, expected, offset })
+        };
+        if begin != previous_end {
+            return misplaced(format!("{previous_end}, where the tensor before it ends"), begin);
+        }
+        if end < begin {
+            return misplaced(format!("an end of at least {begin}, where it begins"), end);
         }
         if end > n_data {
-            let (file, n_bytes) = (file.into(), n_data);
-            return Err(Error::TensorOutside { file, tensor: tensor(), end, n_bytes });
+            let end = end.saturating_add(n_bytes - n_data); // of the file, not of the data
+            let (file, tensor) = (file.into(), name.clone());
+            return Err(Error::TensorOutside { file, tensor, end, n_bytes });
         }
         previous_end = end;
     }

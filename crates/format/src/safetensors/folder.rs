@@ -1,12 +1,12 @@
 //! A model folder: config.json, tokenizer.json and one or many safetensors files.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::mapped::read_file;
 use crate::safetensors::file::{SafetensorsFile, Unreadable};
 use crate::tensor::TensorTable;
 use crate::{Error, Mapping, Tensor, TensorInfo};
@@ -23,7 +23,9 @@ pub struct SafetensorsFolder {
 const CONFIG_NAME: &str = "config.json";
 const INDEX_NAME: &str = "model.safetensors.index.json";
 const SINGLE_NAME: &str = "model.safetensors";
-/// Indices of the largest models have some MB.
+/// The largest tokenizer.json known have some tens of MB.
+const FILE_BYTES_MAX: u64 = 256 << 20;
+/// Indices of the largest models have some MB; as values they take many times that in memory.
 const JSON_BYTES_MAX: u64 = 16 << 20;
 
 impl SafetensorsFolder {
@@ -34,9 +36,8 @@ impl SafetensorsFolder {
     /// [`Error::MissingFile`] when config.json or weights are missing, and what is wrong with a
     /// file, by field or tensor.
     pub fn open(folder: &Path, mapping: Mapping) -> Result<Self, Error> {
-        let missing = |name: &str| Error::MissingFile { folder: folder.into(), name: name.into() };
         if !folder.join(CONFIG_NAME).is_file() {
-            return Err(missing(CONFIG_NAME));
+            return Err(missing(folder, CONFIG_NAME));
         }
         let mut model = Self {
             folder: folder.into(),
@@ -51,7 +52,7 @@ impl SafetensorsFolder {
         } else {
             let paths = safetensors_paths(folder)?;
             if paths.is_empty() {
-                return Err(missing("*.safetensors"));
+                return Err(missing(folder, "*.safetensors"));
             }
             paths.iter().try_for_each(|path| model.add(path, mapping))?;
         }
@@ -83,16 +84,30 @@ impl SafetensorsFolder {
         self.n_bytes
     }
 
-    /// A JSON file of this folder; `None` when there is none. `name` has no folder in it.
+    /// A file of this folder; `None` when there is none. `name` has no folder in it.
     ///
     /// # Errors
-    /// A file that is too large, or not JSON.
+    /// A file that cannot be read, or is too large for anything but weights.
+    pub fn read_bytes(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
+        self.read_up_to(FILE_BYTES_MAX, name)
+    }
+
+    /// A file that must be there.
+    ///
+    /// # Errors
+    /// [`Error::MissingFile`], and as for [`SafetensorsFolder::read_bytes`].
+    pub fn require_bytes(&self, name: &str) -> Result<Vec<u8>, Error> {
+        self.read_bytes(name)?.ok_or_else(|| missing(&self.folder, name))
+    }
+
+    /// A JSON file of this folder, such as config.json; `None` when there is none.
+    ///
+    /// # Errors
+    /// As for [`SafetensorsFolder::read_bytes`], and [`Error::Json`].
     pub fn read_json(&self, name: &str) -> Result<Option<Value>, Error> {
-        let path = self.folder.join(plain_name(name, &self.folder)?);
-        if !path.exists() {
-            return Ok(None);
-        }
-        read_json(&path).map(Some)
+        let Some(bytes) = self.read_up_to(JSON_BYTES_MAX, name)? else { return Ok(None) };
+        let json = serde_json::from_slice(&bytes);
+        json.map(Some).map_err(|cause| Error::Json { file: self.folder.join(name), cause })
     }
 
     /// A JSON file that must be there.
@@ -100,8 +115,19 @@ impl SafetensorsFolder {
     /// # Errors
     /// [`Error::MissingFile`], and as for [`SafetensorsFolder::read_json`].
     pub fn require_json(&self, name: &str) -> Result<Value, Error> {
-        let missing = || Error::MissingFile { folder: self.folder.clone(), name: name.into() };
-        self.read_json(name)?.ok_or_else(missing)
+        self.read_json(name)?.ok_or_else(|| missing(&self.folder, name))
+    }
+
+    fn read_up_to(&self, limit: u64, name: &str) -> Result<Option<Vec<u8>>, Error> {
+        let path = self.folder.join(plain_name(name, &self.folder)?);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let bytes = read_file(&path, Mapping::Mmap)?;
+        match bytes.len() as u64 > limit {
+            true => Err(Error::TooLarge { file: path, limit }),
+            false => Ok(Some(bytes.to_vec())),
+        }
     }
 
     fn add(&mut self, path: &Path, mapping: Mapping) -> Result<(), Error> {
@@ -128,8 +154,9 @@ impl SafetensorsFolder {
         for (file, tensors) in tensors_by_file {
             let path = self.folder.join(plain_name(file, &index_path)?);
             self.add(&path, mapping)?;
-            let is_here =
-                |name: &&str| self.tensors.get(name).is_some() || self.unreadable.contains_key(*name);
+            let is_here = |name: &&str| {
+                self.tensors.get(name).is_some() || self.unreadable.contains_key(*name)
+            };
             if let Some(absent) = tensors.into_iter().find(|name| !is_here(name)) {
                 let tensor = absent.into();
                 return Err(Error::MissingTensor { file: path, tensor, index: index_path });
@@ -163,16 +190,8 @@ fn plain_name<'a>(name: &'a str, file: &Path) -> Result<&'a str, Error> {
     Err(Error::FileName { file: file.into(), found: name.into() })
 }
 
-fn read_json(path: &Path) -> Result<Value, Error> {
-    let file = File::open(path).map_err(|cause| Error::io(path, "open", cause))?;
-    let mut bytes = Vec::new();
-    let n_read = file.take(JSON_BYTES_MAX + 1).read_to_end(&mut bytes);
-    let n_read = n_read.map_err(|cause| Error::io(path, "read", cause))? as u64;
-    if n_read > JSON_BYTES_MAX {
-        let (file, limit) = (path.into(), JSON_BYTES_MAX);
-        return Err(Error::TooLarge { file, limit });
-    }
-    serde_json::from_slice(&bytes).map_err(|cause| Error::Json { file: path.into(), cause })
+fn missing(folder: &Path, name: &str) -> Error {
+    Error::MissingFile { folder: folder.into(), name: name.into() }
 }
 
 fn json_kind(value: &Value) -> &'static str {

@@ -9,8 +9,8 @@ use crate::output::Output;
 use crate::safetensors::METADATA_KEY;
 use crate::{Error, Tensor};
 
-/// Writes `tensors` in their order, with `metadata` as pairs of key and value. What was at `path` is
-/// replaced when the new file is complete.
+/// Writes `tensors` in their order, with `metadata` as pairs of key and value. What was at `path`
+/// is replaced when the new file is complete.
 ///
 /// # Errors
 /// Quantised tensors, which safetensors cannot hold; data of another length than its shape needs;

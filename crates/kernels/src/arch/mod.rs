@@ -1,2 +1,4 @@
 //! Kernels for one instruction set each; `table.rs` decides which of them may be named.
 
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod x86_64;

@@ -25,7 +25,8 @@ pub(crate) fn f16_to_f32(h: u16) -> f32 {
 #[inline(always)]
 pub(crate) fn f32_to_f16(x: f32) -> u16 {
     let magnitude = x.to_bits() & 0x7fff_ffff;
-    let normal = magnitude.wrapping_add(0xfff + (magnitude >> 13 & 1)).wrapping_sub(112 << 23) >> 13;
+    let normal =
+        magnitude.wrapping_add(0xfff + (magnitude >> 13 & 1)).wrapping_sub(112 << 23) >> 13;
     // Below 2^-14 an f16 counts steps of 2^-24, and so does the mantissa of values beside 0.5.
     let subnormal = (f32::from_bits(magnitude) + 0.5).to_bits().wrapping_sub(0.5f32.to_bits());
     let nan = 0x7e00 | (magnitude >> 13 & 0x3ff);

@@ -43,8 +43,9 @@ fn int_dot(panel: &IntPanel, r: usize, x: &TileRows, t: usize) -> f32 {
 
 pub(crate) fn f32_tile(panel: &F32Panel, x: &[f32], out: &mut Tile) {
     let weights = &panel.values.as_chunks::<PANEL_ROWS>().0[..panel.n_in];
-    assert!(x.len().is_multiple_of(panel.n_in) && x.len() / panel.n_in <= TILE_TOKENS);
-    for (x, out) in x.chunks_exact(panel.n_in).zip(out) {
+    let n_tokens = x.len().checked_div(panel.n_in).unwrap_or(0);
+    assert!(x.len() == n_tokens * panel.n_in && n_tokens <= TILE_TOKENS, "up to 4 whole rows");
+    for (x, out) in x.chunks_exact(panel.n_in.max(1)).zip(out) {
         *out = [0.0; PANEL_ROWS];
         for (&x, weights) in x.iter().zip(weights) {
             for r in 0..PANEL_ROWS {

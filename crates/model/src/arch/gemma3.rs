@@ -9,7 +9,7 @@ use crate::spec::{
     Residual, RopePairing,
 };
 
-pub const GEMMA3: ArchSpec = ArchSpec {
+pub(super) const GEMMA3: ArchSpec = ArchSpec {
     name: "gemma3",
     hf_names: &["Gemma3ForCausalLM"],
     hf_tensors: &[

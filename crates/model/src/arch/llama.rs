@@ -5,7 +5,7 @@ use crate::spec::{
     Residual, RopePairing,
 };
 
-pub const LLAMA: ArchSpec = ArchSpec {
+pub(super) const LLAMA: ArchSpec = ArchSpec {
     name: "llama",
     hf_names: &["LlamaForCausalLM"],
     hf_tensors: &[

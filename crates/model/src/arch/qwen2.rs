@@ -3,7 +3,7 @@
 use super::llama::LLAMA;
 use crate::spec::{ArchSpec, PerFormat, QkvBias, RopePairing};
 
-pub const QWEN2: ArchSpec = ArchSpec {
+pub(super) const QWEN2: ArchSpec = ArchSpec {
     name: "qwen2",
     hf_names: &["Qwen2ForCausalLM"],
     qkv_bias: QkvBias::Present,

@@ -25,6 +25,14 @@ pub(super) struct Reply {
     headers: Vec<(&'static str, String)>,
     body: Vec<u8>,
     n_bytes_sent: usize,
+    length: Length,
+}
+
+/// How the client learns where the body ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Length {
+    Named,
+    UntilClosed,
 }
 
 const STOP: &str = "/stop";
@@ -102,7 +110,13 @@ impl Request {
 
 impl Reply {
     pub(super) fn status(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Vec::new(), n_bytes_sent: 0 }
+        Self {
+            status,
+            headers: Vec::new(),
+            body: Vec::new(),
+            n_bytes_sent: 0,
+            length: Length::Named,
+        }
     }
 
     /// 200 with all of `body`.
@@ -131,9 +145,16 @@ impl Reply {
         Self { n_bytes_sent: n_bytes, ..self }
     }
 
+    /// The body's length is not named; it ends where the connection does.
+    pub(super) fn until_closed(self) -> Self {
+        Self { length: Length::UntilClosed, ..self }
+    }
+
     fn bytes(&self) -> Vec<u8> {
         let mut head = format!("HTTP/1.1 {} X\r\nconnection: close\r\n", self.status);
-        head += &format!("content-length: {}\r\n", self.body.len());
+        if self.length == Length::Named {
+            head += &format!("content-length: {}\r\n", self.body.len());
+        }
         for (name, value) in &self.headers {
             head += &format!("{name}: {value}\r\n");
         }

@@ -81,6 +81,26 @@ fn short_body_without_progress_fails_and_keeps_what_came() {
 }
 
 #[test]
+fn body_of_unnamed_length_is_measured() {
+    check(b"", vec![Reply::whole(&body()).until_closed()], &[0]);
+
+    let server = Server::start(vec![Reply::whole(&body()[1..]).until_closed()]);
+    let failure = Fixture::new(&server).pull_failure();
+    assert_eq!(failure.to_string(), "connection ended after 299999 of 300000 bytes");
+
+    let server = Server::start(vec![Reply::whole(&body().repeat(8)).until_closed()]);
+    let fixture = Fixture::new(&server);
+    let failure = fixture.pull_failure();
+    // The model's length and less than its length again: the rest was not read.
+    let n_bytes_max = 2 * N_BYTES as u64;
+    assert!(
+        matches!(failure, SourceError::WrongLength { found, .. } if found <= n_bytes_max),
+        "{failure:?}"
+    );
+    assert!(fixture.names().is_empty());
+}
+
+#[test]
 fn nothing_received_leaves_nothing() {
     for reply in [Reply::status(404), Reply::whole(&body()).cut_after(0)] {
         let server = Server::start(vec![reply]);

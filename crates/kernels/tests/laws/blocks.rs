@@ -3,6 +3,8 @@
 use kernels::DType;
 use kernels::block::{decode_row, encode_row, unpack_row};
 
+use crate::rows::normal;
+
 struct Record {
     dtype: DType,
     bytes: Vec<u8>,
@@ -10,7 +12,7 @@ struct Record {
 }
 
 fn fixture() -> Vec<Record> {
-    let mut rest: &[u8] = include_bytes!("fixtures/blocks.bin");
+    let mut rest: &[u8] = include_bytes!("../fixtures/blocks.bin");
     let mut records = Vec::new();
     while !rest.is_empty() {
         let mut take = |n: usize| rest.split_off(..n).expect("fixture is whole");
@@ -86,8 +88,18 @@ fn rms_bound(dtype: DType) -> f32 {
         DType::F32 => 0.0,
         DType::F16 => 3e-4,
         DType::BF16 => 2e-3,
-        DType::Q8_0 | DType::Q8K => 0.008,
-        _ => 1.0,
+        DType::Q4_0 => 0.087,
+        DType::Q4_1 => 0.079,
+        DType::Q5_0 => 0.043,
+        DType::Q5_1 => 0.038,
+        DType::Q8_0 => 0.0054,
+        DType::Q8K => 0.0069,
+        DType::Q2K => 0.315,
+        DType::Q3K => 0.153,
+        DType::Q4K => 0.078,
+        DType::Q5K => 0.038,
+        DType::Q6K => 0.0187,
+        DType::Iq4Nl | DType::Iq4Xs => 0.081,
     }
 }
 
@@ -111,22 +123,11 @@ fn check(dtype: DType, x: &[f32]) -> f32 {
     if squares > 0.0 { (errors / squares).sqrt() as f32 } else { 0.0 }
 }
 
-/// A fixed, roughly normal row.
-fn normal_row(n: usize, scale: f32) -> Vec<f32> {
-    let mut state = 1u64;
-    let mut uniform = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 40) as f32 / (1u64 << 24) as f32 - 0.5
-    };
-    (0..n).map(|_| scale * (0..12).map(|_| uniform()).sum::<f32>()).collect()
-}
-
 #[test]
 fn encoding_normal_rows_loses_what_the_step_allows() {
     for dtype in DType::all() {
         for scale in [1.0, 0.02, 300.0] {
-            let rms = check(dtype, &normal_row(4096, scale));
-            println!("{dtype} {scale} {rms}");
+            let rms = check(dtype, &normal(1, 4096, scale));
             assert!(rms <= rms_bound(dtype), "{dtype}: {rms}");
         }
     }
@@ -135,7 +136,7 @@ fn encoding_normal_rows_loses_what_the_step_allows() {
 #[test]
 fn encoding_edge_rows_stays_within_the_step() {
     let outlier = |at: usize, value: f32| {
-        let mut row = normal_row(256, 0.01);
+        let mut row = normal(1, 256, 0.01);
         row[at] = value;
         row
     };
@@ -146,8 +147,8 @@ fn encoding_edge_rows_stays_within_the_step() {
         vec![-3.5; 256],
         outlier(0, 10.0),
         outlier(255, -10.0),
-        normal_row(256, 1.0).iter().map(|x| -x.abs() - 0.1).collect(),
-        normal_row(256, 1.0).iter().map(|x| x.abs() + 5.0).collect(),
+        normal(1, 256, 1.0).iter().map(|x| -x.abs() - 0.1).collect(),
+        normal(1, 256, 1.0).iter().map(|x| x.abs() + 5.0).collect(),
         (0..256).map(|i| if i % 2 == 0 { 1.0 } else { -1.0 }).collect(),
     ];
     for dtype in DType::all() {
@@ -161,7 +162,7 @@ fn encoding_edge_rows_stays_within_the_step() {
 fn encoding_finite_rows_gives_finite_values() {
     for dtype in DType::all() {
         for scale in [1e-45, 1e-39, 1e-8, 1e6, 1e30, 1e38] {
-            let row = normal_row(256, scale);
+            let row = normal(1, 256, scale);
             let mut bytes = vec![0xa5; dtype.row_bytes(256).unwrap()];
             encode_row(dtype, &row, &mut bytes);
             let mut decoded = vec![f32::NAN; 256];

@@ -1,0 +1,203 @@
+//! Integer panel times activations: 16 rows in two registers, up to 4 tokens.
+//!
+//! Unsigned quants are small enough that several products of `vpmaddubsw` add up in int16 lanes
+//! before one `vpmaddwd` widens them: two products of `q <= q_max` and `|x| <= 127` a step, so
+//! `depth * 2 * 127 * q_max < 2^15` allows 8 steps of 4 bits (30480), 4 of 5 bits (31496) and 2 of
+//! 6 bits (32004). Signed quants move their sign to the activation and widen each step (32512).
+
+use std::arch::x86_64::*;
+
+use crate::panel::TileRows;
+use crate::table::Tile;
+use crate::{ACT_GROUP, IntPanel, PANEL_ROWS, QuantizedRows, Quants};
+
+/// Bytes of one step: four columns of 16 rows.
+const STEP: usize = 4 * PANEL_ROWS;
+
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(super) fn int_tile(panel: &IntPanel, x: &QuantizedRows, tile_idx: usize, out: &mut Tile) {
+    assert_eq!(panel.n_in, x.n_in, "panel and activations differ in columns");
+    let x = x.tile(tile_idx);
+    match x.n_tokens {
+        1 => by_form::<1>(panel, &x, out),
+        2 => by_form::<2>(panel, &x, out),
+        3 => by_form::<3>(panel, &x, out),
+        _ => by_form::<4>(panel, &x, out),
+    }
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+fn by_form<const T: usize>(panel: &IntPanel, x: &TileRows, out: &mut Tile) {
+    let form = panel.form;
+    let n_scales = panel.n_in / form.group * PANEL_ROWS;
+    assert!(panel.n_in.is_multiple_of(ACT_GROUP), "whole groups of columns");
+    assert!(panel.quants.len() >= panel.n_in * PANEL_ROWS, "quants of the whole panel");
+    assert!(panel.scales.len() >= n_scales, "scales of the whole panel");
+    assert!(panel.mins.len() >= n_scales || !form.has_mins, "mins of the whole panel");
+    assert!(x.n_tokens == T && x.quants.len() == panel.n_in * T, "a tile of T tokens");
+    // SAFETY: the lengths of the panel were asserted; `QuantizedRows::tile` slices the scales and
+    // sums of the tile to the lengths that belong to its quants.
+    unsafe {
+        match (form.quants, form.group, form.has_mins) {
+            (Quants::U4, 32, true) => unsigned::<T, 8, 8>(panel, x, out),
+            (Quants::U4, 16, true) => unsigned::<T, 4, 4>(panel, x, out),
+            (Quants::U5, 32, true) => unsigned::<T, 8, 4>(panel, x, out),
+            (Quants::U6, 16, true) => unsigned::<T, 4, 2>(panel, x, out),
+            (Quants::I8, 32, false) => signed::<T>(panel, x, out),
+            _ => unreachable!("no format has the form {form:?}"),
+        }
+    }
+}
+
+/// `STEPS` steps of four columns a group, `DEPTH` of them added up in int16.
+///
+/// # Safety
+/// `panel` holds `n_in` columns, a multiple of 32, with scales and mins for groups of
+/// `4 * STEPS`; `x` holds as many columns of `T` tokens.
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn unsigned<const T: usize, const STEPS: usize, const DEPTH: usize>(
+    panel: &IntPanel,
+    x: &TileRows,
+    out: &mut Tile,
+) {
+    const { assert!(STEPS.is_multiple_of(DEPTH) && (STEPS == 4 || STEPS == 8)) };
+    let ones = _mm256_set1_epi16(1);
+    let x_sums = if STEPS == 4 { x.sums16 } else { x.sums32 };
+    let mut acc = [[_mm256_setzero_ps(); 2]; T];
+    for g in 0..panel.n_in / (4 * STEPS) {
+        let mut sums = [[_mm256_setzero_si256(); 2]; T];
+        for run in 0..STEPS / DEPTH {
+            let mut sums16 = [[_mm256_setzero_si256(); 2]; T];
+            for step in 0..DEPTH {
+                let k = g * STEPS + run * DEPTH + step;
+                // SAFETY: `k < n_in / 4`, the steps that panel and tile hold.
+                let (w, x) = unsafe { (weights(panel, k), activations::<T>(x, k)) };
+                for t in 0..T {
+                    for half in 0..2 {
+                        let products = _mm256_maddubs_epi16(w[half], x[t]);
+                        sums16[t][half] = _mm256_add_epi16(sums16[t][half], products);
+                    }
+                }
+            }
+            for t in 0..T {
+                for half in 0..2 {
+                    let wide = _mm256_madd_epi16(sums16[t][half], ones);
+                    sums[t][half] = _mm256_add_epi32(sums[t][half], wide);
+                }
+            }
+        }
+        // SAFETY: `g` is a group of the panel, and `T` tokens have a scale for its 32 columns and
+        // a sum for the group.
+        unsafe {
+            let scales = lanes(panel.scales.as_ptr().add(g * PANEL_ROWS));
+            let mins = lanes(panel.mins.as_ptr().add(g * PANEL_ROWS));
+            let x_scales = x.scales.as_ptr().add(g * 4 * STEPS / ACT_GROUP * T);
+            let x_sums = x_sums.as_ptr().add(g * T);
+            for t in 0..T {
+                let (x_scale, x_sum) =
+                    (_mm256_set1_ps(*x_scales.add(t)), _mm256_set1_ps(*x_sums.add(t)));
+                for half in 0..2 {
+                    let sum = _mm256_cvtepi32_ps(sums[t][half]);
+                    let scale = _mm256_mul_ps(scales[half], x_scale);
+                    let y = _mm256_fmadd_ps(scale, sum, acc[t][half]);
+                    acc[t][half] = _mm256_fnmadd_ps(mins[half], x_sum, y);
+                }
+            }
+        }
+    }
+    store(acc, out);
+}
+
+/// Groups of 32 int8 columns, no mins.
+///
+/// # Safety
+/// `panel` holds `n_in` columns, a multiple of 32, with their scales; `x` holds as many columns of
+/// `T` tokens.
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn signed<const T: usize>(panel: &IntPanel, x: &TileRows, out: &mut Tile) {
+    let ones = _mm256_set1_epi16(1);
+    let mut acc = [[_mm256_setzero_ps(); 2]; T];
+    for g in 0..panel.n_in / ACT_GROUP {
+        let mut sums = [[_mm256_setzero_si256(); 2]; T];
+        for k in g * ACT_GROUP / 4..(g + 1) * ACT_GROUP / 4 {
+            // SAFETY: `k < n_in / 4`, the steps that panel and tile hold.
+            let (w, x) = unsafe { (weights(panel, k), activations::<T>(x, k)) };
+            // |-128| is 128 as an unsigned byte.
+            let magnitudes = w.map(|w| _mm256_abs_epi8(w));
+            for t in 0..T {
+                for half in 0..2 {
+                    let x = _mm256_sign_epi8(x[t], w[half]);
+                    let products = _mm256_maddubs_epi16(magnitudes[half], x);
+                    let wide = _mm256_madd_epi16(products, ones);
+                    sums[t][half] = _mm256_add_epi32(sums[t][half], wide);
+                }
+            }
+        }
+        // SAFETY: `g` is a group of the panel, and each of `T` tokens has a scale for it.
+        unsafe {
+            let scales = lanes(panel.scales.as_ptr().add(g * PANEL_ROWS));
+            for t in 0..T {
+                let x_scale = _mm256_set1_ps(*x.scales.as_ptr().add(g * T + t));
+                for half in 0..2 {
+                    let sum = _mm256_cvtepi32_ps(sums[t][half]);
+                    let scale = _mm256_mul_ps(scales[half], x_scale);
+                    acc[t][half] = _mm256_fmadd_ps(scale, sum, acc[t][half]);
+                }
+            }
+        }
+    }
+    store(acc, out);
+}
+
+/// Step `k` of the panel, rows 0..8 and 8..16.
+///
+/// # Safety
+/// The panel holds more than `4 * k` columns.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn weights(panel: &IntPanel, k: usize) -> [__m256i; 2] {
+    // SAFETY: the contract; loads need no alignment.
+    unsafe {
+        let step = panel.quants.as_ptr().add(k * STEP);
+        [_mm256_loadu_si256(step.cast()), _mm256_loadu_si256(step.add(STEP / 2).cast())]
+    }
+}
+
+/// Step `k` of each token, its four columns in every lane.
+///
+/// # Safety
+/// `x` holds more than `4 * k` columns of `T` tokens.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn activations<const T: usize>(x: &TileRows, k: usize) -> [__m256i; T] {
+    let mut lanes = [_mm256_setzero_si256(); T];
+    for (t, lanes) in lanes.iter_mut().enumerate() {
+        // SAFETY: the contract; the read needs no alignment.
+        let columns =
+            unsafe { x.quants.as_ptr().add((k * T + t) * 4).cast::<i32>().read_unaligned() };
+        *lanes = _mm256_set1_epi32(columns);
+    }
+    lanes
+}
+
+/// Values of 16 rows.
+///
+/// # Safety
+/// 16 values can be read at `values`.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn lanes(values: *const f32) -> [__m256; 2] {
+    // SAFETY: the contract; loads need no alignment.
+    unsafe { [_mm256_loadu_ps(values), _mm256_loadu_ps(values.add(PANEL_ROWS / 2))] }
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn store<const T: usize>(acc: [[__m256; 2]; T], out: &mut Tile) {
+    for (acc, out) in acc.iter().zip(out) {
+        for (acc, out) in acc.iter().zip(out.as_chunks_mut::<8>().0) {
+            // SAFETY: `out` is an array of 8; the store needs no alignment.
+            unsafe { _mm256_storeu_ps(out.as_mut_ptr(), *acc) };
+        }
+    }
+}

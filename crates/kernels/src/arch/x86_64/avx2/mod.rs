@@ -1,0 +1,82 @@
+//! The table for AVX2, FMA and F16C: laptops and servers since 2013.
+//!
+//! Written by hand: panels, matrix products and f16. The other kernels are the scalar definitions,
+//! compiled again with these instructions allowed; LLVM vectorises them without changing a bit.
+
+#![allow(unsafe_code)]
+
+mod half;
+mod int_tile;
+mod product;
+mod unpack;
+
+use crate::scalar::{activation, attention, norm, quantize, rope};
+use crate::table::{Avx2, Kernels, Tile};
+use crate::{DType, F32Panel, IntPanel, QuantizedRows};
+
+/// The argument is the proof that these instructions exist here.
+pub(crate) fn table(_: Avx2) -> &'static Kernels {
+    &KERNELS
+}
+
+/// Safe functions, as `Kernels` holds them, around implementations that need the instructions.
+macro_rules! entries {
+    ($(fn $name:ident($($arg:ident: $type:ty),*) $(-> $out:ty)? = $imp:path;)*) => {$(
+        fn $name($($arg: $type),*) $(-> $out)? {
+            #[target_feature(enable = "avx2,fma,f16c")]
+            fn with_features($($arg: $type),*) $(-> $out)? {
+                $imp($($arg),*)
+            }
+            // SAFETY: entries are reachable through `KERNELS` only, and that only through `table`,
+            // whose argument exists only where the CPU has avx2, fma and f16c.
+            unsafe { with_features($($arg),*) }
+        }
+    )*};
+}
+
+entries! {
+    fn unpack_int(dtype: DType, rows: &[u8], n_in: usize, panel: &mut IntPanel)
+        = unpack::unpack_int;
+    fn unpack_f32(dtype: DType, rows: &[u8], n_in: usize, panel: &mut F32Panel)
+        = unpack::unpack_f32;
+    fn quantize_rows(x: &[f32], n_in: usize, out: &mut QuantizedRows) = quantize::quantize_rows;
+    fn int_tile(panel: &IntPanel, x: &QuantizedRows, tile_idx: usize, out: &mut Tile)
+        = int_tile::int_tile;
+    fn f32_tile(panel: &F32Panel, x: &[f32], out: &mut Tile) = product::f32_tile;
+    fn attention_scores(q: &[f32], keys: &[f32], head_dim: usize, out: &mut [f32])
+        = product::attention_scores;
+    fn online_softmax(scores: &mut [f32], max: f32) -> (f32, f32, f32) = attention::online_softmax;
+    fn attention_accumulate(
+        weights: &[f32], rescale: &[f32], values: &[f32], head_dim: usize, acc: &mut [f32]
+    ) = product::attention_accumulate;
+    fn rms_norm(x: &[f32], gain: &[f32], eps: f32, out: &mut [f32]) = norm::rms_norm;
+    fn silu_mul(gate: &mut [f32], up: &[f32]) = activation::silu_mul;
+    fn gelu_tanh_mul(gate: &mut [f32], up: &[f32]) = activation::gelu_tanh_mul;
+    fn softcap(x: &mut [f32], cap: f32) = activation::softcap;
+    fn add(acc: &mut [f32], x: &[f32]) = norm::add;
+    fn rope_interleaved(head: &mut [f32], cos: &[f32], sin: &[f32]) = rope::rope_interleaved;
+    fn rope_half_split(head: &mut [f32], cos: &[f32], sin: &[f32]) = rope::rope_half_split;
+    fn f16_to_f32(src: &[u16], dst: &mut [f32]) = half::f16_to_f32;
+    fn f32_to_f16(src: &[f32], dst: &mut [u16]) = half::f32_to_f16;
+}
+
+static KERNELS: Kernels = Kernels {
+    name: "avx2",
+    unpack_int,
+    unpack_f32,
+    quantize_rows,
+    int_tile,
+    f32_tile,
+    attention_scores,
+    online_softmax,
+    attention_accumulate,
+    rms_norm,
+    silu_mul,
+    gelu_tanh_mul,
+    softcap,
+    add,
+    rope_interleaved,
+    rope_half_split,
+    f16_to_f32,
+    f32_to_f16,
+};

@@ -1,0 +1,138 @@
+//! Eight rows side by side: reading the same bytes of each, and writing their half of a panel.
+
+use std::arch::x86_64::*;
+
+use crate::PANEL_ROWS;
+
+/// The current block of eight consecutive weight rows.
+#[derive(Clone, Copy)]
+pub(super) struct Rows {
+    start: *const u8,
+    row_bytes: usize,
+    /// How far reads may go from the start of each block.
+    block_bytes: usize,
+}
+
+/// Lanes `0..8` or `8..16` of one block's part of a panel.
+#[derive(Clone, Copy)]
+pub(super) struct Lanes {
+    quants: *mut u8,
+    scales: *mut f32,
+    mins: *mut f32,
+    /// Steps of four columns and groups that may be written.
+    n_steps: usize,
+    n_groups: usize,
+}
+
+impl Rows {
+    /// # Safety
+    /// `block_bytes` bytes can be read at `start + r * row_bytes` for `r < 8` while this lives.
+    pub(super) unsafe fn new(start: *const u8, row_bytes: usize, block_bytes: usize) -> Self {
+        Self { start, row_bytes, block_bytes }
+    }
+
+    /// Bytes `at..at + 16` of each row: word `j` of all rows in register `j`.
+    #[inline]
+    #[target_feature(enable = "avx2,fma,f16c")]
+    pub(super) fn words4(&self, at: usize) -> [__m256i; 4] {
+        assert!(at + 16 <= self.block_bytes);
+        // SAFETY: the assertion and the contract of `new`; loads need no alignment.
+        let load =
+            |r: usize| unsafe { _mm_loadu_si128(self.start.add(r * self.row_bytes + at).cast()) };
+        let pair = |r: usize| _mm256_set_m128i(load(r + 4), load(r));
+        let [a, b, c, d] = [pair(0), pair(1), pair(2), pair(3)];
+        let (ab, cd) = (_mm256_unpacklo_epi32(a, b), _mm256_unpacklo_epi32(c, d));
+        let (ab_high, cd_high) = (_mm256_unpackhi_epi32(a, b), _mm256_unpackhi_epi32(c, d));
+        [
+            _mm256_unpacklo_epi64(ab, cd),
+            _mm256_unpackhi_epi64(ab, cd),
+            _mm256_unpacklo_epi64(ab_high, cd_high),
+            _mm256_unpackhi_epi64(ab_high, cd_high),
+        ]
+    }
+
+    /// Bytes `at..at + 4` of each row.
+    #[inline]
+    #[target_feature(enable = "avx2,fma,f16c")]
+    pub(super) fn words(&self, at: usize) -> __m256i {
+        assert!(at + 4 <= self.block_bytes);
+        // SAFETY: the assertion and the contract of `new`.
+        let word = |r: usize| unsafe {
+            self.start.add(r * self.row_bytes + at).cast::<i32>().read_unaligned()
+        };
+        _mm256_setr_epi32(word(0), word(1), word(2), word(3), word(4), word(5), word(6), word(7))
+    }
+
+    /// The f16 at byte `at` of each row.
+    #[inline]
+    #[target_feature(enable = "avx2,fma,f16c")]
+    pub(super) fn f16(&self, at: usize) -> __m256 {
+        assert!(at + 2 <= self.block_bytes);
+        // SAFETY: the assertion and the contract of `new`.
+        let half = |r: usize| unsafe {
+            self.start.add(r * self.row_bytes + at).cast::<i16>().read_unaligned()
+        };
+        _mm256_cvtph_ps(_mm_setr_epi16(
+            half(0),
+            half(1),
+            half(2),
+            half(3),
+            half(4),
+            half(5),
+            half(6),
+            half(7),
+        ))
+    }
+}
+
+/// The low and the high half of each word, both f16.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(super) fn f16_pairs(words: __m256i) -> (__m256, __m256) {
+    let low = _mm256_and_si256(words, _mm256_set1_epi32(0xffff));
+    let packed = _mm256_packus_epi32(low, _mm256_srli_epi32::<16>(words));
+    // The pack works in 128-bit halves: put rows 0..8 of the low parts first.
+    let packed = _mm256_permute4x64_epi64::<0b11_01_10_00>(packed);
+    let low = _mm256_cvtph_ps(_mm256_castsi256_si128(packed));
+    (low, _mm256_cvtph_ps(_mm256_extracti128_si256::<1>(packed)))
+}
+
+impl Lanes {
+    /// # Safety
+    /// While this lives, for `step < n_steps` and `g < n_groups`, 32 bytes can be written at
+    /// `quants + 64 * step`, and 8 values at `scales + 16 * g` and, if used, `mins + 16 * g`.
+    pub(super) unsafe fn new(
+        quants: *mut u8,
+        scales: *mut f32,
+        mins: *mut f32,
+        n_steps: usize,
+        n_groups: usize,
+    ) -> Self {
+        Self { quants, scales, mins, n_steps, n_groups }
+    }
+
+    /// Columns `4 * step..4 * step + 4`.
+    #[inline]
+    #[target_feature(enable = "avx2,fma,f16c")]
+    pub(super) fn set_quants(&self, step: usize, quants: __m256i) {
+        assert!(step < self.n_steps);
+        // SAFETY: the assertion and the contract of `new`; stores need no alignment.
+        unsafe { _mm256_storeu_si256(self.quants.add(step * 4 * PANEL_ROWS).cast(), quants) };
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,fma,f16c")]
+    pub(super) fn set_scales(&self, g: usize, scales: __m256) {
+        assert!(g < self.n_groups);
+        // SAFETY: the assertion and the contract of `new`; stores need no alignment.
+        unsafe { _mm256_storeu_ps(self.scales.add(g * PANEL_ROWS), scales) };
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,fma,f16c")]
+    pub(super) fn set_mins(&self, g: usize, mins: __m256) {
+        assert!(g < self.n_groups);
+        // SAFETY: the assertion and the contract of `new`; stores need no alignment.
+        unsafe { _mm256_storeu_ps(self.mins.add(g * PANEL_ROWS), mins) };
+    }
+}

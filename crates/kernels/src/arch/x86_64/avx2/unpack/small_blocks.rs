@@ -1,0 +1,118 @@
+//! Formats of 32 values a block; the layouts are those of `block/`.
+
+use std::arch::x86_64::*;
+
+use super::lanes::{Lanes, Rows, f16_pairs};
+use crate::block::IQ4_VALUES;
+
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(super) fn q4_0(rows: Rows, lanes: Lanes) {
+    let d = rows.f16(0);
+    lanes.set_scales(0, d);
+    lanes.set_mins(0, _mm256_mul_ps(d, _mm256_set1_ps(8.0)));
+    let (low, high) = nibbles(rows, 2);
+    for k in 0..4 {
+        lanes.set_quants(k, low[k]);
+        lanes.set_quants(k + 4, high[k]);
+    }
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(super) fn q4_1(rows: Rows, lanes: Lanes) {
+    set_scale_and_min(rows, lanes);
+    let (low, high) = nibbles(rows, 4);
+    for k in 0..4 {
+        lanes.set_quants(k, low[k]);
+        lanes.set_quants(k + 4, high[k]);
+    }
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(super) fn q5_0(rows: Rows, lanes: Lanes) {
+    let d = rows.f16(0);
+    lanes.set_scales(0, d);
+    lanes.set_mins(0, _mm256_mul_ps(d, _mm256_set1_ps(16.0)));
+    set_five_bits(rows, 2, lanes);
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(super) fn q5_1(rows: Rows, lanes: Lanes) {
+    set_scale_and_min(rows, lanes);
+    set_five_bits(rows, 4, lanes);
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(super) fn q8_0(rows: Rows, lanes: Lanes) {
+    lanes.set_scales(0, rows.f16(0));
+    for part in 0..2 {
+        for (k, quants) in rows.words4(2 + 16 * part).into_iter().enumerate() {
+            lanes.set_quants(4 * part + k, quants);
+        }
+    }
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(super) fn iq4_nl(rows: Rows, lanes: Lanes) {
+    lanes.set_scales(0, rows.f16(0));
+    set_iq4_values(rows, 2, lanes, 0);
+}
+
+/// 32 columns from `4 * step` on, whose indices are at byte `at`.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(super) fn set_iq4_values(rows: Rows, at: usize, lanes: Lanes, step: usize) {
+    // SAFETY: the table has 16 bytes; the load needs no alignment.
+    let values = unsafe { _mm_loadu_si128(IQ4_VALUES.as_ptr().cast()) };
+    let values = _mm256_broadcastsi128_si256(values);
+    let (low, high) = nibbles(rows, at);
+    for k in 0..4 {
+        lanes.set_quants(step + k, _mm256_shuffle_epi8(values, low[k]));
+        lanes.set_quants(step + k + 4, _mm256_shuffle_epi8(values, high[k]));
+    }
+}
+
+/// `d` and `m` of Q4_1 and Q5_1, where `w = d q + m`.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn set_scale_and_min(rows: Rows, lanes: Lanes) {
+    let (d, m) = f16_pairs(rows.words(0));
+    lanes.set_scales(0, d);
+    lanes.set_mins(0, _mm256_xor_ps(m, _mm256_set1_ps(-0.0)));
+}
+
+/// The high bits at byte `at`, one word a row, and the nibbles behind them.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn set_five_bits(rows: Rows, at: usize, lanes: Lanes) {
+    let bits = rows.words(at);
+    let (low, high) = nibbles(rows, at + 4);
+    for k in 0..4 {
+        lanes.set_quants(k, _mm256_or_si256(low[k], fifth_bits(bits, k)));
+        lanes.set_quants(k + 4, _mm256_or_si256(high[k], fifth_bits(bits, k + 4)));
+    }
+}
+
+/// Bits `4 k..4 k + 4` of each word, as 16 or 0 in the word's four bytes.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn fifth_bits(bits: __m256i, k: usize) -> __m256i {
+    // Byte k / 2 of each word, four times.
+    let words = _mm256_setr_epi32(0, 4, 8, 12, 0, 4, 8, 12);
+    let bytes = _mm256_add_epi32(words, _mm256_set1_epi32(k as i32 / 2));
+    let spread = _mm256_mullo_epi32(bytes, _mm256_set1_epi32(0x0101_0101));
+    let select = _mm256_set1_epi32(if k % 2 == 0 { 0x0804_0201 } else { 0x8040_2010_u32 as i32 });
+    let bits = _mm256_and_si256(_mm256_shuffle_epi8(bits, spread), select);
+    _mm256_and_si256(_mm256_cmpeq_epi8(bits, select), _mm256_set1_epi8(16))
+}
+
+/// The low and the high nibbles of bytes `at..at + 16`, four words each.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn nibbles(rows: Rows, at: usize) -> ([__m256i; 4], [__m256i; 4]) {
+    let mask = _mm256_set1_epi8(15);
+    let words = rows.words4(at);
+    (
+        words.map(|w| _mm256_and_si256(w, mask)),
+        words.map(|w| _mm256_and_si256(_mm256_srli_epi16::<4>(w), mask)),
+    )
+}

@@ -1,0 +1,134 @@
+//! One key block: scores, online softmax, weighted values.
+
+use kernels::{KEY_BLOCK, Kernels, scalar};
+use proptest::prelude::*;
+
+use crate::rows::{check_same, normal, wide_tables};
+
+/// Weights of the softmax against f64, relative: the exponential's 2e-7, and rounding of
+/// `score - max` for scores up to 30, which `exp` turns into a relative error.
+const WEIGHT_ERROR: f64 = 5e-6;
+
+fn scores(table: &Kernels, q: &[f32], keys: &[f32], head_dim: usize) -> Vec<f32> {
+    let mut out = vec![f32::NAN; q.len() / head_dim * KEY_BLOCK];
+    (table.attention_scores)(q, keys, head_dim, &mut out);
+    out
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn attention_tables_agree(n_rows in 1usize..10, head_dim in 1usize..131, seed: u64) {
+        let q = normal(seed, n_rows * head_dim, 1.0);
+        let block = normal(!seed, KEY_BLOCK * head_dim, 1.0);
+        let weights = normal(seed ^ 1, n_rows * KEY_BLOCK, 0.1);
+        let rescale = normal(seed ^ 2, n_rows, 1.0);
+        let accumulate = |table: &Kernels| {
+            let mut acc = q.clone();
+            (table.attention_accumulate)(&weights, &rescale, &block, head_dim, &mut acc);
+            acc
+        };
+        for table in wide_tables() {
+            let expected = scores(scalar(), &q, &block, head_dim);
+            check_same(table.name, &scores(table, &q, &block, head_dim), &expected);
+            check_same(table.name, &accumulate(table), &accumulate(scalar()));
+        }
+    }
+
+    #[test]
+    fn softmax_tables_agree(n in 0usize..80, hidden in 0usize..80, seed: u64, max in -5f32..5.0) {
+        let mut row = normal(seed, n, 3.0);
+        row.iter_mut().take(hidden).for_each(|score| *score = f32::NEG_INFINITY);
+        for max in [max, f32::NEG_INFINITY] {
+            let mut expected = row.clone();
+            let state = (scalar().online_softmax)(&mut expected, max);
+            for table in wide_tables() {
+                let mut got = row.clone();
+                let got_state = (table.online_softmax)(&mut got, max);
+                check_same(table.name, &got, &expected);
+                let flat = |(max, factor, sum)| [max, factor, sum];
+                check_same(table.name, &flat(got_state), &flat(state));
+            }
+        }
+    }
+}
+
+/// `scores` and `attention_accumulate` are the products that their names say.
+#[test]
+fn products_are_those_of_f64() {
+    let (n_rows, head_dim) = (3, 20);
+    let q = normal(1, n_rows * head_dim, 1.0);
+    let block = normal(2, KEY_BLOCK * head_dim, 1.0);
+    let got = scores(scalar(), &q, &block, head_dim);
+    let mut acc = q.clone();
+    (scalar().attention_accumulate)(&got, &[0.5, 2.0, 0.0], &block, head_dim, &mut acc);
+    for r in 0..n_rows {
+        let row = &got[r * KEY_BLOCK..][..KEY_BLOCK];
+        for k in 0..KEY_BLOCK {
+            let terms = (0..head_dim)
+                .map(|d| f64::from(q[r * head_dim + d]) * f64::from(block[d * KEY_BLOCK + k]));
+            let expected: f64 = terms.sum();
+            assert!((f64::from(row[k]) - expected).abs() < 1e-5, "score of row {r}, key {k}");
+        }
+        for d in 0..head_dim {
+            let start = f64::from(q[r * head_dim + d]) * [0.5, 2.0, 0.0][r];
+            let terms =
+                (0..KEY_BLOCK).map(|k| f64::from(row[k]) * f64::from(block[k * head_dim + d]));
+            let expected: f64 = start + terms.sum::<f64>();
+            let got = f64::from(acc[r * head_dim + d]);
+            assert!((got - expected).abs() < 1e-4, "value of row {r}, column {d}");
+        }
+    }
+}
+
+/// Block after block gives the softmax of the whole row.
+#[test]
+fn online_softmax_is_softmax() {
+    for table in kernels::tables() {
+        let mut row = normal(7, 3 * KEY_BLOCK, 8.0);
+        row[..70].fill(f32::NEG_INFINITY);
+        let mut weights = row.clone();
+        let (mut max, mut sum) = (f32::NEG_INFINITY, 0.0);
+        for block in 0..3 {
+            let (before, rest) = weights.split_at_mut(block * KEY_BLOCK);
+            let block = &mut rest[..KEY_BLOCK];
+            let (new_max, factor, block_sum) = (table.online_softmax)(block, max);
+            before.iter_mut().for_each(|weight| *weight *= factor);
+            (max, sum) = (new_max, sum * factor + block_sum);
+        }
+        let top = row.iter().fold(f32::NEG_INFINITY, |a, &b| a.max(b));
+        assert_eq!(max, top);
+        let exps: Vec<_> = row.iter().map(|&s| (f64::from(s) - f64::from(top)).exp()).collect();
+        let total: f64 = exps.iter().sum();
+        for (weight, exp) in weights.iter().zip(exps) {
+            let (got, expected) = (f64::from(weight / sum), exp / total);
+            assert!((got - expected).abs() <= WEIGHT_ERROR * expected, "{got}, not {expected}");
+        }
+    }
+}
+
+#[test]
+fn a_row_with_every_key_hidden_changes_nothing() {
+    for table in kernels::tables() {
+        for max in [f32::NEG_INFINITY, -3.0, 50.0] {
+            let mut hidden = [f32::NEG_INFINITY; KEY_BLOCK];
+            assert_eq!((table.online_softmax)(&mut hidden, max), (max, 1.0, 0.0));
+            assert_eq!(hidden, [0.0; KEY_BLOCK]);
+        }
+    }
+}
+
+#[test]
+fn a_nan_score_reaches_the_sum() {
+    for table in kernels::tables() {
+        for at in [0, 17, 63] {
+            for others in [f32::NEG_INFINITY, 1.0] {
+                let mut scores = [others; KEY_BLOCK];
+                scores[at] = f32::NAN;
+                let (_, _, sum) = (table.online_softmax)(&mut scores, f32::NEG_INFINITY);
+                assert!(scores[at].is_nan() && sum.is_nan(), "{} at {at}", table.name);
+            }
+        }
+    }
+}

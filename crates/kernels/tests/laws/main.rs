@@ -1,0 +1,7 @@
+//! What every table of kernels must keep to.
+
+mod attention;
+mod blocks;
+mod matmul;
+mod pointwise;
+mod rows;

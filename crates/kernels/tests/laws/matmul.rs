@@ -1,0 +1,298 @@
+//! Panels, quantised activations and tiles.
+
+use kernels::block::{decode_row, encode_row};
+use kernels::table::Tile;
+use kernels::{
+    ACT_GROUP, DType, F32Panel, IntPanel, Kernels, PANEL_ROWS, QuantizedRows, TILE_TOKENS, scalar,
+};
+use proptest::prelude::*;
+
+use crate::rows::{bytes, check_same, normal, wide_tables};
+
+/// Dot products of a few hundred terms: their f32 sums, beside f64, as a share of the sum of
+/// magnitudes.
+const SUM_ERROR: f64 = 1e-5;
+
+fn quantized_types() -> Vec<DType> {
+    DType::all().filter(|dtype| dtype.is_quantized()).collect()
+}
+
+/// Random normal weights, encoded: `[n_rows, n_in]`.
+fn weights(dtype: DType, seed: u64, n_rows: usize, n_in: usize) -> Vec<u8> {
+    let row_bytes = dtype.row_bytes(n_in).unwrap();
+    let mut encoded = vec![0; n_rows * row_bytes];
+    for (r, bytes) in encoded.chunks_mut(row_bytes).enumerate() {
+        encode_row(dtype, &normal(seed + r as u64, n_in, 0.05), bytes);
+    }
+    encoded
+}
+
+fn quantize(table: &Kernels, x: &[f32], n_in: usize) -> QuantizedRows {
+    let mut rows = QuantizedRows::with_capacity(x.len() / n_in, n_in);
+    (table.quantize_rows)(x, n_in, &mut rows);
+    rows
+}
+
+/// `[n_tokens, n_rows]`, all panels and tiles through the integer path.
+fn int_product(table: &Kernels, dtype: DType, weights: &[u8], x: &[f32], n_in: usize) -> Vec<f32> {
+    let rows = quantize(table, x, n_in);
+    let mut panel = IntPanel::with_capacity(n_in);
+    product(dtype, weights, x.len() / n_in, n_in, |panel_bytes, tile_idx, out| {
+        (table.unpack_int)(dtype, panel_bytes, n_in, &mut panel);
+        (table.int_tile)(&panel, &rows, tile_idx, out);
+    })
+}
+
+/// The same through the f32 path.
+fn f32_product(table: &Kernels, dtype: DType, weights: &[u8], x: &[f32], n_in: usize) -> Vec<f32> {
+    let mut panel = F32Panel::with_capacity(n_in);
+    product(dtype, weights, x.len() / n_in, n_in, |panel_bytes, tile_idx, out| {
+        (table.unpack_f32)(dtype, panel_bytes, n_in, &mut panel);
+        let first = tile_idx * TILE_TOKENS * n_in;
+        let last = (first + TILE_TOKENS * n_in).min(x.len());
+        (table.f32_tile)(&panel, &x[first..last], out);
+    })
+}
+
+fn product(
+    dtype: DType,
+    weights: &[u8],
+    n_tokens: usize,
+    n_in: usize,
+    mut tile: impl FnMut(&[u8], usize, &mut Tile),
+) -> Vec<f32> {
+    let row_bytes = dtype.row_bytes(n_in).unwrap();
+    let n_rows = weights.len() / row_bytes;
+    let mut y = vec![0.0; n_tokens * n_rows];
+    for (panel_idx, panel) in weights.chunks(PANEL_ROWS * row_bytes).enumerate() {
+        for tile_idx in 0..n_tokens.div_ceil(TILE_TOKENS) {
+            let mut out = [[f32::NAN; PANEL_ROWS]; TILE_TOKENS];
+            tile(panel, tile_idx, &mut out);
+            for t in 0..TILE_TOKENS.min(n_tokens - tile_idx * TILE_TOKENS) {
+                let row = (tile_idx * TILE_TOKENS + t) * n_rows + panel_idx * PANEL_ROWS;
+                let n = panel.len() / row_bytes;
+                y[row..row + n].copy_from_slice(&out[t][..n]);
+            }
+        }
+    }
+    y
+}
+
+/// What the scalar table stands for, in f64: decoded weights times `x`.
+fn check_truth(dtype: DType, weights: &[u8], x: &[f32], n_in: usize, got: &[f32]) {
+    let row_bytes = dtype.row_bytes(n_in).unwrap();
+    let n_rows = weights.len() / row_bytes;
+    let mut row = vec![0.0; n_in];
+    for (r, bytes) in weights.chunks(row_bytes).enumerate() {
+        decode_row(dtype, bytes, &mut row);
+        for (t, x) in x.chunks(n_in).enumerate() {
+            let terms = row.iter().zip(x).map(|(&w, &x)| f64::from(w) * f64::from(x));
+            let (sum, size) = terms.fold((0.0, 0.0), |(sum, size), y| (sum + y, size + y.abs()));
+            let error = (f64::from(got[t * n_rows + r]) - sum).abs();
+            // Mins are subtracted group by group, so the terms that cancel are larger.
+            assert!(error <= SUM_ERROR * (size + 1.0), "{dtype} row {r} token {t}: {error}");
+        }
+    }
+}
+
+/// The activations that int8 rows stand for: `[n_tokens, n_in]`.
+fn dequantize(rows: &QuantizedRows) -> Vec<f32> {
+    let mut x = vec![0.0; rows.n_tokens * rows.n_in];
+    for (i, x) in x.iter_mut().enumerate() {
+        let (token, col) = (i / rows.n_in, i % rows.n_in);
+        let (tile_idx, t) = (token / TILE_TOKENS, token % TILE_TOKENS);
+        let n = rows.tile_tokens(tile_idx);
+        let first = tile_idx * TILE_TOKENS * rows.n_in;
+        let q = rows.quants[first + (col / 4 * n + t) * 4 + col % 4];
+        *x = rows.scales[first / ACT_GROUP + col / ACT_GROUP * n + t] * f32::from(q);
+    }
+    x
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn int_tables_agree(
+        dtype in prop::sample::select(quantized_types()),
+        n_rows in 1usize..40,
+        n_blocks in 1usize..4,
+        n_tokens in 0usize..10,
+        seed: u64,
+    ) {
+        let n_in = n_blocks * dtype.block_len();
+        let weights = weights(dtype, seed, n_rows, n_in);
+        let x = normal(!seed, n_tokens * n_in, 1.0);
+        let expected = int_product(scalar(), dtype, &weights, &x, n_in);
+        for table in wide_tables() {
+            let got = int_product(table, dtype, &weights, &x, n_in);
+            check_same(&format!("{} {dtype}", table.name), &got, &expected);
+        }
+    }
+
+    #[test]
+    fn f32_tables_agree(
+        dtype in prop::sample::select(DType::all().collect::<Vec<_>>()),
+        n_rows in 1usize..40,
+        n_blocks in 1usize..35,
+        n_tokens in 0usize..6,
+        seed: u64,
+    ) {
+        let n_blocks = if dtype.is_quantized() { n_blocks.div_ceil(10) } else { n_blocks };
+        let n_in = n_blocks * dtype.block_len();
+        let weights = weights(dtype, seed, n_rows, n_in);
+        let x = normal(!seed, n_tokens * n_in, 1.0);
+        let expected = f32_product(scalar(), dtype, &weights, &x, n_in);
+        check_truth(dtype, &weights, &x, n_in, &expected);
+        for table in wide_tables() {
+            let got = f32_product(table, dtype, &weights, &x, n_in);
+            check_same(&format!("{} {dtype}", table.name), &got, &expected);
+        }
+    }
+
+    /// All bit patterns, also those that no encoder writes.
+    #[test]
+    fn unpacking_agrees_on_any_bytes(
+        dtype in prop::sample::select(DType::all().collect::<Vec<_>>()),
+        n_rows in 1usize..=PANEL_ROWS,
+        n_blocks in 1usize..20,
+        seed: u64,
+    ) {
+        let n_in = if dtype.is_quantized() { n_blocks.div_ceil(5) } else { n_blocks };
+        let n_in = n_in * dtype.block_len();
+        let rows = bytes(seed, n_rows * dtype.row_bytes(n_in).unwrap());
+        let f32_panel = |table: &Kernels| {
+            let mut panel = F32Panel::with_capacity(n_in);
+            panel.values.fill(f32::NAN);
+            (table.unpack_f32)(dtype, &rows, n_in, &mut panel);
+            panel
+        };
+        let int_panel = |table: &Kernels| {
+            let form = dtype.int_form()?;
+            let mut panel = IntPanel::with_capacity(n_in);
+            panel.quants.fill(0xa5);
+            panel.scales.fill(7.0);
+            panel.mins.fill(7.0);
+            (table.unpack_int)(dtype, &rows, n_in, &mut panel);
+            assert_eq!((panel.n_in, panel.form), (n_in, form));
+            Some(panel)
+        };
+        for table in wide_tables() {
+            let what = format!("{} {dtype}", table.name);
+            check_same(&what, &f32_panel(table).values, &f32_panel(scalar()).values);
+            if let (Some(got), Some(expected)) = (int_panel(table), int_panel(scalar())) {
+                assert_eq!(got.quants, expected.quants, "{what}");
+                check_same(&what, &got.scales, &expected.scales);
+                check_same(&what, &got.mins, &expected.mins);
+            }
+        }
+    }
+
+    #[test]
+    fn quantizing_agrees(n_groups in 1usize..6, n_tokens in 0usize..10, seed: u64, e in -40i32..30) {
+        let n_in = n_groups * ACT_GROUP;
+        let x = normal(seed, n_tokens * n_in, 10f32.powi(e));
+        let expected = quantize(scalar(), &x, n_in);
+        for table in wide_tables() {
+            let got = quantize(table, &x, n_in);
+            assert_eq!((got.n_in, got.n_tokens), (n_in, n_tokens));
+            assert_eq!(got.quants, expected.quants);
+            check_same(table.name, &got.scales, &expected.scales);
+            check_same(table.name, &got.sums16, &expected.sums16);
+            check_same(table.name, &got.sums32, &expected.sums32);
+        }
+        let near = dequantize(&expected);
+        for (group, near) in x.chunks(ACT_GROUP).zip(near.chunks(ACT_GROUP)) {
+            let max = group.iter().fold(0.0f32, |max, x| max.max(x.abs()));
+            // Half a step, and what rounding the inverse and the product can add.
+            let bound = max / 127.0 * 0.5001 + 127.0 * f32::MIN_POSITIVE;
+            assert!(group.iter().zip(near).all(|(x, near)| (x - near).abs() <= bound));
+        }
+    }
+}
+
+/// The integer path is the f32 path of the activations that its int8 rows stand for.
+#[test]
+fn int_products_are_those_of_the_values() {
+    for dtype in quantized_types() {
+        let (n_rows, n_in, n_tokens) = (21, 2 * dtype.block_len(), 6);
+        let weights = weights(dtype, 3, n_rows, n_in);
+        let x = normal(4, n_tokens * n_in, 1.0);
+        let got = int_product(scalar(), dtype, &weights, &x, n_in);
+        let near = dequantize(&quantize(scalar(), &x, n_in));
+        check_truth(dtype, &weights, &near, n_in, &got);
+    }
+}
+
+/// Extreme quants everywhere, so that int16 sums would overflow if they could.
+#[test]
+fn extreme_quants_do_not_overflow() {
+    for dtype in quantized_types() {
+        let n_in = 2 * dtype.block_len();
+        for fill in [0x00, 0x7f, 0x80, 0xff] {
+            let mut weights = vec![fill; PANEL_ROWS * dtype.row_bytes(n_in).unwrap()];
+            if dtype == DType::Q8K {
+                let blocks = weights.as_chunks_mut::<292>().0;
+                blocks.iter_mut().for_each(|block| block[..4].copy_from_slice(&1f32.to_le_bytes()));
+            }
+            for sign in [1.0, -1.0] {
+                let x = vec![sign; 4 * n_in];
+                let expected = int_product(scalar(), dtype, &weights, &x, n_in);
+                for table in wide_tables() {
+                    let got = int_product(table, dtype, &weights, &x, n_in);
+                    check_same(&format!("{} {dtype} {fill}", table.name), &got, &expected);
+                }
+            }
+        }
+    }
+}
+
+/// A token's result has the same bits alone and in any tile (M6).
+#[test]
+fn a_token_does_not_see_its_tile() {
+    let (n_rows, n_tokens) = (PANEL_ROWS, 7);
+    for table in kernels::tables() {
+        for dtype in DType::all() {
+            let n_in = dtype.block_len().max(96);
+            let weights = weights(dtype, 5, n_rows, n_in);
+            let x = normal(6, n_tokens * n_in, 1.0);
+            let paths = [int_product, f32_product];
+            for path in &paths[usize::from(!dtype.is_quantized())..] {
+                let together = path(table, dtype, &weights, &x, n_in);
+                for (x, together) in x.chunks(n_in).zip(together.chunks(n_rows)) {
+                    let alone = path(table, dtype, &weights, x, n_in);
+                    check_same(&format!("{} {dtype}", table.name), &alone, together);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn activations_that_are_not_finite_reach_every_result() {
+    for table in kernels::tables() {
+        for dtype in quantized_types() {
+            let n_in = dtype.block_len().max(64);
+            let weights = weights(dtype, 8, PANEL_ROWS, n_in);
+            for bad in [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+                let mut x = normal(9, 3 * n_in, 1.0);
+                x[n_in + 37] = bad;
+                let y = int_product(table, dtype, &weights, &x, n_in);
+                let [before, hit, after] = [0, 1, 2].map(|t| &y[t * PANEL_ROWS..][..PANEL_ROWS]);
+                assert!(hit.iter().all(|y| y.is_nan()), "{} {dtype} {bad}", table.name);
+                assert!(before.iter().chain(after).all(|y| y.is_finite()), "{dtype}");
+            }
+        }
+    }
+}
+
+#[test]
+fn zero_and_tiny_activations_are_zero() {
+    for table in kernels::tables() {
+        for value in [0.0, -0.0, 1e-45, -1e-39, 1e-37] {
+            let rows = quantize(table, &[value; 32], 32);
+            assert!(rows.quants.iter().all(|&q| q == 0), "{value}");
+            assert!(rows.scales.iter().chain(&rows.sums16).all(|s| s.is_finite()), "{value}");
+        }
+    }
+}

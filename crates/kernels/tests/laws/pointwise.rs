@@ -1,0 +1,138 @@
+//! Norm, activations, positions and conversions: all tables alike, and true to f64.
+
+use kernels::{Kernels, scalar};
+use proptest::prelude::*;
+
+use crate::rows::{check_same, normal, random, wide_tables};
+
+/// Relative error of a norm: 16 short sums, a root and two products.
+const NORM_ERROR: f64 = 1e-6;
+/// Error of an activation relative to the larger of its input and result: the exponential's 2e-7
+/// times exponents up to 20, whose own rounding counts absolutely.
+const ACTIVATION_ERROR: f64 = 3e-6;
+
+type Case = fn(&Kernels, &[f32], &[f32]) -> Vec<f32>;
+
+fn in_place(x: &[f32], f: impl Fn(&mut [f32])) -> Vec<f32> {
+    let mut x = x.to_vec();
+    f(&mut x);
+    x
+}
+
+const CASES: [(&str, Case); 9] = [
+    ("rms_norm", |table, x, y| {
+        let mut out = vec![f32::NAN; x.len()];
+        (table.rms_norm)(x, y, 1e-6, &mut out);
+        out
+    }),
+    ("silu_mul", |table, x, y| in_place(x, |x| (table.silu_mul)(x, y))),
+    ("gelu_tanh_mul", |table, x, y| in_place(x, |x| (table.gelu_tanh_mul)(x, y))),
+    ("softcap", |table, x, _| in_place(x, |x| (table.softcap)(x, 3.0))),
+    ("add", |table, x, y| in_place(x, |x| (table.add)(x, y))),
+    ("rope_interleaved", |table, x, y| {
+        let (cos, sin) = y[..y.len() / 2 * 2].split_at(y.len() / 2);
+        let half = cos.len() / 2;
+        in_place(x, |x| (table.rope_interleaved)(x, &cos[..half], &sin[..half]))
+    }),
+    ("rope_half_split", |table, x, y| {
+        let (cos, sin) = y[..y.len() / 2 * 2].split_at(y.len() / 2);
+        let half = cos.len() / 2;
+        in_place(x, |x| (table.rope_half_split)(x, &cos[..half], &sin[..half]))
+    }),
+    ("f32_to_f16", |table, x, _| {
+        let mut halves = vec![0; x.len()];
+        (table.f32_to_f16)(x, &mut halves);
+        halves.iter().map(|&h| f32::from(h)).collect()
+    }),
+    ("f16_to_f32", |table, x, _| {
+        let halves: Vec<u16> = x.iter().map(|x| (x.to_bits() >> 8) as u16).collect();
+        let mut wide = vec![0.0; x.len()];
+        (table.f16_to_f32)(&halves, &mut wide);
+        wide
+    }),
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn pointwise_tables_agree(n in 1usize..100, seed: u64, e in -20i32..20) {
+        let x = normal(seed, n, 10f32.powi(e));
+        let y = normal(!seed, n, 1.0);
+        for table in wide_tables() {
+            for (name, case) in CASES {
+                check_same(name, &case(table, &x, &y), &case(scalar(), &x, &y));
+            }
+        }
+    }
+
+    #[test]
+    fn pointwise_tables_agree_on_any_bits(n in 1usize..100, seed: u64) {
+        let mut random = random(seed);
+        let mut row = || (0..n).map(|_| f32::from_bits(random())).collect::<Vec<_>>();
+        let (x, y) = (row(), row());
+        for table in wide_tables() {
+            for (name, case) in CASES {
+                check_same(name, &case(table, &x, &y), &case(scalar(), &x, &y));
+            }
+        }
+    }
+}
+
+fn check(got: &[f32], x: &[f32], bound: f64, truth: impl Fn(usize) -> f64) {
+    for (i, &got) in got.iter().enumerate() {
+        let expected = truth(i);
+        let error = (f64::from(got) - expected).abs();
+        let size = expected.abs().max(f64::from(x[i]).abs() * bound);
+        assert!(error <= bound * size, "at {i}, x = {}: {got}, not {expected}", x[i]);
+    }
+}
+
+#[test]
+fn norms_and_activations_are_true() {
+    let x = normal(11, 1000, 4.0);
+    let y = normal(12, 1000, 1.0);
+    let (x64, y64) = (|i: usize| f64::from(x[i]), |i: usize| f64::from(y[i]));
+    let case = |name: &str| {
+        let (_, case) = CASES.iter().find(|case| case.0 == name).expect("a case of that name");
+        case(scalar(), &x, &y)
+    };
+
+    let mean = (0..1000).map(|i| x64(i) * x64(i)).sum::<f64>() / 1000.0;
+    let inverse = 1.0 / (mean + 1e-6).sqrt();
+    check(&case("rms_norm"), &x, NORM_ERROR, |i| x64(i) * inverse * y64(i));
+    check(&case("silu_mul"), &x, ACTIVATION_ERROR, |i| x64(i) / (1.0 + (-x64(i)).exp()) * y64(i));
+    check(&case("gelu_tanh_mul"), &x, ACTIVATION_ERROR, |i| {
+        let u = (2.0 / std::f64::consts::PI).sqrt() * (x64(i) + 0.044715 * x64(i).powi(3));
+        // 1 + tanh(u) without the cancellation.
+        x64(i) / (1.0 + (-2.0 * u).exp()) * y64(i)
+    });
+    check(&case("softcap"), &x, ACTIVATION_ERROR, |i| 3.0 * (x64(i) / 3.0).tanh());
+}
+
+#[test]
+fn rope_turns_pairs_by_their_angles() {
+    let head = [1.0, 2.0, 3.0, 4.0, 9.0];
+    let (cos, sin) = ([0.0, -1.0], [1.0, 0.0]);
+    for table in kernels::tables() {
+        let turned = in_place(&head, |head| (table.rope_interleaved)(head, &cos, &sin));
+        assert_eq!(turned, [-2.0, 1.0, -3.0, -4.0, 9.0]);
+        let turned = in_place(&head, |head| (table.rope_half_split)(head, &cos, &sin));
+        assert_eq!(turned, [-3.0, -2.0, 1.0, -4.0, 9.0]);
+    }
+}
+
+#[test]
+fn activations_saturate_and_keep_nan() {
+    for table in kernels::tables() {
+        let x = [100.0, -100.0, f32::NAN, 0.0];
+        for activation in [table.silu_mul, table.gelu_tanh_mul] {
+            let y = in_place(&x, |x| activation(x, &[1.0; 4]));
+            assert_eq!((y[0], y[1].abs(), y[3]), (100.0, 0.0, 0.0));
+            assert!(y[2].is_nan());
+        }
+        let y = in_place(&[1e30, -1e30, f32::NAN], |x| (table.softcap)(x, 30.0));
+        assert_eq!(y[..2], [30.0, -30.0]);
+        assert!(y[2].is_nan());
+    }
+}

@@ -1,0 +1,6 @@
+//! Tests through the public interface, in one program so that it is linked once.
+
+mod chat;
+mod laws;
+mod reading;
+mod tiny;
