@@ -7,7 +7,7 @@ use format::gguf::{GgufFile, Writer};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
-    let Ok(file) = GgufFile::from_bytes(&Bytes::from(input.to_vec()), "fuzz") else { return };
+    let Ok(file) = GgufFile::from_bytes(Bytes::from(input.to_vec()), "fuzz") else { return };
     let mut writer = Writer::new();
     for (key, value) in file.metadata().iter() {
         writer.set(key, value.clone());
@@ -19,7 +19,7 @@ fuzz_target!(|input: &[u8]| {
     }
     // What was read can be written, and reads back the same.
     let written = writer.into_bytes("fuzz").expect("what was read is valid");
-    let again = GgufFile::from_bytes(&Bytes::from(written), "fuzz").expect("what was written");
+    let again = GgufFile::from_bytes(Bytes::from(written), "fuzz").expect("what was written");
     assert!(file.tensors().eq(again.tensors()));
     assert_eq!(file.metadata().iter().count(), again.metadata().iter().count());
 });

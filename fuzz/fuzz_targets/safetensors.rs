@@ -7,7 +7,7 @@ use format::safetensors::SafetensorsFile;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
-    let Ok(file) = SafetensorsFile::from_bytes(&Bytes::from(input.to_vec()), "fuzz") else {
+    let Ok(file) = SafetensorsFile::from_bytes(Bytes::from(input.to_vec()), "fuzz") else {
         return;
     };
     for info in file.tensors() {

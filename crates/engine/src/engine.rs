@@ -11,7 +11,7 @@ use crate::request::{Event, Request, Usage};
 use crate::retained::Retained;
 use crate::runner::Runner;
 use crate::sampler::Sampler;
-use crate::scheduler::{Budget, Plan, schedule};
+use crate::scheduler::{Budget, Plan, SequenceView, schedule};
 use crate::sequence::{FinishReason, Limits, RequestId, Sequence};
 use crate::stop::StopMatcher;
 
@@ -26,6 +26,8 @@ pub struct Engine {
     retained: Retained,
     n_submitted: u64,
     batch: Batch,
+    /// Scratch of a step.
+    views: Vec<SequenceView>,
     plan: Plan,
 }
 
@@ -60,6 +62,7 @@ impl Engine {
             retained: Retained::default(),
             n_submitted: 0,
             batch: Batch::default(),
+            views: Vec::new(),
             plan: Plan::default(),
         }
     }
@@ -152,14 +155,15 @@ impl Engine {
 
     fn plan_batch(&mut self) {
         let admitted = self.active.iter().filter(|active| active.slot.is_some());
-        let views: Vec<_> = admitted.map(|active| active.sequence.view()).collect();
+        self.views.clear();
+        self.views.extend(admitted.map(|active| active.sequence.view()));
         // Admission reserved every block that a sequence can need.
         let budget = Budget {
             n_tokens_max: self.runner.n_tokens_max(),
             n_blocks_free: usize::MAX / kernels::KEY_BLOCK,
             block_len: kernels::KEY_BLOCK,
         };
-        schedule(&views, budget, &mut self.plan);
+        schedule(&self.views, budget, &mut self.plan);
         self.batch.clear();
         for chunk in &self.plan.chunks {
             let active = self.active.iter_mut().find(|active| active.sequence.id() == chunk.id);
@@ -208,9 +212,10 @@ impl Engine {
     fn end_finished(&mut self, events: &mut Vec<Event>) {
         while let Some(idx) = self.active.iter().position(|active| active.reason.is_some()) {
             let mut active = self.active.remove(idx);
+            let text = active.rest_of_text();
             let reason = active.reason.expect("it was just looked for");
             let usage = active.usage(self.runner.kv_bytes());
-            let (id, text) = (active.sequence.id(), active.rest_of_text());
+            let id = active.sequence.id();
             events.push(Event::Finished { id, text, reason, usage });
             if let Some(slot) = active.slot {
                 let tokens = &active.sequence.tokens()[..active.sequence.n_computed()];
@@ -247,9 +252,13 @@ impl Active {
 
     /// Text that was held back and is neither half a character nor a stop string.
     fn rest_of_text(&mut self) -> String {
-        let mut text = self.stop.push(&self.detokenizer.finish()).text;
-        text.push_str(&self.stop.finish().text);
-        text
+        let tail = self.stop.push(&self.detokenizer.finish());
+        let held = self.stop.finish();
+        let is_stopped = tail.stopped.or(held.stopped).is_some();
+        if is_stopped && self.reason == Some(FinishReason::Length) {
+            self.reason = Some(FinishReason::Stop);
+        }
+        tail.text + &held.text
     }
 
     fn usage(&self, kv_bytes: usize) -> Usage {

@@ -7,6 +7,7 @@ use model::batch::LogitRows;
 
 use crate::error::Error;
 use crate::runner::Runner;
+use crate::sampler::{LogSoftmax, has_nan};
 
 /// What [`score`] found.
 #[derive(Clone, Debug)]
@@ -77,66 +78,18 @@ fn score_rows(
     for first in tokens.clone().step_by(runner.n_logit_rows_max()) {
         let end = (first + runner.n_logit_rows_max()).min(tokens.end);
         let logits = runner.logits(first - tokens.start..end - tokens.start);
-        let mut is_finite = true;
+        if has_nan(logits) {
+            return Err(Error::NanLogits { tensor: runner.find_non_finite() });
+        }
         for (row, token_idx) in logits.chunks_exact(n_vocab).zip(first..end) {
             match ids.get(token_idx + 1) {
                 Some(&next) => {
-                    let logprob = logprob(row, next);
-                    is_finite &= !logprob.is_nan();
+                    let logprob = LogSoftmax::of(row).logprob(row[next as usize]);
                     score.logprobs.push(Some(logprob));
                 }
-                None => {
-                    is_finite &= row.iter().all(|x| !x.is_nan());
-                    score.last_logits.copy_from_slice(row);
-                }
+                None => score.last_logits.copy_from_slice(row),
             }
-        }
-        if !is_finite {
-            return Err(Error::NanLogits { tensor: runner.find_non_finite() });
         }
     }
     Ok(())
-}
-
-/// `logits[id] - ln(sum exp(logits))`, summed in f64.
-pub fn logprob(logits: &[f32], id: u32) -> f32 {
-    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f64 = logits.iter().map(|&x| f64::from(x - max).exp()).sum();
-    (f64::from(logits[id as usize] - max) - sum.ln()) as f32
-}
-
-/// The `k` largest logits, the largest first; of equal ones the lowest id first.
-pub fn top_logits(logits: &[f32], k: usize) -> Vec<(u32, f32)> {
-    let mut ids: Vec<u32> = (0..logits.len() as u32).collect();
-    let order = |a: &u32, b: &u32| {
-        let (x, y) = (logits[*a as usize], logits[*b as usize]);
-        y.total_cmp(&x).then(a.cmp(b))
-    };
-    let k = k.min(ids.len());
-    if k < ids.len() {
-        ids.select_nth_unstable_by(k, order);
-        ids.truncate(k);
-    }
-    ids.sort_unstable_by(order);
-    ids.into_iter().map(|id| (id, logits[id as usize])).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn top_logits_are_sorted_and_ties_go_to_the_lowest_id() {
-        let logits = [1.0, 3.0, -2.0, 3.0, 0.5];
-        assert_eq!(top_logits(&logits, 3), [(1, 3.0), (3, 3.0), (0, 1.0)]);
-        assert_eq!(top_logits(&logits, 0), []);
-        assert_eq!(top_logits(&logits, 99).len(), 5);
-    }
-
-    #[test]
-    fn logprobs_of_all_tokens_sum_to_one() {
-        let logits = [1.0f32, 300.0, -2.0, 299.0];
-        let sum: f64 = (0..4).map(|id| f64::from(logprob(&logits, id)).exp()).sum();
-        assert!((sum - 1.0).abs() < 1e-6);
-    }
 }

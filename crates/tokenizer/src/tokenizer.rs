@@ -60,7 +60,7 @@ pub(crate) enum Model {
 }
 
 /// Names of tokens that end a turn or a text, for files that name only one of them as EOS.
-const END_NAMES: [&str; 15] = [
+const END_NAMES: [&str; 14] = [
     "<|endoftext|>",
     "<|im_end|>",
     "<|eot_id|>",
@@ -75,7 +75,6 @@ const END_NAMES: [&str; 15] = [
     "<｜end▁of▁sentence｜>",
     "<|eot|>",
     "<EOT>",
-    "</s>",
 ];
 
 impl Tokenizer {
@@ -109,9 +108,8 @@ impl Tokenizer {
         };
         let control = Arc::new(specials(&[TokenKind::Control, TokenKind::Unknown])?);
         let user_defined = Arc::new(specials(&[TokenKind::UserDefined])?);
-        let named_ends = [TokenKind::Control, TokenKind::UserDefined]
-            .into_iter()
-            .flat_map(|kind| vocab.ids_of(kind))
+        let named_ends = vocab
+            .ids_of(TokenKind::Control)
             .filter(|id| END_NAMES.iter().any(|name| name.as_bytes() == vocab.bytes(*id)));
         parts.end_ids = parts.end_ids.iter().copied().chain(named_ends).collect();
         parts.end_ids.sort_unstable();
@@ -157,7 +155,7 @@ impl Tokenizer {
         // SentencePiece puts its space before the whole text, then looks for tokens in it.
         let adds_space = self.starts_with_space() && matches!(model, Model::ScoreBpe(_));
         let text = match after {
-            After::Nothing | After::Control if adds_space => Cow::Owned(format!(" {text}")),
+            After::Nothing | After::Control if adds_space && !text.is_empty() => Cow::Owned(format!(" {text}")),
             _ => Cow::Borrowed(text),
         };
         self.user_defined.split(&text, |segment| {

@@ -8,6 +8,16 @@ use super::filters::{Candidate, top_k};
 /// # Shapes
 /// - `logits`: `[n_vocab]`, free of NaN, as the model gave them
 pub fn top_logprobs(logits: &[f32], k: usize) -> Vec<(u32, f32)> {
+    let top = top_logits(logits, k);
+    if top.is_empty() {
+        return top;
+    }
+    let softmax = LogSoftmax::of(logits);
+    top.into_iter().map(|(id, logit)| (id, softmax.logprob(logit))).collect()
+}
+
+/// The same tokens with their logits.
+pub fn top_logits(logits: &[f32], k: usize) -> Vec<(u32, f32)> {
     let k = k.min(logits.len());
     if k == 0 {
         return Vec::new();
@@ -15,12 +25,11 @@ pub fn top_logprobs(logits: &[f32], k: usize) -> Vec<(u32, f32)> {
     let mut candidates = Vec::new();
     top_k(logits, k, &mut candidates);
     candidates.sort_unstable_by(Candidate::order);
-    let softmax = LogSoftmax::of(logits);
-    candidates.iter().map(|c| (c.id, softmax.logprob(c.logit))).collect()
+    candidates.iter().map(|c| (c.id, c.logit)).collect()
 }
 
 /// What turns logits into log-probabilities.
-pub(super) struct LogSoftmax {
+pub(crate) struct LogSoftmax {
     max: f32,
     /// `ln sum exp(logit - max)`.
     ln_sum: f32,
@@ -29,7 +38,7 @@ pub(super) struct LogSoftmax {
 impl LogSoftmax {
     /// # Shapes
     /// - `logits`: `[n_vocab]`, free of NaN, not all minus infinity
-    pub(super) fn of(logits: &[f32]) -> Self {
+    pub(crate) fn of(logits: &[f32]) -> Self {
         /// Logits summed in f32 before f64 takes over: rounding stays near 1e-7.
         const N_BLOCK: usize = 1024;
         let max = max(logits);
@@ -38,7 +47,7 @@ impl LogSoftmax {
     }
 
     /// Never below the lowest finite number: minus infinity cannot be written as JSON.
-    pub(super) fn logprob(&self, logit: f32) -> f32 {
+    pub(crate) fn logprob(&self, logit: f32) -> f32 {
         (minus_max(logit, self.max) - self.ln_sum).max(f32::MIN)
     }
 }

@@ -7,12 +7,12 @@ mod params;
 mod penalties;
 
 pub use draw::uniform;
-pub use logprob::top_logprobs;
+pub(crate) use logprob::LogSoftmax;
+pub use logprob::{top_logits, top_logprobs};
 pub use params::SamplingParams;
 
 use crate::error::{Error, check_ids};
 use filters::Candidate;
-use logprob::LogSoftmax;
 
 /// Chooses the tokens of one sequence.
 ///
@@ -145,7 +145,7 @@ fn n_kept(params: &SamplingParams, n_vocab: usize) -> usize {
 }
 
 /// Branch-free, so that it runs on many lanes at once.
-fn has_nan(logits: &[f32]) -> bool {
+pub(crate) fn has_nan(logits: &[f32]) -> bool {
     logits.iter().fold(false, |has_nan, logit| has_nan | logit.is_nan())
 }
 

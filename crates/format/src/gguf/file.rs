@@ -44,9 +44,9 @@ impl GgufFile {
     ///
     /// # Errors
     /// As for [`GgufFile::open`].
-    pub fn from_bytes(bytes: &Bytes, name: &str) -> Result<Self, Error> {
+    pub fn from_bytes(bytes: Bytes, name: &str) -> Result<Self, Error> {
         let file = Path::new(name);
-        let part = read_part(bytes, file)?;
+        let part = read_part(&bytes, file)?;
         if let Some(split) = Split::of(&part.metadata, file)? {
             return Err(split.cannot_find_others(file));
         }

@@ -198,30 +198,22 @@ fn place_tensors(
     let mut tensors = TensorTable::default();
     let mut previous_end = 0;
     for (info, offset) in placed {
-        let misplaced = |tensor: &str, expected: String| Error::TensorOffset {
-            file: file.into(),
-            tensor: tensor.into(),
-            expected,
-            offset,
+        let misplaced = |expected: String| {
+            let (file, tensor) = (file.into(), info.name.clone());
+            Err(Error::TensorOffset { file, tensor, expected, offset })
         };
         if !offset.is_multiple_of(alignment as u64) {
-            return Err(misplaced(&info.name, format!("a multiple of the alignment, {alignment}")));
+            return misplaced(format!("a multiple of the alignment, {alignment}"));
         }
         if offset < previous_end {
-            let expected = format!("at least {previous_end}, where the tensor before it ends");
-            return Err(misplaced(&info.name, expected));
+            return misplaced(format!("at least {previous_end}, where the tensor before it ends"));
         }
         let n_bytes = info.n_bytes(file)?;
-        let outside = |end: u64| Error::TensorOutside {
-            file: file.into(),
-            tensor: info.name.clone(),
-            end,
-            n_bytes: n_file_bytes,
-        };
         let start = offset.saturating_add(data_start as u64);
         let end = start.saturating_add(n_bytes as u64);
         if end > n_file_bytes {
-            return Err(outside(end));
+            let (file, tensor) = (file.into(), info.name);
+            return Err(Error::TensorOutside { file, tensor, end, n_bytes: n_file_bytes });
         }
         previous_end = offset + n_bytes as u64;
         let bytes = bytes.slice(start as usize..end as usize); // both at most the file's length

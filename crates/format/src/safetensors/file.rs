@@ -1,6 +1,6 @@
 //! One safetensors file: bytes -> tensors, every field checked.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::Path;
 
@@ -35,8 +35,8 @@ impl SafetensorsFile {
     ///
     /// # Errors
     /// As for [`SafetensorsFile::open`].
-    pub fn from_bytes(bytes: &Bytes, name: &str) -> Result<Self, Error> {
-        read(bytes, Path::new(name))
+    pub fn from_bytes(bytes: Bytes, name: &str) -> Result<Self, Error> {
+        read(&bytes, Path::new(name))
     }
 
     pub fn tensor(&self, name: &str) -> Option<Tensor> {
@@ -160,7 +160,7 @@ impl<'de> Visitor<'de> for HeaderVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut entries = Vec::new();
-        let mut names = std::collections::HashSet::new();
+        let mut names = HashSet::new();
         while let Some(name) = map.next_key::<String>()? {
             if !names.insert(name.clone()) {
                 return Err(A::Error::custom(format_args!("{name:?} appears twice")));

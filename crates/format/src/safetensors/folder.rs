@@ -123,6 +123,7 @@ impl SafetensorsFolder {
         if !path.exists() {
             return Ok(None);
         }
+        // Mapped, so that a file which is too large is not read first.
         let bytes = read_file(&path, Mapping::Mmap)?;
         match bytes.len() as u64 > limit {
             true => Err(Error::TooLarge { file: path, limit }),

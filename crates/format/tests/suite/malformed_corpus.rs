@@ -43,7 +43,7 @@ impl Corpus {
 }
 
 fn read(bytes: &[u8]) -> Result<GgufFile, Error> {
-    GgufFile::from_bytes(&Bytes::from(bytes.to_vec()), "corpus.gguf")
+    GgufFile::from_bytes(Bytes::from(bytes.to_vec()), "corpus.gguf")
 }
 
 fn check(case: &Case) {

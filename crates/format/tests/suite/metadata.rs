@@ -7,7 +7,7 @@ fn file_with(key: &str, value: impl Into<Value>) -> GgufFile {
     let mut writer = Writer::new();
     writer.set(key, value);
     let bytes = Bytes::from(writer.into_bytes("test.gguf").unwrap());
-    GgufFile::from_bytes(&bytes, "test.gguf").unwrap()
+    GgufFile::from_bytes(bytes, "test.gguf").unwrap()
 }
 
 /// Asks for one key with every getter; `expected` lists the getters that succeed.

@@ -75,7 +75,7 @@ fn gguf() {
         .with_entry("flag", 7, &[1])
         .with_entry("double", 12, &[0; 8]);
     check(&original.bytes(), |bytes| {
-        let Ok(file) = GgufFile::from_bytes(bytes, "mutant") else { return false };
+        let Ok(file) = GgufFile::from_bytes(bytes.clone(), "mutant") else { return false };
         let mut n_data = 0;
         for info in file.tensors() {
             n_data += file.tensor(&info.name).unwrap().bytes.len();
@@ -103,7 +103,7 @@ fn safetensors() {
     let length = (header.len() as u64).to_le_bytes();
     let original = [&length, header.as_bytes(), &[1; 32]].concat();
     check(&original, |bytes| {
-        let Ok(file) = SafetensorsFile::from_bytes(bytes, "mutant") else { return false };
+        let Ok(file) = SafetensorsFile::from_bytes(bytes.clone(), "mutant") else { return false };
         for info in file.tensors() {
             assert!(file.tensor(&info.name).unwrap().bytes.len() <= bytes.len());
         }

@@ -111,7 +111,7 @@ proptest! {
             let mut writer = writer(&written);
             writer.version(version);
             let bytes = Bytes::from(writer.into_bytes("test").unwrap());
-            let file = GgufFile::from_bytes(&bytes, "test").unwrap();
+            let file = GgufFile::from_bytes(bytes.clone(), "test").unwrap();
             prop_assert_eq!(&contents(&file), &written);
             prop_assert_eq!(file.version(), version as u32);
             prop_assert_eq!(file.n_bytes(), bytes.len() as u64);
@@ -145,7 +145,7 @@ fn a_key_set_again_keeps_its_place() {
     let mut writer = Writer::new();
     writer.set("a", 1_u32).set("b", 2_u32).set("a", "new");
     let bytes = Bytes::from(writer.into_bytes("test").unwrap());
-    let file = GgufFile::from_bytes(&bytes, "test").unwrap();
+    let file = GgufFile::from_bytes(bytes, "test").unwrap();
     let expected = [("a".into(), "new".into()), ("b".into(), 2_u32.into())];
     assert_eq!(contents(&file).0, expected);
 }

@@ -182,7 +182,7 @@ fn check_entry(entry: Value, expected: &str) {
 }
 
 fn check_header(header: &str, expected: &str) {
-    let error = SafetensorsFile::from_bytes(&file_bytes(header, 16), "corpus").unwrap_err();
+    let error = SafetensorsFile::from_bytes(file_bytes(header, 16), "corpus").unwrap_err();
     let message = error.to_string();
     assert!(message.starts_with("corpus: "), "{message}");
     assert!(message.contains(expected), "{header}: {message}");
@@ -237,11 +237,11 @@ fn truncated_at_every_byte() {
     write(&path, &float_tensors(), &[]).unwrap();
     let bytes = Bytes::from(fs::read(&path).unwrap());
     for n in 0..bytes.len() {
-        SafetensorsFile::from_bytes(&bytes.slice(0..n), "cut").unwrap_err();
+        SafetensorsFile::from_bytes(bytes.slice(0..n), "cut").unwrap_err();
     }
     for n_header in [u64::MAX, 1 << 62, 100_000_001, 1 << 20] {
         let bytes = Bytes::from([n_header.to_le_bytes(), [0; 8]].concat());
-        let message = SafetensorsFile::from_bytes(&bytes, "cut").unwrap_err().to_string();
+        let message = SafetensorsFile::from_bytes(bytes, "cut").unwrap_err().to_string();
         assert!(message.contains("the header"), "{message}");
     }
 }

@@ -1,10 +1,13 @@
 //! Laws that hold for every kind of vocabulary.
 
+use std::sync::LazyLock;
+
 use proptest::prelude::*;
-use crate::tiny::{self, Tiny};
 use tokenizer::{Special, SpecialText, Tokenizer};
 
-fn kinds() -> Vec<Tokenizer> {
+use crate::tiny::{self, Tiny};
+
+static KINDS: LazyLock<Vec<Tokenizer>> = LazyLock::new(|| {
     vec![
         tiny::byte_bpe("gpt-2").tokenizer(),
         tiny::byte_bpe("llama3").tokenizer(),
@@ -13,7 +16,10 @@ fn kinds() -> Vec<Tokenizer> {
         tiny::score_bpe().tokenizer(),
         Tiny { add_space_prefix: Some(true), ..tiny::score_bpe() }.tokenizer(),
     ]
-}
+});
+
+static WORD_KINDS: LazyLock<[Tokenizer; 2]> =
+    LazyLock::new(|| [tiny::word_piece().tokenizer(), tiny::unigram().tokenizer()]);
 
 /// Text in which merges, runs, special names and all of Unicode meet. U+2581 is left out: to
 /// SentencePiece it is a space.
@@ -40,7 +46,7 @@ fn streamed(tokenizer: &Tokenizer, ids: &[u32]) -> String {
 proptest! {
     #[test]
     fn decoding_undoes_encoding(text in text()) {
-        for tokenizer in kinds() {
+        for tokenizer in KINDS.iter() {
             let ids = tokenizer.encode(&text, SpecialText::AsText);
             prop_assert!(!ids.iter().any(|id| tokenizer.is_control(*id)));
             prop_assert_eq!(&tokenizer.decode(&ids), &text);
@@ -49,11 +55,11 @@ proptest! {
 
     #[test]
     fn any_ids_stream_to_what_they_decode_to(ids in prop::collection::vec(0..300_u32, 0..64)) {
-        for tokenizer in kinds() {
+        for tokenizer in KINDS.iter() {
             let bytes: Vec<u8> =
                 ids.iter().flat_map(|id| tokenizer.token_bytes(*id, Special::Hide)).copied().collect();
             let whole = String::from_utf8_lossy(&bytes).into_owned();
-            let text = streamed(&tokenizer, &ids);
+            let text = streamed(tokenizer, &ids);
             prop_assert_eq!(&text, &tokenizer.decode(&ids));
             let mut after_prompt = tokenizer.detokenizer_after_prompt();
             let mut rest: String = ids.iter().map(|id| after_prompt.push(*id)).collect();
@@ -64,7 +70,7 @@ proptest! {
 
     #[test]
     fn parsing_text_without_special_names_is_plain_encoding(text in "[ a-e\n0-9é]{0,40}") {
-        for tokenizer in kinds() {
+        for tokenizer in KINDS.iter() {
             let parsed = tokenizer.encode(&text, SpecialText::Parse);
             prop_assert_eq!(parsed, tokenizer.encode(&text, SpecialText::AsText));
         }
@@ -97,19 +103,17 @@ fn byte_bpe_agrees_with_the_tokenizers_crate() {
 fn words_that_word_piece_and_unigram_know_come_back() {
     proptest!(|(words in prop::collection::vec("(un|read|the|[a-z]{1,6})", 1..6))| {
         let text = words.join(" ");
-        for tokenizer in [tiny::word_piece().tokenizer(), tiny::unigram().tokenizer()] {
+        for tokenizer in WORD_KINDS.iter() {
             let ids = tokenizer.encode(&text, SpecialText::AsText);
             prop_assert_eq!(&tokenizer.decode(&ids), &text);
-            prop_assert_eq!(streamed(&tokenizer, &ids), &text[..]);
+            prop_assert_eq!(streamed(tokenizer, &ids), &text[..]);
         }
     });
 }
 
 #[test]
 fn no_kind_takes_control_tokens_from_text() {
-    let mut all = kinds();
-    all.extend([tiny::word_piece().tokenizer(), tiny::unigram().tokenizer()]);
-    for tokenizer in all {
+    for tokenizer in KINDS.iter().chain(WORD_KINDS.iter()) {
         let names: Vec<String> = (0..tokenizer.n_vocab() as u32)
             .filter(|id| tokenizer.is_control(*id) && Some(*id) != tokenizer.encode("中", SpecialText::AsText).last().copied())
             .map(|id| tokenizer.piece(id).into_owned())

@@ -1,6 +1,7 @@
 //! Tests through the public interface, in one program so that it is linked once.
 
 mod chat;
+mod goldens;
 mod laws;
 mod reading;
 mod tiny;

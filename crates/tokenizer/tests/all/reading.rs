@@ -48,7 +48,7 @@ fn a_space_goes_before_text_only_where_the_file_says_so() {
     check(&plain, "<bos>the<eos>", SpecialText::Parse, &["<bos>", "the", "<eos>"]);
     let prefixed = Tiny { add_space_prefix: Some(true), ..tiny::score_bpe() }.tokenizer();
     check(&prefixed, "the", SpecialText::AsText, &[" the"]);
-    check(&prefixed, "<bos>the<eos> the", SpecialText::Parse, &["<bos>", " the", "<eos>", " ", " the"]);
+    check(&prefixed, "<bos>the<eos> the", SpecialText::Parse, &["<bos>", " the", "<eos>", "  ", "the"]);
     assert_eq!(prefixed.decode(&prefixed.encode(" the", SpecialText::AsText)), " the");
 }
 

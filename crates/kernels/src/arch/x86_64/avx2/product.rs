@@ -41,7 +41,7 @@ pub(super) fn attention_accumulate(
 }
 
 /// Rows of `a` and `out` handled together.
-const ROWS: usize = 4;
+const ROWS: usize = 6;
 
 /// `out[r][c] += sum_i a[r][i] * b[i][c]`: `a` `[n_rows, n]`, `b` `[n, n_cols]`, `out`
 /// `[n_rows, n_cols]`.
@@ -58,6 +58,8 @@ fn add_product(a: &[f32], b: &[f32], n: usize, out: &mut [f32]) {
             1 => add_rows::<1>(a, b, n, out),
             2 => add_rows::<2>(a, b, n, out),
             3 => add_rows::<3>(a, b, n, out),
+            4 => add_rows::<4>(a, b, n, out),
+            5 => add_rows::<5>(a, b, n, out),
             _ => add_rows::<ROWS>(a, b, n, out),
         }
     }
@@ -76,9 +78,13 @@ fn add_rows<const R: usize>(a: &[f32], b: &[f32], n: usize, out: &mut [f32]) {
             add_block::<R, 8>(a, b, n, n_cols, col, out);
             col += 64;
         }
-        while R < ROWS && col + 32 <= n_cols {
+        while R == 2 && col + 32 <= n_cols {
             add_block::<R, 4>(a, b, n, n_cols, col, out);
             col += 32;
+        }
+        while (R == 3 || R == 4) && col + 24 <= n_cols {
+            add_block::<R, 3>(a, b, n, n_cols, col, out);
+            col += 24;
         }
         while col + 16 <= n_cols {
             add_block::<R, 2>(a, b, n, n_cols, col, out);

@@ -44,8 +44,7 @@ fn each<const PER_WORD: usize>(
             let start = half * HALF * source.row_bytes + step * STEP_BYTES;
             // SAFETY: of step `step` all 16 rows hold `STEP_BYTES` bytes, as asserted.
             let rows = unsafe {
-                let start = source.rows.as_ptr().add(start);
-                Rows::new(start, source.row_bytes, STEP_BYTES)
+                Rows::<STEP_BYTES>::new(source.rows.as_ptr().add(start), source.row_bytes)
             };
             for (j, words) in rows.words4(0).into_iter().enumerate() {
                 for (i, lanes) in convert(words).into_iter().enumerate() {

@@ -5,8 +5,9 @@ use std::arch::x86_64::*;
 use super::lanes::{Lanes, Rows, f16_pairs};
 use super::small_blocks::set_iq4_values;
 
+#[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn q2_k(rows: Rows, lanes: Lanes) {
+pub(super) fn q2_k(rows: Rows<84>, lanes: Lanes<256, 16>) {
     let (d, dmin) = f16_pairs(rows.words(80));
     let nibble = _mm256_set1_epi8(15);
     for (i, codes) in rows.words4(0).into_iter().enumerate() {
@@ -27,8 +28,9 @@ pub(super) fn q2_k(rows: Rows, lanes: Lanes) {
     }
 }
 
+#[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn q3_k(rows: Rows, lanes: Lanes) {
+pub(super) fn q3_k(rows: Rows<110>, lanes: Lanes<256, 16>) {
     let d = rows.f16(108);
     let [low, high, top] = [rows.words(96), rows.words(100), rows.words(104)];
     let nibble = _mm256_set1_epi8(15);
@@ -61,8 +63,9 @@ pub(super) fn q3_k(rows: Rows, lanes: Lanes) {
     }
 }
 
+#[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn q4_k(rows: Rows, lanes: Lanes) {
+pub(super) fn q4_k(rows: Rows<144>, lanes: Lanes<256, 32>) {
     set_k_scales(rows, lanes);
     let nibble = _mm256_set1_epi8(15);
     for part in 0..8 {
@@ -75,8 +78,9 @@ pub(super) fn q4_k(rows: Rows, lanes: Lanes) {
     }
 }
 
+#[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn q5_k(rows: Rows, lanes: Lanes) {
+pub(super) fn q5_k(rows: Rows<176>, lanes: Lanes<256, 32>) {
     set_k_scales(rows, lanes);
     let (nibble, fifth) = (_mm256_set1_epi8(15), _mm256_set1_epi8(16));
     for part in 0..2 {
@@ -97,8 +101,9 @@ pub(super) fn q5_k(rows: Rows, lanes: Lanes) {
     }
 }
 
+#[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn q6_k(rows: Rows, lanes: Lanes) {
+pub(super) fn q6_k(rows: Rows<210>, lanes: Lanes<256, 16>) {
     let d = rows.f16(208);
     for (i, codes) in rows.words4(192).into_iter().enumerate() {
         for (j, s) in signed_bytes(codes).into_iter().enumerate() {
@@ -130,8 +135,9 @@ pub(super) fn q6_k(rows: Rows, lanes: Lanes) {
     }
 }
 
+#[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn q8_k(rows: Rows, lanes: Lanes) {
+pub(super) fn q8_k(rows: Rows<292>, lanes: Lanes<256, 32>) {
     let d = _mm256_castsi256_ps(rows.words(0));
     for g in 0..8 {
         lanes.set_scales(g, d);
@@ -143,8 +149,9 @@ pub(super) fn q8_k(rows: Rows, lanes: Lanes) {
     }
 }
 
+#[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn iq4_xs(rows: Rows, lanes: Lanes) {
+pub(super) fn iq4_xs(rows: Rows<136>, lanes: Lanes<256, 32>) {
     let (d, _) = f16_pairs(rows.words(0));
     let (mut high, mut low) = (_mm256_srli_epi32::<16>(rows.words(0)), rows.words(4));
     for g in 0..8 {
@@ -161,7 +168,7 @@ pub(super) fn iq4_xs(rows: Rows, lanes: Lanes) {
 /// The 16 bytes that Q4_K and Q5_K start with: `d`, `dmin` and three words of codes.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn set_k_scales(rows: Rows, lanes: Lanes) {
+fn set_k_scales<const BYTES: usize>(rows: Rows<BYTES>, lanes: Lanes<256, 32>) {
     let [d, a, b, c] = rows.words4(0);
     let (d, dmin) = f16_pairs(d);
     let (six, nibble, top) = (_mm256_set1_epi8(63), _mm256_set1_epi8(15), _mm256_set1_epi8(0x30));

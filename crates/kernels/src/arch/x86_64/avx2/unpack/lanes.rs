@@ -4,38 +4,53 @@ use std::arch::x86_64::*;
 
 use crate::PANEL_ROWS;
 
-/// The current block of eight consecutive weight rows.
+const N_ROWS: usize = PANEL_ROWS / 2;
+const LINE_BYTES: usize = 64;
+
+/// The current block, of `BYTES` bytes, of eight consecutive weight rows.
 #[derive(Clone, Copy)]
-pub(super) struct Rows {
+pub(super) struct Rows<const BYTES: usize> {
     start: *const u8,
     row_bytes: usize,
-    /// How far reads may go from the start of each block.
-    block_bytes: usize,
+    /// Where in memory to ask for the next panel while reading this one.
+    ahead: *const u8,
 }
 
-/// Lanes `0..8` or `8..16` of one block's part of a panel.
+/// Lanes `0..8` or `8..16` of one block's part of a panel: `LEN` columns in groups of `GROUP`.
 #[derive(Clone, Copy)]
-pub(super) struct Lanes {
+pub(super) struct Lanes<const LEN: usize, const GROUP: usize> {
     quants: *mut u8,
     scales: *mut f32,
     mins: *mut f32,
-    /// Steps of four columns and groups that may be written.
-    n_steps: usize,
-    n_groups: usize,
 }
 
-impl Rows {
+impl<const BYTES: usize> Rows<BYTES> {
     /// # Safety
-    /// `block_bytes` bytes can be read at `start + r * row_bytes` for `r < 8` while this lives.
-    pub(super) unsafe fn new(start: *const u8, row_bytes: usize, block_bytes: usize) -> Self {
-        Self { start, row_bytes, block_bytes }
+    /// `BYTES` bytes can be read at `start + r * row_bytes` for `r < 8` while this lives.
+    pub(super) unsafe fn new(start: *const u8, row_bytes: usize) -> Self {
+        Self { start, row_bytes, ahead: start }
+    }
+
+    /// Lets every read ask for as many bytes from `ahead` on as it reads here: requests spread
+    /// evenly leave the memory busy and the arithmetic undisturbed.
+    pub(super) fn prefetching(self, ahead: *const u8) -> Self {
+        Self { ahead, ..self }
+    }
+
+    /// Asks for the cache line that holds byte `at` of what lies ahead.
+    #[inline]
+    #[target_feature(enable = "avx2,fma,f16c")]
+    fn prefetch(&self, at: usize) {
+        _mm_prefetch::<_MM_HINT_T0>(self.ahead.wrapping_add(at).cast());
     }
 
     /// Bytes `at..at + 16` of each row: word `j` of all rows in register `j`.
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
     pub(super) fn words4(&self, at: usize) -> [__m256i; 4] {
-        assert!(at + 16 <= self.block_bytes);
+        assert!(at + 16 <= BYTES);
+        self.prefetch(N_ROWS * at);
+        self.prefetch(N_ROWS * at + LINE_BYTES);
         // SAFETY: the assertion and the contract of `new`; loads need no alignment.
         let load =
             |r: usize| unsafe { _mm_loadu_si128(self.start.add(r * self.row_bytes + at).cast()) };
@@ -55,7 +70,8 @@ impl Rows {
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
     pub(super) fn words(&self, at: usize) -> __m256i {
-        assert!(at + 4 <= self.block_bytes);
+        assert!(at + 4 <= BYTES);
+        self.prefetch(N_ROWS * at);
         // SAFETY: the assertion and the contract of `new`.
         let word = |r: usize| unsafe {
             self.start.add(r * self.row_bytes + at).cast::<i32>().read_unaligned()
@@ -67,7 +83,8 @@ impl Rows {
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
     pub(super) fn f16(&self, at: usize) -> __m256 {
-        assert!(at + 2 <= self.block_bytes);
+        assert!(at + 2 <= BYTES);
+        self.prefetch(N_ROWS * at);
         // SAFETY: the assertion and the contract of `new`.
         let half = |r: usize| unsafe {
             self.start.add(r * self.row_bytes + at).cast::<i16>().read_unaligned()
@@ -97,25 +114,19 @@ pub(super) fn f16_pairs(words: __m256i) -> (__m256, __m256) {
     (low, _mm256_cvtph_ps(_mm256_extracti128_si256::<1>(packed)))
 }
 
-impl Lanes {
+impl<const LEN: usize, const GROUP: usize> Lanes<LEN, GROUP> {
     /// # Safety
-    /// While this lives, for `step < n_steps` and `g < n_groups`, 32 bytes can be written at
+    /// While this lives, for `step < LEN / 4` and `g < LEN / GROUP`, 32 bytes can be written at
     /// `quants + 64 * step`, and 8 values at `scales + 16 * g` and, if used, `mins + 16 * g`.
-    pub(super) unsafe fn new(
-        quants: *mut u8,
-        scales: *mut f32,
-        mins: *mut f32,
-        n_steps: usize,
-        n_groups: usize,
-    ) -> Self {
-        Self { quants, scales, mins, n_steps, n_groups }
+    pub(super) unsafe fn new(quants: *mut u8, scales: *mut f32, mins: *mut f32) -> Self {
+        Self { quants, scales, mins }
     }
 
     /// Columns `4 * step..4 * step + 4`.
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
     pub(super) fn set_quants(&self, step: usize, quants: __m256i) {
-        assert!(step < self.n_steps);
+        assert!(step < LEN / 4);
         // SAFETY: the assertion and the contract of `new`; stores need no alignment.
         unsafe { _mm256_storeu_si256(self.quants.add(step * 4 * PANEL_ROWS).cast(), quants) };
     }
@@ -123,7 +134,7 @@ impl Lanes {
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
     pub(super) fn set_scales(&self, g: usize, scales: __m256) {
-        assert!(g < self.n_groups);
+        assert!(g < LEN / GROUP);
         // SAFETY: the assertion and the contract of `new`; stores need no alignment.
         unsafe { _mm256_storeu_ps(self.scales.add(g * PANEL_ROWS), scales) };
     }
@@ -131,7 +142,7 @@ impl Lanes {
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
     pub(super) fn set_mins(&self, g: usize, mins: __m256) {
-        assert!(g < self.n_groups);
+        assert!(g < LEN / GROUP);
         // SAFETY: the assertion and the contract of `new`; stores need no alignment.
         unsafe { _mm256_storeu_ps(self.mins.add(g * PANEL_ROWS), mins) };
     }

@@ -89,19 +89,19 @@ fn unpack_blocks(dtype: DType, source: Source, blocks: Range<usize>, target: Tar
     use {k_quants as k, small_blocks as small};
     match dtype {
         DType::F32 | DType::F16 | DType::BF16 => unreachable!("float types have no integer form"),
-        DType::Q4_0 => each::<18, 32, 32>(source, blocks, target, |r, l| small::q4_0(r, l)),
-        DType::Q4_1 => each::<20, 32, 32>(source, blocks, target, |r, l| small::q4_1(r, l)),
-        DType::Q5_0 => each::<22, 32, 32>(source, blocks, target, |r, l| small::q5_0(r, l)),
-        DType::Q5_1 => each::<24, 32, 32>(source, blocks, target, |r, l| small::q5_1(r, l)),
-        DType::Q8_0 => each::<34, 32, 32>(source, blocks, target, |r, l| small::q8_0(r, l)),
-        DType::Iq4Nl => each::<18, 32, 32>(source, blocks, target, |r, l| small::iq4_nl(r, l)),
-        DType::Q2K => each::<84, 256, 16>(source, blocks, target, |r, l| k::q2_k(r, l)),
-        DType::Q3K => each::<110, 256, 16>(source, blocks, target, |r, l| k::q3_k(r, l)),
-        DType::Q4K => each::<144, 256, 32>(source, blocks, target, |r, l| k::q4_k(r, l)),
-        DType::Q5K => each::<176, 256, 32>(source, blocks, target, |r, l| k::q5_k(r, l)),
-        DType::Q6K => each::<210, 256, 16>(source, blocks, target, |r, l| k::q6_k(r, l)),
-        DType::Q8K => each::<292, 256, 32>(source, blocks, target, |r, l| k::q8_k(r, l)),
-        DType::Iq4Xs => each::<136, 256, 32>(source, blocks, target, |r, l| k::iq4_xs(r, l)),
+        DType::Q4_0 => each(source, blocks, target, |rows, lanes| small::q4_0(rows, lanes)),
+        DType::Q4_1 => each(source, blocks, target, |rows, lanes| small::q4_1(rows, lanes)),
+        DType::Q5_0 => each(source, blocks, target, |rows, lanes| small::q5_0(rows, lanes)),
+        DType::Q5_1 => each(source, blocks, target, |rows, lanes| small::q5_1(rows, lanes)),
+        DType::Q8_0 => each(source, blocks, target, |rows, lanes| small::q8_0(rows, lanes)),
+        DType::Iq4Nl => each(source, blocks, target, |rows, lanes| small::iq4_nl(rows, lanes)),
+        DType::Q2K => each(source, blocks, target, |rows, lanes| k::q2_k(rows, lanes)),
+        DType::Q3K => each(source, blocks, target, |rows, lanes| k::q3_k(rows, lanes)),
+        DType::Q4K => each(source, blocks, target, |rows, lanes| k::q4_k(rows, lanes)),
+        DType::Q5K => each(source, blocks, target, |rows, lanes| k::q5_k(rows, lanes)),
+        DType::Q6K => each(source, blocks, target, |rows, lanes| k::q6_k(rows, lanes)),
+        DType::Q8K => each(source, blocks, target, |rows, lanes| k::q8_k(rows, lanes)),
+        DType::Iq4Xs => each(source, blocks, target, |rows, lanes| k::iq4_xs(rows, lanes)),
     }
 }
 
@@ -111,7 +111,7 @@ fn each<const BYTES: usize, const LEN: usize, const GROUP: usize>(
     source: Source,
     blocks: Range<usize>,
     target: Target,
-    unpack: impl Fn(Rows, Lanes),
+    unpack: impl Fn(Rows<BYTES>, Lanes<LEN, GROUP>),
 ) {
     const HALF: usize = PANEL_ROWS / 2;
     let n_scales = blocks.len() * LEN / GROUP * PANEL_ROWS;
@@ -122,37 +122,28 @@ fn each<const BYTES: usize, const LEN: usize, const GROUP: usize>(
     let Target { quants, scales, mins } = target;
     let (quants, scales, mins) = (quants.as_mut_ptr(), scales.as_mut_ptr(), mins.as_mut_ptr());
     for (i, block_idx) in blocks.enumerate() {
-        prefetch_next_panel::<BYTES>(source, block_idx);
         for half in 0..2 {
             // SAFETY: of block `block_idx` all 16 rows hold `BYTES` bytes, and the target has room
             // for `i` blocks before this one and for this one; both were asserted.
             let (rows, lanes) = unsafe {
                 let start = half * HALF * source.row_bytes + block_idx * BYTES;
                 let first_scale = i * LEN / GROUP * PANEL_ROWS + half * HALF;
-                let rows = Rows::new(source.rows.as_ptr().add(start), source.row_bytes, BYTES);
+                let rows = Rows::new(source.rows.as_ptr().add(start), source.row_bytes);
                 let lanes = Lanes::new(
                     quants.add(i * LEN * PANEL_ROWS + half * HALF * 4),
                     scales.add(first_scale),
                     mins.add(first_scale),
-                    LEN / 4,
-                    LEN / GROUP,
                 );
                 (rows, lanes)
             };
-            unpack(rows, lanes);
+            unpack(rows.prefetching(next_panel(source, block_idx * 2 + half, BYTES)), lanes);
         }
     }
 }
 
-/// The rows of the next panel usually follow in memory; 16 short rows are too many streams for the
-/// hardware to foresee, so ask for as many bytes there as a block takes here.
-#[inline]
-#[target_feature(enable = "avx2,fma,f16c")]
-fn prefetch_next_panel<const BYTES: usize>(source: Source, block_idx: usize) {
-    const LINE: usize = 64;
-    let start = source.rows.len() + block_idx * BYTES * PANEL_ROWS;
-    for at in (0..BYTES * PANEL_ROWS).step_by(LINE) {
-        let line = source.rows.as_ptr().wrapping_add(start + at);
-        _mm_prefetch::<_MM_HINT_T0>(line.cast());
-    }
+/// The rows of the next panel usually follow in memory. 16 short rows are too many streams for the
+/// hardware to foresee, so the reads of each half block ask for their share of it, `part`.
+fn next_panel(source: Source, part: usize, block_bytes: usize) -> *const u8 {
+    let at = source.rows.len() + part * PANEL_ROWS / 2 * block_bytes;
+    source.rows.as_ptr().wrapping_add(at)
 }

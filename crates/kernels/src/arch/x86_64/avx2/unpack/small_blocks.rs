@@ -5,8 +5,9 @@ use std::arch::x86_64::*;
 use super::lanes::{Lanes, Rows, f16_pairs};
 use crate::block::IQ4_VALUES;
 
+#[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn q4_0(rows: Rows, lanes: Lanes) {
+pub(super) fn q4_0(rows: Rows<18>, lanes: Lanes<32, 32>) {
     let d = rows.f16(0);
     lanes.set_scales(0, d);
     lanes.set_mins(0, _mm256_mul_ps(d, _mm256_set1_ps(8.0)));
@@ -17,8 +18,9 @@ pub(super) fn q4_0(rows: Rows, lanes: Lanes) {
     }
 }
 
+#[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn q4_1(rows: Rows, lanes: Lanes) {
+pub(super) fn q4_1(rows: Rows<20>, lanes: Lanes<32, 32>) {
     set_scale_and_min(rows, lanes);
     let (low, high) = nibbles(rows, 4);
     for k in 0..4 {
@@ -27,22 +29,25 @@ pub(super) fn q4_1(rows: Rows, lanes: Lanes) {
     }
 }
 
+#[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn q5_0(rows: Rows, lanes: Lanes) {
+pub(super) fn q5_0(rows: Rows<22>, lanes: Lanes<32, 32>) {
     let d = rows.f16(0);
     lanes.set_scales(0, d);
     lanes.set_mins(0, _mm256_mul_ps(d, _mm256_set1_ps(16.0)));
     set_five_bits(rows, 2, lanes);
 }
 
+#[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn q5_1(rows: Rows, lanes: Lanes) {
+pub(super) fn q5_1(rows: Rows<24>, lanes: Lanes<32, 32>) {
     set_scale_and_min(rows, lanes);
     set_five_bits(rows, 4, lanes);
 }
 
+#[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn q8_0(rows: Rows, lanes: Lanes) {
+pub(super) fn q8_0(rows: Rows<34>, lanes: Lanes<32, 32>) {
     lanes.set_scales(0, rows.f16(0));
     for part in 0..2 {
         for (k, quants) in rows.words4(2 + 16 * part).into_iter().enumerate() {
@@ -51,8 +56,9 @@ pub(super) fn q8_0(rows: Rows, lanes: Lanes) {
     }
 }
 
+#[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn iq4_nl(rows: Rows, lanes: Lanes) {
+pub(super) fn iq4_nl(rows: Rows<18>, lanes: Lanes<32, 32>) {
     lanes.set_scales(0, rows.f16(0));
     set_iq4_values(rows, 2, lanes, 0);
 }
@@ -60,7 +66,12 @@ pub(super) fn iq4_nl(rows: Rows, lanes: Lanes) {
 /// 32 columns from `4 * step` on, whose indices are at byte `at`.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn set_iq4_values(rows: Rows, at: usize, lanes: Lanes, step: usize) {
+pub(super) fn set_iq4_values<const BYTES: usize, const LEN: usize>(
+    rows: Rows<BYTES>,
+    at: usize,
+    lanes: Lanes<LEN, 32>,
+    step: usize,
+) {
     // SAFETY: the table has 16 bytes; the load needs no alignment.
     let values = unsafe { _mm_loadu_si128(IQ4_VALUES.as_ptr().cast()) };
     let values = _mm256_broadcastsi128_si256(values);
@@ -74,7 +85,7 @@ pub(super) fn set_iq4_values(rows: Rows, at: usize, lanes: Lanes, step: usize) {
 /// `d` and `m` of Q4_1 and Q5_1, where `w = d q + m`.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn set_scale_and_min(rows: Rows, lanes: Lanes) {
+fn set_scale_and_min<const BYTES: usize>(rows: Rows<BYTES>, lanes: Lanes<32, 32>) {
     let (d, m) = f16_pairs(rows.words(0));
     lanes.set_scales(0, d);
     lanes.set_mins(0, _mm256_xor_ps(m, _mm256_set1_ps(-0.0)));
@@ -83,7 +94,7 @@ fn set_scale_and_min(rows: Rows, lanes: Lanes) {
 /// The high bits at byte `at`, one word a row, and the nibbles behind them.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn set_five_bits(rows: Rows, at: usize, lanes: Lanes) {
+fn set_five_bits<const BYTES: usize>(rows: Rows<BYTES>, at: usize, lanes: Lanes<32, 32>) {
     let bits = rows.words(at);
     let (low, high) = nibbles(rows, at + 4);
     for k in 0..4 {
@@ -108,7 +119,7 @@ fn fifth_bits(bits: __m256i, k: usize) -> __m256i {
 /// The low and the high nibbles of bytes `at..at + 16`, four words each.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn nibbles(rows: Rows, at: usize) -> ([__m256i; 4], [__m256i; 4]) {
+fn nibbles<const BYTES: usize>(rows: Rows<BYTES>, at: usize) -> ([__m256i; 4], [__m256i; 4]) {
     let mask = _mm256_set1_epi8(15);
     let words = rows.words4(at);
     (

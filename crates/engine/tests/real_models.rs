@@ -1,0 +1,162 @@
+//! Three real models against independent numbers: llama.cpp's token ids, transformers' losses,
+//! logits and greedy continuations (tests/goldens/*.json).
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use engine::{
+    Engine, Event, LoadSettings, Loaded, ModelRunner, Request, RunnerOptions, SamplingParams,
+    SpecialText, load_model, score, top_logits,
+};
+use model::{Arithmetic, KvType, WorkspaceSize};
+use serde_json::Value;
+
+/// Exact arithmetic: f32 sums in another order than torch's, over thirty layers.
+const NLL_EXACT: f64 = 1e-3;
+const LOGIT_EXACT: f32 = 5e-3;
+/// Int8 activations and an f16 cache, on texts of over 500 tokens and on short ones.
+const NLL_DEFAULT_LONG: f64 = 0.02;
+const NLL_DEFAULT_SHORT: f64 = 0.08;
+const N_TOKENS_LONG: usize = 500;
+
+fn golden(name: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/goldens");
+    let text = std::fs::read(path.join(format!("{name}.json"))).expect("a golden file");
+    serde_json::from_slice(&text).expect("JSON")
+}
+
+/// `None`, with a reason on stderr, where the model was never fetched.
+fn model_path(golden: &Value) -> Option<PathBuf> {
+    let folder = std::env::var_os("LOOKBACK_TEST_MODELS").map(PathBuf::from).or_else(|| {
+        std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache/lookback-models"))
+    })?;
+    let path = folder.join(golden["file"].as_str().expect("a file name"));
+    if !path.exists() {
+        eprintln!("skipped: {} is missing; tests/fetch_models.py fetches it", path.display());
+        return None;
+    }
+    Some(path)
+}
+
+fn load(path: &Path, arithmetic: Arithmetic) -> Loaded {
+    let settings = LoadSettings { arithmetic, ..LoadSettings::default() };
+    load_model(path, settings, &mut |_, _| ()).expect("a model that loads")
+}
+
+fn runner(loaded: &Loaded, kv_type: KvType) -> ModelRunner {
+    let options = RunnerOptions {
+        n_ctx: 1024,
+        n_positions_max: 1024,
+        k_type: kv_type,
+        v_type: kv_type,
+        n_threads: std::thread::available_parallelism().map_or(1, Into::into),
+        size: WorkspaceSize { n_tokens_max: 256, n_logit_rows_max: 16 },
+        kernels: kernels::detect(),
+    };
+    ModelRunner::new(Arc::clone(&loaded.model), &options)
+}
+
+fn ids(case: &Value, key: &str) -> Vec<u32> {
+    let ids = case[key].as_array().expect("ids");
+    ids.iter().map(|id| id.as_u64().expect("an id") as u32).collect()
+}
+
+fn cases(golden: &Value) -> &Vec<Value> {
+    golden["cases"].as_array().expect("cases")
+}
+
+fn check_tokens(loaded: &Loaded, golden: &Value) {
+    for case in cases(golden) {
+        let text = case["text"].as_str().expect("a text");
+        let found = loaded.tokenizer.encode_prompt(text, SpecialText::AsText);
+        assert_eq!(found, ids(case, "token_ids"), "{}", case["name"]);
+    }
+}
+
+fn check_scores(loaded: &Loaded, golden: &Value, arithmetic: Arithmetic) {
+    let kv_type = if arithmetic == Arithmetic::Exact { KvType::F32 } else { KvType::F16 };
+    let mut runner = runner(loaded, kv_type);
+    for case in cases(golden) {
+        let ids = ids(case, "token_ids");
+        let score = score(&mut runner, &ids, &mut |_| ControlFlow::Continue(())).expect("a score");
+        let nll = score.mean_nll().expect("more than one token");
+        let expected = case["mean_nll_nats"].as_f64().expect("a number");
+        let bound = match arithmetic {
+            Arithmetic::Exact => NLL_EXACT,
+            Arithmetic::Int8 if ids.len() > N_TOKENS_LONG => NLL_DEFAULT_LONG,
+            Arithmetic::Int8 => NLL_DEFAULT_SHORT,
+        };
+        let name = &case["name"];
+        let difference = nll - expected;
+        eprintln!("{} {name} {arithmetic:?}: NLL {nll:.5}, {difference:+.5}", golden["file"]);
+        assert!(difference.abs() <= bound, "{name}: NLL {nll}, expected {expected} within {bound}");
+        if arithmetic == Arithmetic::Exact {
+            check_top_logits(&score.last_logits, case);
+        }
+    }
+}
+
+fn check_top_logits(logits: &[f32], case: &Value) {
+    let name = &case["name"];
+    let expected = case["top_logits"].as_array().expect("logits");
+    assert_eq!(u64::from(top_logits(logits, 1)[0].0), expected[0][0], "{name}: argmax");
+    for pair in expected {
+        let id = pair[0].as_u64().expect("an id") as usize;
+        let expected = pair[1].as_f64().expect("a logit") as f32;
+        let found = logits[id];
+        assert!((found - expected).abs() <= LOGIT_EXACT, "{name}: {id}: {found}, {expected}");
+    }
+}
+
+fn check_greedy(loaded: &Loaded, golden: &Value) {
+    let runner = runner(loaded, KvType::F32);
+    let mut engine = Engine::new(Box::new(runner), loaded.tokenizer.clone());
+    for case in cases(golden).iter().filter(|case| !case["greedy_ids"].is_null()) {
+        let expected = ids(case, "greedy_ids");
+        let request = Request {
+            prompt: ids(case, "token_ids"),
+            sampling: SamplingParams::greedy(),
+            n_tokens_max: Some(expected.len()),
+            stop: Vec::new(),
+        };
+        engine.submit(request).expect("a request that fits");
+        let mut found = Vec::new();
+        while !engine.is_idle() {
+            found.extend(engine.step().into_iter().filter_map(|event| match event {
+                Event::Token { token_id, .. } => Some(token_id),
+                _ => None,
+            }));
+        }
+        assert_eq!(found, expected[..found.len()], "{}", case["name"]);
+        // Only the end of a turn may come before the golden's length.
+        let next = expected.get(found.len());
+        assert!(next.is_none_or(|&id| loaded.tokenizer.is_end_of_generation(id)));
+    }
+}
+
+fn check(name: &str) {
+    let golden = golden(name);
+    let Some(path) = model_path(&golden) else { return };
+    let loaded = load(&path, Arithmetic::Int8);
+    check_tokens(&loaded, &golden);
+    check_scores(&loaded, &golden, Arithmetic::Int8);
+    let loaded = load(&path, Arithmetic::Exact);
+    check_scores(&loaded, &golden, Arithmetic::Exact);
+    check_greedy(&loaded, &golden);
+}
+
+#[test]
+fn smollm2_equals_the_goldens() {
+    check("smollm2");
+}
+
+#[test]
+fn gemma3_equals_the_goldens() {
+    check("gemma3");
+}
+
+#[test]
+fn qwen2_equals_the_goldens() {
+    check("qwen2");
+}

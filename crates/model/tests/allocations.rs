@@ -1,0 +1,55 @@
+//! M5: once a sequence is admitted, a token allocates nothing.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use format::gguf::GgufFile;
+use model::batch::LogitRows;
+use model::kv::KvShape;
+use model::load::ModelFile;
+use model::{Batch, KvCache, KvType, LoadOptions, ThreadPool, Workspace, WorkspaceSize};
+use tiny_random::TinyRandom;
+
+struct Counting;
+
+static N_ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: every call goes to the system's allocator unchanged; counting touches no memory of it.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        N_ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+#[test]
+fn no_allocation_per_token() {
+    let tiny = TinyRandom { dtype: kernels::DType::Q4_1, ..TinyRandom::default() };
+    let file = GgufFile::from_bytes(&tiny.bytes().into(), "tiny").expect("a model");
+    let file = ModelFile::Gguf(file);
+    let model = model::load(&file, LoadOptions::default(), &mut |_, _| ()).expect("a model");
+    let mut kv = KvCache::new(KvShape::of(&model.config, KvType::F16, KvType::F16), 256);
+    let size = WorkspaceSize { n_tokens_max: 8, n_logit_rows_max: 1 };
+    let mut ws = Workspace::new(&model, kernels::detect(), ThreadPool::new(2), size);
+    let id = kv.admit(256).expect("room");
+    let mut batch = Batch::default();
+    let mut step = |pos: u32| {
+        batch.clear();
+        batch.push(id, &[pos % 7], pos, LogitRows::Last);
+        model::forward(&model, &batch, &mut kv, &mut ws, &mut ());
+        std::hint::black_box(model::unembed(&model, 0..1, &mut ws));
+    };
+    step(0); // the first step gives the batch its capacity
+    let before = N_ALLOCATIONS.load(Ordering::Relaxed);
+    (1..200).for_each(step);
+    assert_eq!(N_ALLOCATIONS.load(Ordering::Relaxed) - before, 0);
+}

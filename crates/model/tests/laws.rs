@@ -1,0 +1,233 @@
+//! Laws of the whole model: two ways, one answer.
+
+use format::Mapping;
+use format::gguf::GgufFile;
+use kernels::{DType, Kernels};
+use model::batch::LogitRows;
+use model::kv::KvShape;
+use model::load::ModelFile;
+use model::probe::{Capture, HeadRow, RowStats};
+use model::shape::Rows;
+use model::{
+    Arithmetic, Batch, KvCache, KvType, LoadOptions, Model, Probe, SequenceId, Site, ThreadPool,
+    Workspace, WorkspaceSize,
+};
+use tiny_random::{N_VOCAB, Output, TinyRandom};
+
+/// Types with each of the integer forms, and floats.
+const DTYPES: [DType; 8] = [
+    DType::F32,
+    DType::F16,
+    DType::Q4_1,
+    DType::Q5_0,
+    DType::Q8_0,
+    DType::Q4K,
+    DType::Q6K,
+    DType::Iq4Xs,
+];
+const N_TOKENS: usize = 75;
+
+fn load(tiny: &TinyRandom, arithmetic: Arithmetic) -> Model {
+    let file = GgufFile::from_bytes(&tiny.bytes().into(), "tiny").expect("a model");
+    load_file(&ModelFile::Gguf(file), arithmetic)
+}
+
+fn load_file(file: &ModelFile, arithmetic: Arithmetic) -> Model {
+    model::load(file, LoadOptions { arithmetic }, &mut |_, _| ()).expect("a model that loads")
+}
+
+fn text(seed: u64, n: usize) -> Vec<u32> {
+    let values = tiny_random::uniform(n, seed);
+    values.into_iter().map(|x| ((x + 1.0) * 0.5 * (N_VOCAB - 1) as f32) as u32).collect()
+}
+
+/// A model with a cache and buffers.
+struct Run<'a> {
+    model: &'a Model,
+    kv: KvCache,
+    ws: Workspace,
+    batch: Batch,
+}
+
+impl<'a> Run<'a> {
+    fn new(model: &'a Model, kernels: &'static Kernels, n_threads: usize) -> Self {
+        let shape = KvShape::of(&model.config, KvType::F16, KvType::Q8_0);
+        let size = WorkspaceSize { n_tokens_max: 2 * N_TOKENS, n_logit_rows_max: 2 * N_TOKENS };
+        let ws = Workspace::new(model, kernels, ThreadPool::new(n_threads), size);
+        Self { model, kv: KvCache::new(shape, 1024), ws, batch: Batch::default() }
+    }
+
+    fn admit(&mut self) -> SequenceId {
+        self.kv.admit(2 * N_TOKENS).expect("room")
+    }
+
+    /// Logits of all tokens of the batch.
+    fn forward(&mut self, probe: &mut impl Probe) -> Vec<f32> {
+        model::forward(self.model, &self.batch, &mut self.kv, &mut self.ws, probe);
+        let n_rows = self.batch.logit_rows.len();
+        model::unembed(self.model, 0..n_rows, &mut self.ws).to_vec()
+    }
+
+    fn feed(&mut self, id: SequenceId, ids: &[u32], first_pos: usize) -> Vec<f32> {
+        self.batch.clear();
+        self.batch.push(id, ids, first_pos as u32, LogitRows::All);
+        self.forward(&mut ())
+    }
+
+    fn feed_in_chunks(&mut self, ids: &[u32], n_chunk: usize) -> Vec<f32> {
+        let id = self.admit();
+        let chunks = ids.chunks(n_chunk).enumerate();
+        let logits = chunks.map(|(i, chunk)| self.feed(id, chunk, i * n_chunk));
+        logits.collect::<Vec<_>>().concat()
+    }
+}
+
+#[track_caller]
+fn check_same(a: &[f32], b: &[f32], what: &str) {
+    assert_eq!(a.len(), b.len(), "{what}");
+    let differs = a.iter().zip(b).position(|(a, b)| a.to_bits() != b.to_bits());
+    assert_eq!(differs, None, "{what}: {:?}", differs.map(|at| (a[at], b[at])));
+}
+
+/// M6, bitwise: chunks, threads and company change nothing.
+#[test]
+fn a_row_does_not_depend_on_its_neighbours() {
+    let (ids, others) = (text(1, N_TOKENS), text(2, 33));
+    for dtype in DTYPES {
+        let model = load(&TinyRandom { dtype, ..TinyRandom::default() }, Arithmetic::Int8);
+        for kernels in kernels::tables() {
+            let what = format!("{dtype}, {}", kernels.name);
+            let whole = Run::new(&model, kernels, 1).feed_in_chunks(&ids, N_TOKENS);
+            for n_chunk in [1, 3, 30] {
+                let chunked = Run::new(&model, kernels, 1).feed_in_chunks(&ids, n_chunk);
+                check_same(&whole, &chunked, &what);
+            }
+            let threaded = Run::new(&model, kernels, 3).feed_in_chunks(&ids, N_TOKENS);
+            check_same(&whole, &threaded, &what);
+            let mut run = Run::new(&model, kernels, 2);
+            let (other, id) = (run.admit(), run.admit());
+            run.batch.push(other, &others, 0, LogitRows::All);
+            run.batch.push(id, &ids, 0, LogitRows::All);
+            let both = run.forward(&mut ());
+            check_same(&whole, &both[others.len() * N_VOCAB..], &what);
+        }
+    }
+}
+
+/// The tables differ in the last bits of norms and exponentials only.
+#[test]
+fn models_agree_on_every_table() {
+    const TOLERANCE: f32 = 2e-3;
+    let ids = text(3, N_TOKENS);
+    for dtype in DTYPES {
+        let model = load(&TinyRandom { dtype, ..TinyRandom::default() }, Arithmetic::Exact);
+        let expected = Run::new(&model, kernels::scalar(), 1).feed_in_chunks(&ids, N_TOKENS);
+        let scale = expected.iter().fold(0.0f32, |max, x| max.max(x.abs()));
+        for kernels in kernels::tables() {
+            let found = Run::new(&model, kernels, 2).feed_in_chunks(&ids, N_TOKENS);
+            for (found, expected) in found.iter().zip(&expected) {
+                let difference = (found - expected).abs();
+                assert!(difference <= TOLERANCE * scale, "{dtype} {}: {difference}", kernels.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn mapped_weights_equal_owned_ones() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("tiny.gguf");
+    TinyRandom { dtype: DType::Q4K, ..TinyRandom::default() }.write(&path);
+    let logits = [Mapping::Mmap, Mapping::Read].map(|mapping| {
+        let file = ModelFile::open(&path, mapping).expect("a model");
+        let model = load_file(&file, Arithmetic::Int8);
+        Run::new(&model, kernels::detect(), 2).feed_in_chunks(&text(4, N_TOKENS), N_TOKENS)
+    });
+    check_same(&logits[0], &logits[1], "mapped and owned");
+}
+
+/// A2: an edited turn is computed where the old one was.
+#[test]
+fn truncated_then_recomputed_is_the_same() {
+    let model = load(&TinyRandom::default(), Arithmetic::Int8);
+    let (ids, wrong) = (text(5, N_TOKENS), text(6, N_TOKENS));
+    let whole = Run::new(&model, kernels::detect(), 2).feed_in_chunks(&ids, N_TOKENS);
+    let mut run = Run::new(&model, kernels::detect(), 2);
+    let id = run.admit();
+    run.feed(id, &ids[..40], 0);
+    run.feed(id, &wrong[..30], 40);
+    run.kv.truncate(id, 40);
+    let rest = run.feed(id, &ids[40..], 40);
+    check_same(&whole[40 * N_VOCAB..], &rest, "after an edit");
+    run.kv.release(id);
+    let again = run.feed_in_chunks(&ids, N_TOKENS);
+    check_same(&whole, &again, "in a place that was another's");
+}
+
+/// Asks for everything and counts it.
+#[derive(Default)]
+struct Everything {
+    n_rows: usize,
+    n_sites: usize,
+    sums: Vec<f32>,
+}
+
+impl Probe for Everything {
+    fn capture(&self, at: HeadRow) -> Capture {
+        if at.head_idx == 0 { Capture::RowStats } else { Capture::Weights }
+    }
+
+    fn row_stats(&mut self, _at: HeadRow, stats: &RowStats) {
+        assert!(stats.log_sum_exp.is_finite());
+        self.n_rows += 1;
+    }
+
+    fn weights(&mut self, at: HeadRow, key_positions: &[u32], weights: &[f32]) {
+        let visible = key_positions.iter().filter(|&&pos| pos <= at.query_pos).count();
+        assert!(weights[visible..].iter().all(|&w| w == 0.0));
+        self.sums.push(weights.iter().sum());
+        self.n_rows += 1;
+    }
+
+    fn activation(&mut self, _site: Site, _rows: Rows<'_>) {
+        self.n_sites += 1;
+    }
+}
+
+/// A4: with a probe the answer is the same, and every row of weights sums to one.
+#[test]
+fn a_probe_changes_nothing() {
+    let tiny = TinyRandom { window: Some(20), softcap: Some(5.0), ..TinyRandom::default() };
+    let model = load(&tiny, Arithmetic::Int8);
+    let ids = text(7, N_TOKENS);
+    let plain = Run::new(&model, kernels::detect(), 2).feed_in_chunks(&ids, N_TOKENS);
+    let mut run = Run::new(&model, kernels::detect(), 2);
+    let id = run.admit();
+    run.batch.push(id, &ids, 0, LogitRows::All);
+    let mut probe = Everything::default();
+    check_same(&plain, &run.forward(&mut probe), "with a probe");
+    assert_eq!(probe.n_rows, N_TOKENS * tiny.n_heads * tiny.n_layers);
+    assert_eq!(probe.n_sites, tiny.n_layers + 2);
+    assert!(probe.sums.iter().all(|sum| (sum - 1.0).abs() < 1e-5));
+}
+
+/// Int8 activations cost little: the logits stay close to the oracle's.
+#[test]
+fn int8_is_close_to_exact() {
+    /// Of the largest logit: two layers of 256 products with steps of 1/127 of a group's largest.
+    const TOLERANCE: f32 = 0.05;
+    let ids = text(8, N_TOKENS);
+    for dtype in DType::all() {
+        for output in [Output::Tied, Output::Untied] {
+            let tiny = TinyRandom { dtype, output, ..TinyRandom::default() };
+            let [exact, int8] = [Arithmetic::Exact, Arithmetic::Int8].map(|arithmetic| {
+                let model = load(&tiny, arithmetic);
+                Run::new(&model, kernels::detect(), 2).feed_in_chunks(&ids, N_TOKENS)
+            });
+            let scale = exact.iter().fold(0.0f32, |max, x| max.max(x.abs()));
+            for (int8, exact) in int8.iter().zip(&exact) {
+                assert!((int8 - exact).abs() <= TOLERANCE * scale, "{dtype}: {int8}, {exact}");
+            }
+        }
+    }
+}

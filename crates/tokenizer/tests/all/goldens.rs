@@ -1,0 +1,95 @@
+//! The three real models: ids of the goldens, and strings that other engines got wrong.
+
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use format::Mapping;
+use format::gguf::GgufFile;
+use serde_json::Value as Json;
+use tokenizer::template::Options;
+use tokenizer::{GgufVocab, Message, SpecialText, Tokenizer};
+
+const SMOLLM2: &str = "SmolLM2-135M-Instruct.Q4_1.gguf";
+const GEMMA3: &str = "gemma-3-270m-Q4_K_M.gguf";
+const QWEN2: &str = "Qwen2.5-Coder-0.5B-Instruct-Q4_K_M.gguf";
+
+static QWEN: LazyLock<Option<Tokenizer>> = LazyLock::new(|| open(QWEN2));
+static GEMMA: LazyLock<Option<Tokenizer>> = LazyLock::new(|| open(GEMMA3));
+static SMOLLM: LazyLock<Option<Tokenizer>> = LazyLock::new(|| open(SMOLLM2));
+
+/// The tokenizer of a real model, or `None` and a note if the file is not there.
+fn open(file: &str) -> Option<Tokenizer> {
+    let folder = std::env::var_os("LOOKBACK_TEST_MODELS").map(PathBuf::from).or_else(|| {
+        std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache/lookback-models"))
+    })?;
+    let path = folder.join(file);
+    if !path.exists() {
+        eprintln!("skipped: {} is not there; tests/fetch_models.py fetches it", path.display());
+        return None;
+    }
+    let file = GgufFile::open(&path, Mapping::Mmap).unwrap();
+    let metadata = file.metadata();
+    let key = |name: &str| format!("tokenizer.ggml.{name}");
+    let merges = metadata.strings(&key("merges")).unwrap();
+    let vocab = GgufVocab {
+        model: metadata.require_str(&key("model")).unwrap(),
+        pre: metadata.str(&key("pre")).unwrap(),
+        tokens: metadata.require_strings(&key("tokens")).unwrap().iter().collect(),
+        scores: metadata.f32s(&key("scores")).unwrap(),
+        token_types: metadata.i32s(&key("token_type")).unwrap(),
+        merges: merges.iter().flat_map(|merges| merges.iter()).collect(),
+        bos_id: metadata.u32(&key("bos_token_id")).unwrap(),
+        eos_id: metadata.u32(&key("eos_token_id")).unwrap(),
+        unknown_id: metadata.u32(&key("unknown_token_id")).unwrap(),
+        add_bos: metadata.bool(&key("add_bos_token")).unwrap(),
+        add_space_prefix: metadata.bool(&key("add_space_prefix")).unwrap(),
+        chat_template: metadata.str("tokenizer.chat_template").unwrap(),
+        ..GgufVocab::default()
+    };
+    Some(Tokenizer::from_gguf(&vocab).unwrap())
+}
+
+/// Every case of a golden file, there and back.
+fn check_goldens(tokenizer: &Option<Tokenizer>, golden: &str) {
+    let Some(tokenizer) = tokenizer else { return };
+    let path = format!("{}/../../tests/goldens/{golden}", env!("CARGO_MANIFEST_DIR"));
+    let golden: Json = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    for case in golden["cases"].as_array().unwrap() {
+        let text = case["text"].as_str().unwrap();
+        let ids: Vec<u32> = serde_json::from_value(case["token_ids"].clone()).unwrap();
+        assert_eq!(tokenizer.encode_prompt(text, SpecialText::AsText), ids, "{}", case["name"]);
+        assert_eq!(tokenizer.decode(&ids), text);
+    }
+}
+
+fn check(tokenizer: &Option<Tokenizer>, text: &str, expected: &[u32]) {
+    let Some(tokenizer) = tokenizer else { return };
+    assert_eq!(tokenizer.encode(text, SpecialText::AsText), expected, "{text:?}");
+}
+
+#[test]
+fn goldens_of_smollm2() {
+    check_goldens(&SMOLLM, "smollm2.json");
+}
+
+#[test]
+fn goldens_of_gemma3() {
+    check_goldens(&GEMMA, "gemma3.json");
+}
+
+#[test]
+fn goldens_of_qwen2() {
+    check_goldens(&QWEN, "qwen2.json");
+}
+
+#[test]
+fn qwen2_splits_as_its_tokenizer_json_does() {
+    check(&QWEN, "  Hello", &[220, 21927]);
+    check(&QWEN, "\n\n\n", &[1406]);
+    check(&QWEN, "\t\n", &[1572]);
+    check(&QWEN, "3333", &[18, 18, 18, 18]);
+    check(&QWEN, " this is 🦙.cpp", &[419, 374, 11162, 99, 247, 13, 10821]);
+    check(&QWEN, "Cửa Việt", &[34, 90063, 128324]);
+    check(&QWEN, "->", &[405]);
+    check(&QWEN, "(x):\n", &[2075, 982]);
+}

@@ -1,0 +1,198 @@
+//! Small GGUF models with random weights: same seed, same bytes. Tests turn the knobs.
+
+#![forbid(unsafe_code)]
+
+use format::TensorInfo;
+use format::gguf::{Value, Writer};
+use kernels::{DType, block};
+
+/// The knobs. Every width must be whole blocks of `dtype`.
+#[derive(Clone, Debug)]
+pub struct TinyRandom {
+    pub architecture: &'static str,
+    pub dtype: DType,
+    pub seed: u64,
+    pub n_layers: usize,
+    pub d_model: usize,
+    pub d_ff: usize,
+    pub n_heads: usize,
+    pub n_kv_heads: usize,
+    pub head_dim: usize,
+    pub n_ctx: u32,
+    pub window: Option<u32>,
+    /// On attention scores and on logits.
+    pub softcap: Option<f32>,
+    pub output: Output,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    Tied,
+    Untied,
+}
+
+/// `<unk> <s> </s>`, 256 bytes, and 29 letters and marks.
+pub const N_VOCAB: usize = 3 + 256 + LETTERS.len();
+const LETTERS: &str = "etaoinshrdlucmfwypvbgkjqxz.,?";
+
+impl Default for TinyRandom {
+    /// Llama's shape with three query heads a kv head, 256 wide, so that every type fits.
+    fn default() -> Self {
+        Self {
+            architecture: "llama",
+            dtype: DType::F32,
+            seed: 1,
+            n_layers: 2,
+            d_model: 256,
+            d_ff: 512,
+            n_heads: 12,
+            n_kv_heads: 4,
+            head_dim: 64,
+            n_ctx: 512,
+            window: None,
+            softcap: None,
+            output: Output::Untied,
+        }
+    }
+}
+
+impl TinyRandom {
+    /// The file's bytes.
+    pub fn bytes(&self) -> Vec<u8> {
+        self.writer().into_bytes("tiny").expect("a model that the format can hold")
+    }
+
+    /// Writes the file.
+    pub fn write(&self, path: &std::path::Path) {
+        self.writer().write(path).expect("a writable folder");
+    }
+
+    pub fn writer(&self) -> Writer<'static> {
+        let mut writer = Writer::new();
+        self.put_numbers(&mut writer);
+        put_vocabulary(&mut writer);
+        let mut seed = self.seed;
+        for (name, shape) in self.tensors() {
+            seed += 1;
+            let values = random(&name, shape.iter().product(), seed);
+            // Norms and biases are kept as they are, as converters do.
+            let dtype = if shape.len() == 1 { DType::F32 } else { self.dtype };
+            let n_in = *shape.last().expect("a shape");
+            let row_bytes = dtype.row_bytes(n_in).expect("whole blocks");
+            let mut bytes = vec![0; values.len() / n_in * row_bytes];
+            let rows = values.chunks_exact(n_in).zip(bytes.chunks_exact_mut(row_bytes));
+            rows.for_each(|(row, bytes)| block::encode_row(dtype, row, bytes));
+            writer.tensor(TensorInfo { name, dtype, shape }, bytes);
+        }
+        writer
+    }
+
+    fn put_numbers(&self, writer: &mut Writer<'static>) {
+        let key = |name: &str| format!("{}.{name}", self.architecture);
+        writer.set("general.architecture", self.architecture);
+        for (name, value) in [
+            ("block_count", self.n_layers as u32),
+            ("embedding_length", self.d_model as u32),
+            ("feed_forward_length", self.d_ff as u32),
+            ("attention.head_count", self.n_heads as u32),
+            ("attention.head_count_kv", self.n_kv_heads as u32),
+            ("attention.key_length", self.head_dim as u32),
+            ("attention.value_length", self.head_dim as u32),
+            ("context_length", self.n_ctx),
+        ] {
+            writer.set(&key(name), value);
+        }
+        writer.set(&key("attention.layer_norm_rms_epsilon"), 1e-5f32);
+        if let Some(window) = self.window {
+            writer.set(&key("attention.sliding_window"), window);
+            writer.set(&key("attention.sliding_window_pattern"), 2u32);
+        }
+        if let Some(cap) = self.softcap {
+            writer.set(&key("attn_logit_softcapping"), cap);
+            writer.set(&key("final_logit_softcapping"), cap);
+        }
+    }
+
+    fn tensors(&self) -> Vec<(String, Vec<usize>)> {
+        let (d, d_ff) = (self.d_model, self.d_ff);
+        let (q, kv) = (self.n_heads * self.head_dim, self.n_kv_heads * self.head_dim);
+        let mut tensors = vec![
+            ("token_embd.weight".to_owned(), vec![N_VOCAB, d]),
+            ("output_norm.weight".to_owned(), vec![d]),
+        ];
+        if self.output == Output::Untied {
+            tensors.push(("output.weight".to_owned(), vec![N_VOCAB, d]));
+        }
+        for layer_idx in 0..self.n_layers {
+            let mut put = |name: &str, shape| tensors.push((format!("blk.{layer_idx}.{name}"), shape));
+            put("attn_norm.weight", vec![d]);
+            put("attn_q.weight", vec![q, d]);
+            put("attn_k.weight", vec![kv, d]);
+            put("attn_v.weight", vec![kv, d]);
+            put("attn_output.weight", vec![d, q]);
+            put("ffn_norm.weight", vec![d]);
+            put("ffn_gate.weight", vec![d_ff, d]);
+            put("ffn_up.weight", vec![d_ff, d]);
+            put("ffn_down.weight", vec![d, d_ff]);
+            if self.architecture == "qwen2" {
+                put("attn_q.bias", vec![q]);
+                put("attn_k.bias", vec![kv]);
+                put("attn_v.bias", vec![kv]);
+            }
+            if self.architecture == "gemma3" {
+                put("attn_q_norm.weight", vec![self.head_dim]);
+                put("attn_k_norm.weight", vec![self.head_dim]);
+                put("post_attention_norm.weight", vec![d]);
+                put("post_ffw_norm.weight", vec![d]);
+            }
+        }
+        tensors
+    }
+}
+
+/// SentencePiece-style scores: letters win over the bytes that spell them.
+fn put_vocabulary(writer: &mut Writer<'static>) {
+    let bytes = (0..256).map(|byte| format!("<0x{byte:02X}>"));
+    let letters = LETTERS.chars().map(String::from);
+    let named = ["<unk>", "<s>", "</s>"].map(String::from);
+    let tokens: Vec<String> = named.into_iter().chain(bytes).chain(letters).collect();
+    assert_eq!(tokens.len(), N_VOCAB);
+    // Types of the GGUF specification: normal 1, unknown 2, control 3, byte 6.
+    let (normal, unknown, control, byte) = (1, 2, 3, 6);
+    let types = (0..N_VOCAB).map(|id| match id {
+        0 => unknown,
+        1 | 2 => control,
+        3..259 => byte,
+        _ => normal,
+    });
+    writer.set("tokenizer.ggml.model", "llama");
+    writer.set("tokenizer.ggml.tokens", Value::from(tokens));
+    writer.set("tokenizer.ggml.scores", Value::from(vec![0.0f32; N_VOCAB]));
+    writer.set("tokenizer.ggml.token_type", Value::from(types.collect::<Vec<i32>>()));
+    writer.set("tokenizer.ggml.bos_token_id", 1u32);
+    writer.set("tokenizer.ggml.eos_token_id", 2u32);
+    writer.set("tokenizer.ggml.unknown_token_id", 0u32);
+    writer.set("tokenizer.ggml.add_space_prefix", false);
+}
+
+/// Weights of a size that keeps activations near one; gains near one.
+fn random(name: &str, n: usize, seed: u64) -> Vec<f32> {
+    let (middle, spread) = match name {
+        name if name.contains("norm") => (1.0, 0.3),
+        name if name.contains("token_embd") => (0.0, 1.0),
+        _ => (0.0, 0.1),
+    };
+    uniform(n, seed).into_iter().map(|x| middle + spread * x).collect()
+}
+
+/// Uniform in -1..1 (xorshift, Marsaglia 2003).
+pub fn uniform(n: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+    };
+    (0..n).map(|_| next()).collect()
+}
