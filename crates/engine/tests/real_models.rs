@@ -1,13 +1,14 @@
 //! Three real models against independent numbers: llama.cpp's token ids, transformers' losses,
 //! logits and greedy continuations (tests/goldens/*.json).
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use engine::{
-    Engine, Event, LoadSettings, Loaded, ModelRunner, Request, RunnerOptions, SamplingParams,
-    SpecialText, load_model, score, top_logits,
+    Engine, Event, LoadSettings, Loaded, ModelRunner, Request, RequestId, RunnerOptions,
+    SamplingParams, SpecialText, load_model, score, top_logits,
 };
 use model::{Arithmetic, KvType, WorkspaceSize};
 use serde_json::Value;
@@ -109,10 +110,13 @@ fn check_top_logits(logits: &[f32], case: &Value) {
     }
 }
 
+/// All texts at once: the engine's batch gives each the answer that it gets alone.
 fn check_greedy(loaded: &Loaded, golden: &Value) {
     let runner = runner(loaded, KvType::F32);
     let mut engine = Engine::new(Box::new(runner), loaded.tokenizer.clone());
-    for case in cases(golden).iter().filter(|case| !case["greedy_ids"].is_null()) {
+    let cases = cases(golden).iter().filter(|case| !case["greedy_ids"].is_null());
+    let mut answers: BTreeMap<RequestId, (Vec<u32>, Vec<u32>)> = BTreeMap::new();
+    for case in cases {
         let expected = ids(case, "greedy_ids");
         let request = Request {
             prompt: ids(case, "token_ids"),
@@ -120,15 +124,18 @@ fn check_greedy(loaded: &Loaded, golden: &Value) {
             n_tokens_max: Some(expected.len()),
             stop: Vec::new(),
         };
-        engine.submit(request).expect("a request that fits");
-        let mut found = Vec::new();
-        while !engine.is_idle() {
-            found.extend(engine.step().into_iter().filter_map(|event| match event {
-                Event::Token { token_id, .. } => Some(token_id),
-                _ => None,
-            }));
+        let id = engine.submit(request).expect("a request that fits");
+        answers.insert(id, (Vec::new(), expected));
+    }
+    while !engine.is_idle() {
+        for event in engine.step() {
+            if let Event::Token { id, token_id, .. } = event {
+                answers.get_mut(&id).expect("a request of ours").0.push(token_id);
+            }
         }
-        assert_eq!(found, expected[..found.len()], "{}", case["name"]);
+    }
+    for (found, expected) in answers.into_values() {
+        assert_eq!(found, expected[..found.len()]);
         // Only the end of a turn may come before the golden's length.
         let next = expected.get(found.len());
         assert!(next.is_none_or(|&id| loaded.tokenizer.is_end_of_generation(id)));

@@ -34,23 +34,36 @@ pub struct IntForm {
     pub has_mins: bool,
 }
 
+/// Four columns of 16 rows of quants: `[PANEL_ROWS, 4]`, exactly a cache line.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(C, align(64))]
+pub struct Step(pub [[u8; 4]; PANEL_ROWS]);
+
+/// One value for each of 16 rows, exactly a cache line.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(C, align(64))]
+pub struct RowValues(pub [f32; PANEL_ROWS]);
+
+const _: () = assert!(size_of::<Step>() == 64 && size_of::<RowValues>() == 64);
+
 /// 16 weight rows in integer form, interleaved so that a kernel's lanes are rows. The shapes are
 /// those of the part in use; the vectors may be longer.
 pub struct IntPanel {
     pub form: IntForm,
     pub n_in: usize,
-    /// `[n_in / 4, PANEL_ROWS, 4]`
-    pub quants: Vec<u8>,
-    /// `[n_in / group, PANEL_ROWS]`
-    pub scales: Vec<f32>,
-    /// `[n_in / group, PANEL_ROWS]`, not read when the form has no mins.
-    pub mins: Vec<f32>,
+    /// `[n_in / 4]`
+    pub quants: Vec<Step>,
+    /// `[n_in / group]`
+    pub scales: Vec<RowValues>,
+    /// `[n_in / group]`, not read when the form has no mins.
+    pub mins: Vec<RowValues>,
 }
 
-/// 16 weight rows as f32: `[n_in, PANEL_ROWS]`.
+/// 16 weight rows as f32.
 pub struct F32Panel {
     pub n_in: usize,
-    pub values: Vec<f32>,
+    /// `[n_in]`, or more.
+    pub values: Vec<RowValues>,
 }
 
 /// Int8 activations of many tokens, packed tile by tile. The last tile may hold fewer tokens.
@@ -90,6 +103,14 @@ pub(crate) fn tile_offsets(n_in: usize, tile_idx: usize) -> TileOffsets {
     TileOffsets { quants, scales: quants / ACT_GROUP, sums16: quants / 16, sums32: quants / 32 }
 }
 
+impl Step {
+    pub(crate) const ZERO: Self = Self([[0; 4]; PANEL_ROWS]);
+}
+
+impl RowValues {
+    pub(crate) const ZERO: Self = Self([0.0; PANEL_ROWS]);
+}
+
 impl IntPanel {
     /// Room for any format with rows of up to `n_in_max` columns.
     pub fn with_capacity(n_in_max: usize) -> Self {
@@ -97,9 +118,9 @@ impl IntPanel {
         Self {
             form: IntForm { quants: Quants::I8, group: ACT_GROUP, has_mins: false },
             n_in: 0,
-            quants: vec![0; n_in_max * PANEL_ROWS],
-            scales: vec![0.0; n_in_max / 16 * PANEL_ROWS],
-            mins: vec![0.0; n_in_max / 16 * PANEL_ROWS],
+            quants: vec![Step::ZERO; n_in_max / 4],
+            scales: vec![RowValues::ZERO; n_in_max / 16],
+            mins: vec![RowValues::ZERO; n_in_max / 16],
         }
     }
 
@@ -107,10 +128,10 @@ impl IntPanel {
     pub(crate) fn start(&mut self, dtype: DType, n_bytes: usize, n_in: usize) -> usize {
         self.form = dtype.int_form().expect("float types have no integer form");
         self.n_in = n_in;
-        let n_scales = n_in / self.form.group * PANEL_ROWS;
-        assert!(self.quants.len() >= n_in * PANEL_ROWS, "panel is too small for {n_in} columns");
-        assert!(self.scales.len() >= n_scales, "panel is too small for {n_in} columns");
-        assert!(self.mins.len() >= n_scales, "panel is too small for {n_in} columns");
+        let n_groups = n_in / self.form.group;
+        assert!(self.quants.len() >= n_in / 4, "panel is too small for {n_in} columns");
+        assert!(self.scales.len() >= n_groups, "panel is too small for {n_in} columns");
+        assert!(self.mins.len() >= n_groups, "panel is too small for {n_in} columns");
         count_rows(dtype, n_bytes, n_in)
     }
 }
@@ -125,13 +146,13 @@ fn count_rows(dtype: DType, n_bytes: usize, n_in: usize) -> usize {
 
 impl F32Panel {
     pub fn with_capacity(n_in_max: usize) -> Self {
-        Self { n_in: 0, values: vec![0.0; n_in_max * PANEL_ROWS] }
+        Self { n_in: 0, values: vec![RowValues::ZERO; n_in_max] }
     }
 
     /// Checks the room and returns how many rows `n_bytes` are.
     pub(crate) fn start(&mut self, dtype: DType, n_bytes: usize, n_in: usize) -> usize {
         self.n_in = n_in;
-        assert!(self.values.len() >= n_in * PANEL_ROWS, "panel is too small for {n_in} columns");
+        assert!(self.values.len() >= n_in, "panel is too small for {n_in} columns");
         count_rows(dtype, n_bytes, n_in)
     }
 }

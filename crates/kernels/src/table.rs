@@ -16,9 +16,11 @@ pub struct Kernels {
     /// The same as f32: the exact path, and the path of F32, F16 and BF16 weights.
     pub unpack_f32: fn(dtype: DType, rows: &[u8], n_in: usize, panel: &mut F32Panel),
     /// Quantises `x`: `[n_tokens, n_in]` to int8 with a scale per 32 columns (`max |x| / 127`,
-    /// round half to even) and packs it in tiles. `n_in` is a multiple of 32.
+    /// round half to even) and packs it in tiles. `n_in` is a multiple of 32. A value that is not
+    /// finite makes the scale of its columns NaN, and with it every result of its token.
     pub quantize_rows: fn(x: &[f32], n_in: usize, out: &mut QuantizedRows),
-    /// `out[t][r] = panel[r] . x[tile_idx * 4 + t]`; see `panel.rs` for the order of sums.
+    /// `out[t][r] = panel[r] . x[tile_idx * 4 + t]`; see `panel.rs` for the order of sums. Rows of
+    /// `out` beyond the tile's tokens stay as they are.
     pub int_tile: fn(panel: &IntPanel, x: &QuantizedRows, tile_idx: usize, out: &mut Tile),
     /// `out[t][r] = panel[r] . x[t]` in f32, columns in order, one fused multiply-add each.
     /// `x`: `[t, n_in]` with `t` at most 4.
@@ -34,6 +36,8 @@ pub struct Kernels {
     pub online_softmax: fn(scores: &mut [f32], max: f32) -> (f32, f32, f32),
     /// `acc[r] = acc[r] * rescale[r] + sum_k weights[r][k] * values[k]`: `weights`
     /// `[n_rows, KEY_BLOCK]`, `values` `[KEY_BLOCK, head_dim]`, `acc` `[n_rows, head_dim]`.
+    /// Values of hidden keys count with weight zero, so they must be finite.
+    #[expect(clippy::type_complexity, reason = "one signature, written out like the others")]
     pub attention_accumulate:
         fn(weights: &[f32], rescale: &[f32], values: &[f32], head_dim: usize, acc: &mut [f32]),
 

@@ -78,16 +78,14 @@ fn resolve(
     idx: usize,
     merge: &[u8],
 ) -> Result<((u32, u32), u32), Error> {
-    let syntax =
-        || Error::MergeSyntax { idx, merge: excerpt(&String::from_utf8_lossy(merge)) };
+    let syntax = || Error::MergeSyntax { idx, merge: excerpt(&String::from_utf8_lossy(merge)) };
     let spelled = std::str::from_utf8(merge).map_err(|_| syntax())?;
     let (left, right) = match spelled.split_once(' ') {
         Some((left, right)) if !left.is_empty() && !right.is_empty() => (left, right),
         _ => return Err(syntax()),
     };
-    let bytes = |part: &str| {
-        crate::byte_level::bytes_of(part).unwrap_or_else(|| part.as_bytes().to_vec())
-    };
+    let bytes =
+        |part: &str| crate::byte_level::bytes_of(part).unwrap_or_else(|| part.as_bytes().to_vec());
     let find = |part: &[u8], spelled: &str| {
         let unknown = || Error::MergeUnknownToken { idx, token: excerpt(spelled) };
         index.find(vocab, part).ok_or_else(unknown)

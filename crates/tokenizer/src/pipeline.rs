@@ -1,8 +1,8 @@
 //! Vocabularies encoded by the `tokenizers` crate: all of `tokenizer.json`, WordPiece, Unigram.
 
 use tokenizers::models::ModelWrapper;
-use tokenizers::tokenizer::pre_tokenizer::OffsetType;
 use tokenizers::tokenizer::normalizer::Range;
+use tokenizers::tokenizer::pre_tokenizer::OffsetType;
 use tokenizers::{
     Model, NormalizedString, Normalizer, NormalizerWrapper, OffsetReferential, PreTokenizedString,
     PreTokenizer, PreTokenizerWrapper, Token,
@@ -50,7 +50,10 @@ impl Pipeline {
         }
         words.tokenize(|word| self.model.tokenize(word.get()))?;
         let splits = words.get_splits(OffsetReferential::Normalized, OffsetType::None);
-        Ok(splits.into_iter().flat_map(|(_, _, tokens)| tokens.clone().unwrap_or_default()).collect())
+        Ok(splits
+            .into_iter()
+            .flat_map(|(_, _, tokens)| tokens.clone().unwrap_or_default())
+            .collect())
     }
 
     /// The crate's models also hold the control tokens, and one of them may match plain text:

@@ -60,8 +60,7 @@ impl Family {
     }
 }
 
-const GPT2: &str =
-    r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
+const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
 const DIGIT: &str = r"\p{N}";
 const LLAMA3: &str = concat!(
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}",
@@ -110,8 +109,20 @@ const CJK: &str = r"[\x{4E00}-\x{9FA5}\x{3040}-\x{309F}\x{30A0}-\x{30FF}]+";
 const FAMILIES: &[Family] = &[
     Family::new(
         &[
-            "default", "gpt-2", "phi-2", "jais", "jina-es", "jina-de", "jina-v2-es", "jina-v2-de",
-            "gigachat", "a.x-4.0", "mellum", "exaone4", "trillion", "granite-docling",
+            "default",
+            "gpt-2",
+            "phi-2",
+            "jais",
+            "jina-es",
+            "jina-de",
+            "jina-v2-es",
+            "jina-v2-de",
+            "gigachat",
+            "a.x-4.0",
+            "mellum",
+            "exaone4",
+            "trillion",
+            "granite-docling",
         ],
         &[GPT2],
     ),
@@ -122,10 +133,7 @@ const FAMILIES: &[Family] = &[
     ),
     Family::new(&["command-r"], &[DIGIT, GPT2]).nfc(),
     Family::new(
-        &[
-            "llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1", "pixtral", "midm-2.0",
-            "lfm2",
-        ],
+        &["llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2"],
         &[LLAMA3],
     )
     .whole_words_first()
@@ -139,10 +147,7 @@ const FAMILIES: &[Family] = &[
     Family::new(&["qwen35"], &[QWEN35]).nfc(),
     Family::new(&["tekken"], &[TEKKEN]).whole_words_first().add_bos(),
     Family::new(&["gpt-4o", "llama4", "kanana2", "minimax-m2"], &[GPT4O]),
-    Family::new(
-        &["deepseek-v3", "hunyuan-dense", "joyai-llm"],
-        &[r"\p{N}{1,3}", CJK, DEEPSEEK_V3],
-    ),
+    Family::new(&["deepseek-v3", "hunyuan-dense", "joyai-llm"], &[r"\p{N}{1,3}", CJK, DEEPSEEK_V3]),
     Family::new(
         &["deepseek-coder"],
         &[
@@ -259,7 +264,11 @@ mod tests {
 
     #[test]
     fn words_of_each_style() {
-        check("gpt-2", "I'll pay  12€\n\nnow", &["I", "'ll", " pay", " ", " 12", "€", "\n", "\n", "now"]);
+        check(
+            "gpt-2",
+            "I'll pay  12€\n\nnow",
+            &["I", "'ll", " pay", " ", " 12", "€", "\n", "\n", "now"],
+        );
         check("smollm", "in 2024 ", &["in", " ", "2", "0", "2", "4", " "]);
         check("llama3", "x12345;\n\n y", &["x", "123", "45", ";\n\n", " y"]);
         check("qwen2", "(x):\r\n12 'LL", &["(x", "):\r\n", "1", "2", " '", "LL"]);

@@ -21,11 +21,7 @@ pub(crate) struct ScoreBpe {
 impl ScoreBpe {
     /// # Shapes
     /// `scores`: `[n_vocab]`, finite.
-    pub(crate) fn new(
-        vocab: &Vocab,
-        scores: &[f32],
-        unknown: Option<u32>,
-    ) -> Result<Self, Error> {
+    pub(crate) fn new(vocab: &Vocab, scores: &[f32], unknown: Option<u32>) -> Result<Self, Error> {
         assert_eq!(scores.len(), vocab.len());
         let mut byte_ids = Box::new([NO_TOKEN; 256]);
         for id in vocab.ids_of(TokenKind::Byte) {

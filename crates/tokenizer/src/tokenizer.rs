@@ -155,7 +155,9 @@ impl Tokenizer {
         // SentencePiece puts its space before the whole text, then looks for tokens in it.
         let adds_space = self.starts_with_space() && matches!(model, Model::ScoreBpe(_));
         let text = match after {
-            After::Nothing | After::Control if adds_space && !text.is_empty() => Cow::Owned(format!(" {text}")),
+            After::Nothing | After::Control if adds_space && !text.is_empty() => {
+                Cow::Owned(format!(" {text}"))
+            }
             _ => Cow::Borrowed(text),
         };
         self.user_defined.split(&text, |segment| {

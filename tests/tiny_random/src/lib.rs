@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use format::TensorInfo;
-use format::gguf::{Value, Writer};
+use format::gguf::{Strings, Writer};
 use kernels::{DType, block};
 
 /// The knobs. Every width must be whole blocks of `dtype`.
@@ -166,9 +166,9 @@ fn put_vocabulary(writer: &mut Writer<'static>) {
         _ => normal,
     });
     writer.set("tokenizer.ggml.model", "llama");
-    writer.set("tokenizer.ggml.tokens", Value::from(tokens));
-    writer.set("tokenizer.ggml.scores", Value::from(vec![0.0f32; N_VOCAB]));
-    writer.set("tokenizer.ggml.token_type", Value::from(types.collect::<Vec<i32>>()));
+    writer.set("tokenizer.ggml.tokens", Strings::from_iter(tokens));
+    writer.set("tokenizer.ggml.scores", &[0.0f32; N_VOCAB][..]);
+    writer.set("tokenizer.ggml.token_type", &*types.collect::<Vec<i32>>());
     writer.set("tokenizer.ggml.bos_token_id", 1u32);
     writer.set("tokenizer.ggml.eos_token_id", 2u32);
     writer.set("tokenizer.ggml.unknown_token_id", 0u32);

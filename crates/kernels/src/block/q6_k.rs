@@ -1,7 +1,8 @@
 //! Q6_K: 256 values of 6 bits in groups of 16, `w = d s (q - 32)`. 6.5625 bits a value.
 //!
 //! The values are two halves of 128, each of four runs `r` of 32. In half `n`:
-//! - bytes 64 n..64 n + 64: bits 0..4 of runs 0 and 1 in the low, of runs 2 and 3 in the high nibble
+//! - bytes 64 n..64 n + 64: bits 0..4 of runs 0 and 1 in the low, of runs 2 and 3 in the high
+//!   nibbles
 //! - bytes 128 + 32 n..160 + 32 n: bits 4..6 of `q` of run `r` in bits `2r..2r+2`
 //!
 //! and for the block:

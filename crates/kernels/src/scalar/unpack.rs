@@ -1,7 +1,7 @@
 //! Weight rows to panels, one row after another.
 
 use crate::block::{CHUNK, CHUNK_GROUPS, decode_row_inline, unpack_row_inline};
-use crate::{DType, F32Panel, IntPanel, PANEL_ROWS};
+use crate::{DType, F32Panel, IntPanel, PANEL_ROWS, RowValues, Step};
 
 #[inline(always)]
 pub(crate) fn unpack_int(dtype: DType, rows: &[u8], n_in: usize, panel: &mut IntPanel) {
@@ -10,9 +10,9 @@ pub(crate) fn unpack_int(dtype: DType, rows: &[u8], n_in: usize, panel: &mut Int
     let n_groups = n_in / form.group;
     let has_min = usize::from(form.has_mins);
     if n_rows < PANEL_ROWS {
-        panel.quants[..n_in * PANEL_ROWS].fill(0);
-        panel.scales[..n_groups * PANEL_ROWS].fill(0.0);
-        panel.mins[..n_groups * PANEL_ROWS * has_min].fill(0.0);
+        panel.quants[..n_in / 4].fill(Step::ZERO);
+        panel.scales[..n_groups].fill(RowValues::ZERO);
+        panel.mins[..n_groups * has_min].fill(RowValues::ZERO);
     }
     let row_bytes = rows.len() / n_rows.max(1);
     let chunk_bytes = CHUNK / dtype.block_len() * dtype.block_bytes();
@@ -26,18 +26,13 @@ pub(crate) fn unpack_int(dtype: DType, rows: &[u8], n_in: usize, panel: &mut Int
             let mins = &mut mins[..n_groups * has_min];
             unpack_row_inline(dtype, bytes, quants, scales, mins);
 
-            let lanes = panel.quants.as_chunks_mut::<4>().0;
-            let quads = quants.as_chunks::<4>().0;
-            for (i, quad) in quads.iter().enumerate() {
-                lanes[(first_col / 4 + i) * PANEL_ROWS + r] = *quad;
-            }
-            for g in 0..n_groups {
-                let i = (first_col / form.group + g) * PANEL_ROWS + r;
-                panel.scales[i] = scales[g];
-                if form.has_mins {
-                    panel.mins[i] = mins[g];
-                }
-            }
+            let steps = &mut panel.quants[first_col / 4..];
+            steps.iter_mut().zip(quants.as_chunks::<4>().0).for_each(|(step, q)| step.0[r] = *q);
+            let first_group = first_col / form.group;
+            let targets = panel.scales[first_group..].iter_mut();
+            targets.zip(scales).for_each(|(target, scale)| target.0[r] = *scale);
+            let targets = panel.mins[first_group..].iter_mut();
+            targets.zip(mins).for_each(|(target, min)| target.0[r] = *min);
         }
     }
 }
@@ -46,18 +41,17 @@ pub(crate) fn unpack_int(dtype: DType, rows: &[u8], n_in: usize, panel: &mut Int
 pub(crate) fn unpack_f32(dtype: DType, rows: &[u8], n_in: usize, panel: &mut F32Panel) {
     let n_rows = panel.start(dtype, rows.len(), n_in);
     if n_rows < PANEL_ROWS {
-        panel.values[..n_in * PANEL_ROWS].fill(0.0);
+        panel.values[..n_in].fill(RowValues::ZERO);
     }
     let row_bytes = rows.len() / n_rows.max(1);
     let chunk_bytes = CHUNK / dtype.block_len() * dtype.block_bytes();
     let mut values = [0.0; CHUNK];
     for (r, row) in rows.chunks_exact(row_bytes.max(1)).enumerate() {
-        let chunks = panel.values[..n_in * PANEL_ROWS].chunks_mut(CHUNK * PANEL_ROWS);
+        let chunks = panel.values[..n_in].chunks_mut(CHUNK);
         for (bytes, panel) in row.chunks(chunk_bytes).zip(chunks) {
-            let values = &mut values[..panel.len() / PANEL_ROWS];
+            let values = &mut values[..panel.len()];
             decode_row_inline(dtype, bytes, values);
-            let cols = panel.as_chunks_mut::<PANEL_ROWS>().0;
-            cols.iter_mut().zip(values).for_each(|(col, &mut w)| col[r] = w);
+            panel.iter_mut().zip(values).for_each(|(col, &mut w)| col.0[r] = w);
         }
     }
 }

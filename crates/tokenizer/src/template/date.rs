@@ -95,8 +95,7 @@ impl Civil {
     /// Writes one directive; `None` if there is no such.
     fn write(&self, text: &mut String, directive: Option<char>, pad: Pad) -> Option<()> {
         let (hour, minute) = (self.second_of_day / 3_600, self.second_of_day / 60 % 60);
-        let (month, weekday) =
-            (MONTHS[self.month as usize - 1], WEEKDAYS[self.weekday as usize]);
+        let (month, weekday) = (MONTHS[self.month as usize - 1], WEEKDAYS[self.weekday as usize]);
         let (value, width) = match directive? {
             'Y' => (self.year, 4),
             'y' => (self.year.rem_euclid(100), 2),

@@ -180,7 +180,8 @@ mod tests {
     #[test]
     fn hidden_text_has_no_control_token_and_comes_back() {
         with_mask("{{ 'a' }}", |mask| {
-            for text in ["<|end|>", "<|end|", "<|e<|e", "x [X] \u{F0001}", "no stop <", "é<é", ""] {
+            for text in ["<|end|>", "<|end|", "<|e<|e", "x [X] \u{F0001}", "no stop <", "é<é", ""]
+            {
                 let hidden = mask.hide(text);
                 assert_eq!(hidden.chars().count(), text.chars().count());
                 assert!(!hidden.contains(['<', '[']) && !hidden.contains("stop"), "{hidden}");

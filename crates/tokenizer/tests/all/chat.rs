@@ -48,7 +48,8 @@ fn check_error(source: &str, expected: &str) {
 
 #[test]
 fn a_conversation() {
-    let messages = json!([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yes"}]);
+    let messages =
+        json!([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yes"}]);
     let expected = "<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n\
                     <|im_start|>assistant\nYes<|im_end|>\n<|im_start|>assistant\n";
     check(CHATML, &messages, &json!({}), expected);
@@ -59,10 +60,30 @@ fn jinja_as_transformers_sets_it_up() {
     let none = json!([]);
     check("{% if true %}\n  {# note #}\n  x\n{% endif %}\n", &none, &json!({}), "  x\n");
     check("{{ bos_token }}|{{ eos_token }}|{{ missing }}\n", &none, &json!({}), "<s>|</s>|");
-    check("{{ none }} {{ true }} {{ 1.0 }} {{ tools is none }}", &none, &json!({}), "None True 1.0 True");
-    check("{% for i in range(9) %}{%- if i == 2 %}{% break %}{% endif %}{{ i }}{% endfor %}", &none, &json!({}), "01");
-    check("{% set ns = namespace(n=1) %}{% for i in [1, 2] %}{% set ns.n = ns.n + i %}{% endfor %}{{ ns.n }}", &none, &json!({}), "4");
-    check("{{ ' a '.strip() + 'b,c'.split(',')[-1] + 'D'.lower() }}{{ {'k': 1}.items()|list }}", &none, &json!({}), "acd[[\"k\", 1]]");
+    check(
+        "{{ none }} {{ true }} {{ 1.0 }} {{ tools is none }}",
+        &none,
+        &json!({}),
+        "None True 1.0 True",
+    );
+    check(
+        "{% for i in range(9) %}{%- if i == 2 %}{% break %}{% endif %}{{ i }}{% endfor %}",
+        &none,
+        &json!({}),
+        "01",
+    );
+    check(
+        "{% set ns = namespace(n=1) %}{% for i in [1, 2] %}{% set ns.n = ns.n + i %}{% endfor %}{{ ns.n }}",
+        &none,
+        &json!({}),
+        "4",
+    );
+    check(
+        "{{ ' a '.strip() + 'b,c'.split(',')[-1] + 'D'.lower() }}{{ {'k': 1}.items()|list }}",
+        &none,
+        &json!({}),
+        "acd[[\"k\", 1]]",
+    );
     check("a{%- generation -%} b {% endgeneration %}c", &none, &json!({}), "ab c");
     check("{{ strftime_now('%d %b %Y') }}", &none, &json!({}), "29 Feb 2024");
     check("{{ enable_thinking }}", &none, &json!({"extra": {"enable_thinking": false}}), "False");
@@ -79,12 +100,30 @@ fn tools_are_written_as_python_writes_json() {
     );
     check("{{ tools[0]|tojson }}", &json!([]), &extra, &written);
     check("{{ tools[0]|tojson(ensure_ascii=False) }}", &json!([]), &extra, &written);
-    check("{{ {'b': 'é🦙', 'a': 1}|tojson(ensure_ascii=True, sort_keys=True) }}", &json!([]), &json!({}),
-        "{\"a\": 1, \"b\": \"\\u00e9\\ud83e\\udd99\"}");
-    check("{{ {'b': [1, {}], 'a': []}|tojson(indent=2) }}", &json!([]), &json!({}),
-        "{\n  \"b\": [\n    1,\n    {}\n  ],\n  \"a\": []\n}");
-    check("{{ [1, 'a\"\\n']|tojson(separators=(',', ':')) }}", &json!([]), &json!({}), "[1,\"a\\\"\\n\"]");
-    check("{{ [1e16, 0.00001, 1.5e300, 3.0]|tojson }}", &json!([]), &json!({}), "[1e+16, 1e-05, 1.5e+300, 3.0]");
+    check(
+        "{{ {'b': 'é🦙', 'a': 1}|tojson(ensure_ascii=True, sort_keys=True) }}",
+        &json!([]),
+        &json!({}),
+        "{\"a\": 1, \"b\": \"\\u00e9\\ud83e\\udd99\"}",
+    );
+    check(
+        "{{ {'b': [1, {}], 'a': []}|tojson(indent=2) }}",
+        &json!([]),
+        &json!({}),
+        "{\n  \"b\": [\n    1,\n    {}\n  ],\n  \"a\": []\n}",
+    );
+    check(
+        "{{ [1, 'a\"\\n']|tojson(separators=(',', ':')) }}",
+        &json!([]),
+        &json!({}),
+        "[1,\"a\\\"\\n\"]",
+    );
+    check(
+        "{{ [1e16, 0.00001, 1.5e300, 3.0]|tojson }}",
+        &json!([]),
+        &json!({}),
+        "[1e+16, 1e-05, 1.5e+300, 3.0]",
+    );
 }
 
 #[test]
@@ -144,14 +183,20 @@ fn bad_templates_name_the_line() {
     let long = ChatTemplate::new(&" ".repeat(1 << 20), &SpecialTexts::default());
     assert!(matches!(long, Err(Error::TemplateTooLong { .. })));
     check_error("a\n{{ nothing.at.all }}", "line 2");
-    check_error("{{ raise_exception('roles must\nalternate') }}", "refuses this conversation: roles must alternate");
+    check_error(
+        "{{ raise_exception('roles must\nalternate') }}",
+        "refuses this conversation: roles must alternate",
+    );
     check_error("{{ 'x'|tojson(colour=1) }}", "colour");
 }
 
 #[test]
 fn a_template_cannot_use_up_the_machine() {
     check_error("{% for i in range(1000000000) %}{% endfor %}", "too many elements");
-    check_error("{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}", "a million steps");
+    check_error(
+        "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
+        "a million steps",
+    );
     check_error("{{ '-' * 10000000000 }}", "too large");
     check_error("{{ '-' * 2000000 }}", "1 MiB of output");
     check_error("{{ 'a\nb'|indent(10000000000) }}", "indent");
@@ -165,7 +210,10 @@ fn a_template_cannot_use_up_the_machine() {
     check_error("{{ ([1] * 10000000000)|map('string')|first }}", "too large");
     check_error("{{ '{:>10000000000}'.format(1) }}", "not supported");
     check_error("{{ [1]|batch(10000000000, 0) }}", "batch");
-    check_error("{% set ns = namespace(x=[]) %}{% for i in range(99) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x|tojson }}", "tojson");
+    check_error(
+        "{% set ns = namespace(x=[]) %}{% for i in range(99) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x|tojson }}",
+        "tojson",
+    );
 }
 
 /// A model whose control tokens are ChatML's and whose template is given.

@@ -115,7 +115,10 @@ fn words_that_word_piece_and_unigram_know_come_back() {
 fn no_kind_takes_control_tokens_from_text() {
     for tokenizer in KINDS.iter().chain(WORD_KINDS.iter()) {
         let names: Vec<String> = (0..tokenizer.n_vocab() as u32)
-            .filter(|id| tokenizer.is_control(*id) && Some(*id) != tokenizer.encode("中", SpecialText::AsText).last().copied())
+            .filter(|id| {
+                tokenizer.is_control(*id)
+                    && Some(*id) != tokenizer.encode("中", SpecialText::AsText).last().copied()
+            })
             .map(|id| tokenizer.piece(id).into_owned())
             .collect();
         assert!(!names.is_empty());

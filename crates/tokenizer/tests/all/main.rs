@@ -2,6 +2,7 @@
 
 mod chat;
 mod goldens;
+mod hugging_face;
 mod laws;
 mod reading;
 mod tiny;

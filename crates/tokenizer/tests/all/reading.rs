@@ -37,9 +37,12 @@ fn merges_go_by_score() {
 #[test]
 fn runs_of_spaces_and_newlines_match_before_anything_else() {
     let tokenizer = tiny::score_bpe().tokenizer();
-    check(&tokenizer, "a     a\n\n\n\n\na", SpecialText::AsText, &[
-        "a", "    ", " a", "\n\n\n", "\n\n", "a",
-    ]);
+    check(
+        &tokenizer,
+        "a     a\n\n\n\n\na",
+        SpecialText::AsText,
+        &["a", "    ", " a", "\n\n\n", "\n\n", "a"],
+    );
 }
 
 #[test]
@@ -48,16 +51,24 @@ fn a_space_goes_before_text_only_where_the_file_says_so() {
     check(&plain, "<bos>the<eos>", SpecialText::Parse, &["<bos>", "the", "<eos>"]);
     let prefixed = Tiny { add_space_prefix: Some(true), ..tiny::score_bpe() }.tokenizer();
     check(&prefixed, "the", SpecialText::AsText, &[" the"]);
-    check(&prefixed, "<bos>the<eos> the", SpecialText::Parse, &["<bos>", " the", "<eos>", "  ", "the"]);
+    check(
+        &prefixed,
+        "<bos>the<eos> the",
+        SpecialText::Parse,
+        &["<bos>", " the", "<eos>", "  ", "the"],
+    );
     assert_eq!(prefixed.decode(&prefixed.encode(" the", SpecialText::AsText)), " the");
 }
 
 #[test]
 fn word_piece_and_unigram() {
     let bert = tiny::word_piece().tokenizer();
-    check(&bert, "Unreadable READING", SpecialText::AsText, &[
-        " un", "r", "e", "a", "d", "able", " read", "ing",
-    ]);
+    check(
+        &bert,
+        "Unreadable READING",
+        SpecialText::AsText,
+        &[" un", "r", "e", "a", "d", "able", " read", "ing"],
+    );
     check(&bert, "é 中", SpecialText::AsText, &[" e", "[UNK]"]);
     let t5 = tiny::unigram().tokenizer();
     check(&t5, "the  reading", SpecialText::AsText, &[" the", " read", "ing"]);
@@ -88,9 +99,12 @@ fn kinds_of_tokens() {
     assert_eq!(tokenizer.token_bytes(267, Special::Hide), b"");
     assert_eq!(tokenizer.token_bytes(267, Special::Show), b"<|im_start|>");
     assert_eq!(tokenizer.token_bytes(n_vocab, Special::Show), b"");
-    check(&tokenizer, "[PAD270]<tool>", SpecialText::Parse, &[
-        "[", "P", "A", "D", "2", "7", "0", "]", "<tool>",
-    ]);
+    check(
+        &tokenizer,
+        "[PAD270]<tool>",
+        SpecialText::Parse,
+        &["[", "P", "A", "D", "2", "7", "0", "]", "<tool>"],
+    );
 }
 
 #[test]
@@ -123,7 +137,10 @@ fn byte_tokens_that_name_no_byte_are_text() {
 
 #[test]
 fn arrays_that_do_not_fit_together() {
-    check_error(&Tiny { tokens: vec![], types: vec![], scores: vec![], ..tiny::score_bpe() }, "empty");
+    check_error(
+        &Tiny { tokens: vec![], types: vec![], scores: vec![], ..tiny::score_bpe() },
+        "empty",
+    );
     let mut short = tiny::score_bpe();
     short.scores.pop();
     check_error(&short, "tokenizer.ggml.scores has");
@@ -184,7 +201,12 @@ fn a_damaged_charsmap_is_refused() {
 #[test]
 fn long_runs_take_linear_time() {
     let started = std::time::Instant::now();
-    let runs = ["a".repeat(400_000), " ".repeat(400_000) + "a", "the lo ".repeat(60_000), "\n".repeat(400_000)];
+    let runs = [
+        "a".repeat(400_000),
+        " ".repeat(400_000) + "a",
+        "the lo ".repeat(60_000),
+        "\n".repeat(400_000),
+    ];
     let mut all = vec![tiny::byte_bpe("llama3").tokenizer(), tiny::score_bpe().tokenizer()];
     all.push(Tiny { add_space_prefix: Some(true), ..tiny::score_bpe() }.tokenizer());
     for tokenizer in all {

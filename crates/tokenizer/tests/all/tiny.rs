@@ -66,7 +66,8 @@ pub(crate) fn byte_bpe(pre: &'static str) -> Tiny {
     for byte in 0..=255 {
         tiny.add(&spelled(byte).to_string(), NORMAL, 0.0);
     }
-    for merge in ["h e", "l l", "he ll", "Ġ w", "o r", "Ġw or", "a a", "aa aa", "Ċ Ċ", "Ã ©"] {
+    for merge in ["h e", "l l", "he ll", "Ġ w", "o r", "Ġw or", "a a", "aa aa", "Ċ Ċ", "Ã ©"]
+    {
         tiny.add(&merge.replace(' ', ""), NORMAL, 0.0);
         tiny.merges.push(merge.to_owned());
     }
@@ -92,7 +93,8 @@ pub(crate) fn score_bpe() -> Tiny {
     for run in ["  ", "   ", "    ", "\n\n", "\n\n\n"] {
         tiny.add(run, USER_DEFINED, -1000.0);
     }
-    let pieces = ["▁a", "ab", "abc", "▁the", "the", "▁t", "th", "he", "aa", "aaaa", "▁▁", "lo", "▁lo"];
+    let pieces =
+        ["▁a", "ab", "abc", "▁the", "the", "▁t", "th", "he", "aa", "aaaa", "▁▁", "lo", "▁lo"];
     for (idx, piece) in pieces.iter().enumerate() {
         tiny.add(piece, NORMAL, -(idx as f32));
     }
@@ -125,7 +127,9 @@ pub(crate) fn unigram() -> Tiny {
     tiny.add("<pad>", CONTROL, 0.0);
     tiny.eos_id = Some(tiny.add("</s>", CONTROL, 0.0));
     tiny.unknown_id = Some(tiny.add("<unk>", UNKNOWN, 0.0));
-    for (piece, score) in [("▁", -2.0), ("▁the", -3.0), ("▁read", -6.0), ("ing", -3.5), ("▁re", -5.0)] {
+    for (piece, score) in
+        [("▁", -2.0), ("▁the", -3.0), ("▁read", -6.0), ("ing", -3.5), ("▁re", -5.0)]
+    {
         tiny.add(piece, NORMAL, score);
     }
     for (idx, c) in ('a'..='z').enumerate() {

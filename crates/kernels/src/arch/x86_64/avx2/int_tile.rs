@@ -9,10 +9,7 @@ use std::arch::x86_64::*;
 
 use crate::panel::TileRows;
 use crate::table::Tile;
-use crate::{ACT_GROUP, IntPanel, PANEL_ROWS, QuantizedRows, Quants};
-
-/// Bytes of one step: four columns of 16 rows.
-const STEP: usize = 4 * PANEL_ROWS;
+use crate::{ACT_GROUP, IntPanel, QuantizedRows, Quants, RowValues};
 
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(super) fn int_tile(panel: &IntPanel, x: &QuantizedRows, tile_idx: usize, out: &mut Tile) {
@@ -29,11 +26,11 @@ pub(super) fn int_tile(panel: &IntPanel, x: &QuantizedRows, tile_idx: usize, out
 #[target_feature(enable = "avx2,fma,f16c")]
 fn by_form<const T: usize>(panel: &IntPanel, x: &TileRows, out: &mut Tile) {
     let form = panel.form;
-    let n_scales = panel.n_in / form.group * PANEL_ROWS;
+    let n_groups = panel.n_in / form.group;
     assert!(panel.n_in.is_multiple_of(ACT_GROUP), "whole groups of columns");
-    assert!(panel.quants.len() >= panel.n_in * PANEL_ROWS, "quants of the whole panel");
-    assert!(panel.scales.len() >= n_scales, "scales of the whole panel");
-    assert!(panel.mins.len() >= n_scales || !form.has_mins, "mins of the whole panel");
+    assert!(panel.quants.len() >= panel.n_in / 4, "quants of the whole panel");
+    assert!(panel.scales.len() >= n_groups, "scales of the whole panel");
+    assert!(panel.mins.len() >= n_groups || !form.has_mins, "mins of the whole panel");
     assert!(x.n_tokens == T && x.quants.len() == panel.n_in * T, "a tile of T tokens");
     // SAFETY: the lengths of the panel were asserted; `QuantizedRows::tile` slices the scales and
     // sums of the tile to the lengths that belong to its quants.
@@ -89,8 +86,8 @@ unsafe fn unsigned<const T: usize, const STEPS: usize, const DEPTH: usize>(
         // SAFETY: `g` is a group of the panel, and `T` tokens have a scale for its 32 columns and
         // a sum for the group.
         unsafe {
-            let scales = lanes(panel.scales.as_ptr().add(g * PANEL_ROWS));
-            let mins = lanes(panel.mins.as_ptr().add(g * PANEL_ROWS));
+            let scales = lanes(panel.scales.get_unchecked(g));
+            let mins = lanes(panel.mins.get_unchecked(g));
             let x_scales = x.scales.as_ptr().add(g * 4 * STEPS / ACT_GROUP * T);
             let x_sums = x_sums.as_ptr().add(g * T);
             for t in 0..T {
@@ -135,7 +132,7 @@ unsafe fn signed<const T: usize>(panel: &IntPanel, x: &TileRows, out: &mut Tile)
         }
         // SAFETY: `g` is a group of the panel, and each of `T` tokens has a scale for it.
         unsafe {
-            let scales = lanes(panel.scales.as_ptr().add(g * PANEL_ROWS));
+            let scales = lanes(panel.scales.get_unchecked(g));
             for t in 0..T {
                 let x_scale = _mm256_set1_ps(*x.scales.as_ptr().add(g * T + t));
                 for half in 0..2 {
@@ -156,10 +153,10 @@ unsafe fn signed<const T: usize>(panel: &IntPanel, x: &TileRows, out: &mut Tile)
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
 unsafe fn weights(panel: &IntPanel, k: usize) -> [__m256i; 2] {
-    // SAFETY: the contract; loads need no alignment.
+    // SAFETY: the contract; a `Step` is two aligned registers.
     unsafe {
-        let step = panel.quants.as_ptr().add(k * STEP);
-        [_mm256_loadu_si256(step.cast()), _mm256_loadu_si256(step.add(STEP / 2).cast())]
+        let step = panel.quants.as_ptr().add(k).cast::<__m256i>();
+        [_mm256_load_si256(step), _mm256_load_si256(step.add(1))]
     }
 }
 
@@ -180,15 +177,12 @@ unsafe fn activations<const T: usize>(x: &TileRows, k: usize) -> [__m256i; T] {
     lanes
 }
 
-/// Values of 16 rows.
-///
-/// # Safety
-/// 16 values can be read at `values`.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-unsafe fn lanes(values: *const f32) -> [__m256; 2] {
-    // SAFETY: the contract; loads need no alignment.
-    unsafe { [_mm256_loadu_ps(values), _mm256_loadu_ps(values.add(PANEL_ROWS / 2))] }
+fn lanes(values: &RowValues) -> [__m256; 2] {
+    let values = values.0.as_ptr();
+    // SAFETY: `RowValues` holds two aligned registers.
+    unsafe { [_mm256_load_ps(values), _mm256_load_ps(values.add(8))] }
 }
 
 #[inline]

@@ -1,16 +1,18 @@
 //! The table for AVX2, FMA and F16C: laptops and servers since 2013.
 //!
-//! Written by hand: panels, matrix products and f16. The other kernels are the scalar definitions,
-//! compiled again with these instructions allowed; LLVM vectorises them without changing a bit.
+//! Written by hand: panels, matrix products, int8 activations and f16. The other kernels are the
+//! scalar definitions, compiled again with these instructions allowed; LLVM vectorises them without
+//! changing a bit.
 
 #![allow(unsafe_code)]
 
 mod half;
 mod int_tile;
 mod product;
+mod quantize;
 mod unpack;
 
-use crate::scalar::{activation, attention, norm, quantize, rope};
+use crate::scalar::{activation, attention, norm, rope};
 use crate::table::{Avx2, Kernels, Tile};
 use crate::{DType, F32Panel, IntPanel, QuantizedRows};
 

@@ -13,7 +13,12 @@ pub(super) fn f32_tile(panel: &F32Panel, x: &[f32], out: &mut Tile) {
     assert!(x.len() == n_tokens * panel.n_in && n_tokens <= TILE_TOKENS, "up to 4 whole rows");
     let out = out[..n_tokens].as_flattened_mut();
     out.fill(0.0);
-    add_product(x, &panel.values[..panel.n_in * PANEL_ROWS], panel.n_in, out);
+    let values = &panel.values[..panel.n_in];
+    // SAFETY: each `RowValues` is 16 values and nothing else.
+    let values = unsafe {
+        std::slice::from_raw_parts(values.as_ptr().cast::<f32>(), values.len() * PANEL_ROWS)
+    };
+    add_product(x, values, panel.n_in, out);
 }
 
 #[target_feature(enable = "avx2,fma,f16c")]
@@ -41,7 +46,7 @@ pub(super) fn attention_accumulate(
 }
 
 /// Rows of `a` and `out` handled together.
-const ROWS: usize = 6;
+const ROWS: usize = 4;
 
 /// `out[r][c] += sum_i a[r][i] * b[i][c]`: `a` `[n_rows, n]`, `b` `[n, n_cols]`, `out`
 /// `[n_rows, n_cols]`.
@@ -58,15 +63,13 @@ fn add_product(a: &[f32], b: &[f32], n: usize, out: &mut [f32]) {
             1 => add_rows::<1>(a, b, n, out),
             2 => add_rows::<2>(a, b, n, out),
             3 => add_rows::<3>(a, b, n, out),
-            4 => add_rows::<4>(a, b, n, out),
-            5 => add_rows::<5>(a, b, n, out),
             _ => add_rows::<ROWS>(a, b, n, out),
         }
     }
 }
 
-/// Splits the columns so that eight or more sums run side by side: an FMA takes four cycles, and
-/// two start in each.
+/// Splits the columns so that eight or nine sums run side by side, which is what two FMAs a cycle
+/// of four cycles each need; more would not fit the 16 registers.
 #[target_feature(enable = "avx2,fma,f16c")]
 fn add_rows<const R: usize>(a: &[f32], b: &[f32], n: usize, out: &mut [f32]) {
     let n_cols = b.len() / n;
@@ -82,7 +85,7 @@ fn add_rows<const R: usize>(a: &[f32], b: &[f32], n: usize, out: &mut [f32]) {
             add_block::<R, 4>(a, b, n, n_cols, col, out);
             col += 32;
         }
-        while (R == 3 || R == 4) && col + 24 <= n_cols {
+        while R == 3 && col + 24 <= n_cols {
             add_block::<R, 3>(a, b, n, n_cols, col, out);
             col += 24;
         }
@@ -129,14 +132,14 @@ unsafe fn add_block<const R: usize, const C: usize>(
             }
         }
         for i in 0..n {
-            let mut terms = [_mm256_setzero_ps(); C];
-            for c in 0..C {
-                terms[c] = _mm256_loadu_ps(b.add(i * n_cols + col + 8 * c));
-            }
+            let mut factors = [_mm256_setzero_ps(); R];
             for r in 0..R {
-                let factor = _mm256_broadcast_ss(&*a.add(r * n + i));
-                for c in 0..C {
-                    sums[r][c] = _mm256_fmadd_ps(factor, terms[c], sums[r][c]);
+                factors[r] = _mm256_broadcast_ss(&*a.add(r * n + i));
+            }
+            for c in 0..C {
+                let terms = _mm256_loadu_ps(b.add(i * n_cols + col + 8 * c));
+                for r in 0..R {
+                    sums[r][c] = _mm256_fmadd_ps(factors[r], terms, sums[r][c]);
                 }
             }
         }

@@ -5,14 +5,14 @@ use std::arch::x86_64::*;
 use super::Source;
 use super::lanes::{Rows, f16_pairs};
 use crate::block::decode_row_inline;
-use crate::{DType, PANEL_ROWS};
+use crate::{DType, PANEL_ROWS, RowValues};
 
 const HALF: usize = PANEL_ROWS / 2;
 const STEP_BYTES: usize = 16;
 
-/// `values`: `[n_in, PANEL_ROWS]`.
+/// `values`: `[n_in]`.
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn unpack(dtype: DType, source: Source, values: &mut [f32]) {
+pub(super) fn unpack(dtype: DType, source: Source, values: &mut [RowValues]) {
     match dtype {
         DType::F32 => each(source, values, |words| [_mm256_castsi256_ps(words)]),
         DType::F16 => each(source, values, |words| f16_pairs(words).into()),
@@ -21,13 +21,12 @@ pub(super) fn unpack(dtype: DType, source: Source, values: &mut [f32]) {
     }
     let n_steps = source.row_bytes / STEP_BYTES;
     let step_cols = STEP_BYTES / dtype.block_bytes();
-    let rest = &mut values[n_steps * step_cols * PANEL_ROWS..];
+    let rest = &mut values[n_steps * step_cols..];
     let mut row_rest = [0.0; STEP_BYTES / 2];
-    let row_rest = &mut row_rest[..rest.len() / PANEL_ROWS];
+    let row_rest = &mut row_rest[..rest.len()];
     for (r, row) in source.rows.chunks_exact(source.row_bytes).enumerate() {
         decode_row_inline(dtype, &row[n_steps * STEP_BYTES..], row_rest);
-        let cols = rest.as_chunks_mut::<PANEL_ROWS>().0;
-        cols.iter_mut().zip(&*row_rest).for_each(|(col, &w)| col[r] = w);
+        rest.iter_mut().zip(&*row_rest).for_each(|(col, &w)| col.0[r] = w);
     }
 }
 
@@ -35,7 +34,7 @@ pub(super) fn unpack(dtype: DType, source: Source, values: &mut [f32]) {
 #[target_feature(enable = "avx2,fma,f16c")]
 fn each<const PER_WORD: usize>(
     source: Source,
-    values: &mut [f32],
+    values: &mut [RowValues],
     convert: impl Fn(__m256i) -> [__m256; PER_WORD],
 ) {
     assert!(source.rows.len() == PANEL_ROWS * source.row_bytes);
@@ -49,7 +48,7 @@ fn each<const PER_WORD: usize>(
             for (j, words) in rows.words4(0).into_iter().enumerate() {
                 for (i, lanes) in convert(words).into_iter().enumerate() {
                     let col = (4 * step + j) * PER_WORD + i;
-                    let out = &mut values[col * PANEL_ROWS + half * HALF..][..HALF];
+                    let out = &mut values[col].0[half * HALF..][..HALF];
                     // SAFETY: `out` holds 8 values; the store needs no alignment.
                     unsafe { _mm256_storeu_ps(out.as_mut_ptr(), lanes) };
                 }

@@ -116,8 +116,8 @@ pub(super) fn f16_pairs(words: __m256i) -> (__m256, __m256) {
 
 impl<const LEN: usize, const GROUP: usize> Lanes<LEN, GROUP> {
     /// # Safety
-    /// While this lives, for `step < LEN / 4` and `g < LEN / GROUP`, 32 bytes can be written at
-    /// `quants + 64 * step`, and 8 values at `scales + 16 * g` and, if used, `mins + 16 * g`.
+    /// Pointers are aligned to 32 bytes. While this lives, for `step < LEN / 4` and
+    /// `g < LEN / GROUP`, 32 bytes can be written at `quants + 64 * step`, and 8 values at `scales + 16 * g` and, if used, `mins + 16 * g`.
     pub(super) unsafe fn new(quants: *mut u8, scales: *mut f32, mins: *mut f32) -> Self {
         Self { quants, scales, mins }
     }
@@ -127,23 +127,23 @@ impl<const LEN: usize, const GROUP: usize> Lanes<LEN, GROUP> {
     #[target_feature(enable = "avx2,fma,f16c")]
     pub(super) fn set_quants(&self, step: usize, quants: __m256i) {
         assert!(step < LEN / 4);
-        // SAFETY: the assertion and the contract of `new`; stores need no alignment.
-        unsafe { _mm256_storeu_si256(self.quants.add(step * 4 * PANEL_ROWS).cast(), quants) };
+        // SAFETY: the assertion and the contract of `new`, alignment included.
+        unsafe { _mm256_store_si256(self.quants.add(step * 4 * PANEL_ROWS).cast(), quants) };
     }
 
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
     pub(super) fn set_scales(&self, g: usize, scales: __m256) {
         assert!(g < LEN / GROUP);
-        // SAFETY: the assertion and the contract of `new`; stores need no alignment.
-        unsafe { _mm256_storeu_ps(self.scales.add(g * PANEL_ROWS), scales) };
+        // SAFETY: the assertion and the contract of `new`, alignment included.
+        unsafe { _mm256_store_ps(self.scales.add(g * PANEL_ROWS), scales) };
     }
 
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
     pub(super) fn set_mins(&self, g: usize, mins: __m256) {
         assert!(g < LEN / GROUP);
-        // SAFETY: the assertion and the contract of `new`; stores need no alignment.
-        unsafe { _mm256_storeu_ps(self.mins.add(g * PANEL_ROWS), mins) };
+        // SAFETY: the assertion and the contract of `new`, alignment included.
+        unsafe { _mm256_store_ps(self.mins.add(g * PANEL_ROWS), mins) };
     }
 }

@@ -8,12 +8,11 @@ mod k_quants;
 mod lanes;
 mod small_blocks;
 
-use std::arch::x86_64::*;
 use std::ops::Range;
 
 use crate::block::{CHUNK, CHUNK_GROUPS};
 use crate::scalar::unpack as scalar;
-use crate::{DType, F32Panel, IntForm, IntPanel, PANEL_ROWS, Quants};
+use crate::{DType, F32Panel, IntForm, IntPanel, PANEL_ROWS, Quants, RowValues, Step};
 use lanes::{Lanes, Rows};
 
 #[target_feature(enable = "avx2,fma,f16c")]
@@ -37,34 +36,38 @@ pub(super) fn unpack_f32(dtype: DType, rows: &[u8], n_in: usize, panel: &mut F32
     }
     let source = Source { rows, row_bytes: rows.len() / PANEL_ROWS };
     let Some(form) = dtype.int_form() else {
-        return floats::unpack(dtype, source, &mut panel.values[..n_in * PANEL_ROWS]);
+        return floats::unpack(dtype, source, &mut panel.values[..n_in]);
     };
-    let mut quants = [0; CHUNK * PANEL_ROWS];
-    let mut scales = [0.0; CHUNK_GROUPS * PANEL_ROWS];
-    let mut mins = [0.0; CHUNK_GROUPS * PANEL_ROWS];
-    let chunks = panel.values[..n_in * PANEL_ROWS].chunks_mut(CHUNK * PANEL_ROWS);
+    let mut quants = [Step::ZERO; CHUNK / 4];
+    let mut scales = [RowValues::ZERO; CHUNK_GROUPS];
+    let mut mins = [RowValues::ZERO; CHUNK_GROUPS];
+    let chunks = panel.values[..n_in].chunks_mut(CHUNK);
     for (chunk_idx, values) in chunks.enumerate() {
         let first = chunk_idx * CHUNK / dtype.block_len();
-        let blocks = first..first + values.len() / PANEL_ROWS / dtype.block_len();
+        let blocks = first..first + values.len() / dtype.block_len();
         let target = Target { quants: &mut quants, scales: &mut scales, mins: &mut mins };
         unpack_blocks(dtype, source, blocks, target);
         widen(form, &quants, &scales, &mins, values);
     }
 }
 
-/// `scale * q - min` for one chunk of a panel: `values` `[n_cols, PANEL_ROWS]`.
+/// `scale * q - min` for one chunk of a panel: `values` `[n_cols]`.
 #[target_feature(enable = "avx2,fma,f16c")]
-fn widen(form: IntForm, quants: &[u8], scales: &[f32], mins: &[f32], values: &mut [f32]) {
-    let lanes = quants.as_chunks::<4>().0;
-    for (col, values) in values.as_chunks_mut::<PANEL_ROWS>().0.iter_mut().enumerate() {
-        let group = col / form.group * PANEL_ROWS;
-        let (scales, mins) = (&scales[group..][..PANEL_ROWS], &mins[group..][..PANEL_ROWS]);
-        let lanes = &lanes[col / 4 * PANEL_ROWS..][..PANEL_ROWS];
+fn widen(
+    form: IntForm,
+    quants: &[Step],
+    scales: &[RowValues],
+    mins: &[RowValues],
+    values: &mut [RowValues],
+) {
+    for (col, values) in values.iter_mut().enumerate() {
+        let (quants, scales, mins) =
+            (&quants[col / 4], &scales[col / form.group], &mins[col / form.group]);
         for r in 0..PANEL_ROWS {
-            let q = lanes[r][col % 4];
-            values[r] = match form.quants {
-                Quants::I8 => scales[r] * f32::from(q as i8),
-                Quants::U4 | Quants::U5 | Quants::U6 => scales[r] * f32::from(q) - mins[r],
+            let q = quants.0[r][col % 4];
+            values.0[r] = match form.quants {
+                Quants::I8 => scales.0[r] * f32::from(q as i8),
+                Quants::U4 | Quants::U5 | Quants::U6 => scales.0[r] * f32::from(q) - mins.0[r],
             };
         }
     }
@@ -79,9 +82,9 @@ struct Source<'a> {
 
 /// Room for some blocks of 16 rows, laid out like `IntPanel`.
 struct Target<'a> {
-    quants: &'a mut [u8],
-    scales: &'a mut [f32],
-    mins: &'a mut [f32],
+    quants: &'a mut [Step],
+    scales: &'a mut [RowValues],
+    mins: &'a mut [RowValues],
 }
 
 #[target_feature(enable = "avx2,fma,f16c")]
@@ -114,13 +117,14 @@ fn each<const BYTES: usize, const LEN: usize, const GROUP: usize>(
     unpack: impl Fn(Rows<BYTES>, Lanes<LEN, GROUP>),
 ) {
     const HALF: usize = PANEL_ROWS / 2;
-    let n_scales = blocks.len() * LEN / GROUP * PANEL_ROWS;
+    let n_groups = blocks.len() * LEN / GROUP;
     assert!(source.rows.len() == PANEL_ROWS * source.row_bytes);
     assert!(blocks.start <= blocks.end && blocks.end * BYTES <= source.row_bytes);
-    assert!(target.quants.len() >= blocks.len() * LEN * PANEL_ROWS);
-    assert!(target.scales.len() >= n_scales && target.mins.len() >= n_scales);
+    assert!(target.quants.len() >= blocks.len() * LEN / 4);
+    assert!(target.scales.len() >= n_groups && target.mins.len() >= n_groups);
     let Target { quants, scales, mins } = target;
-    let (quants, scales, mins) = (quants.as_mut_ptr(), scales.as_mut_ptr(), mins.as_mut_ptr());
+    let quants = quants.as_mut_ptr().cast::<u8>();
+    let (scales, mins) = (scales.as_mut_ptr().cast::<f32>(), mins.as_mut_ptr().cast::<f32>());
     for (i, block_idx) in blocks.enumerate() {
         for half in 0..2 {
             // SAFETY: of block `block_idx` all 16 rows hold `BYTES` bytes, and the target has room

@@ -111,7 +111,7 @@ fn fifth_bits(bits: __m256i, k: usize) -> __m256i {
     let words = _mm256_setr_epi32(0, 4, 8, 12, 0, 4, 8, 12);
     let bytes = _mm256_add_epi32(words, _mm256_set1_epi32(k as i32 / 2));
     let spread = _mm256_mullo_epi32(bytes, _mm256_set1_epi32(0x0101_0101));
-    let select = _mm256_set1_epi32(if k % 2 == 0 { 0x0804_0201 } else { 0x8040_2010_u32 as i32 });
+    let select = _mm256_set1_epi32(0x0804_0201 << (4 * (k % 2)));
     let bits = _mm256_and_si256(_mm256_shuffle_epi8(bits, spread), select);
     _mm256_and_si256(_mm256_cmpeq_epi8(bits, select), _mm256_set1_epi8(16))
 }
