@@ -45,9 +45,16 @@ pub struct RopeConfig {
 pub enum RopeScaling {
     None,
     /// Positions divided by `factor` (Chen et al. 2023).
-    Linear { factor: f64 },
+    Linear {
+        factor: f64,
+    },
     /// Low frequencies divided by `factor`, high ones kept, a blend between (Llama 3.1).
-    Llama3 { factor: f64, low_freq_factor: f64, high_freq_factor: f64, n_ctx_original: f64 },
+    Llama3 {
+        factor: f64,
+        low_freq_factor: f64,
+        high_freq_factor: f64,
+        n_ctx_original: f64,
+    },
 }
 
 /// Raw numbers as a file gives them; [`RawConfig::finish`] checks and completes them.

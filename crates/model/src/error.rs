@@ -17,6 +17,8 @@ pub enum LoadError {
     MissingTensor { name: String, expected: Vec<usize> },
     #[error("tensor {name}: expected shape {expected:?}, found {found:?}")]
     TensorShape { name: String, expected: Vec<usize>, found: Vec<usize> },
+    #[error("tensor {name}: value {value_idx} is {found}, expected a finite number")]
+    NotFinite { name: String, value_idx: usize, found: f32 },
     #[error(
         "tensor {name} is not used by architecture {architecture}: the file holds another kind of \
          model than it says"

@@ -139,11 +139,7 @@ struct Source<'a> {
 }
 
 impl Source<'_> {
-    fn layer(
-        &mut self,
-        config: &ModelConfig,
-        layer_idx: usize,
-    ) -> Result<LayerWeights, LoadError> {
+    fn layer(&mut self, config: &ModelConfig, layer_idx: usize) -> Result<LayerWeights, LoadError> {
         let c = config;
         let q_width = c.n_heads * c.head_dim;
         let kv_width = c.n_kv_heads * c.head_dim;
@@ -221,7 +217,13 @@ impl Source<'_> {
         let Some(tensor) = self.find(name, &[n])? else { return Ok(None) };
         let mut values = vec![0.0; n];
         block::decode_row(tensor.info.dtype, &tensor.bytes, &mut values);
-        Ok(Some(values))
+        match values.iter().position(|x| !x.is_finite()) {
+            None => Ok(Some(values)),
+            Some(value_idx) => {
+                let (name, found) = (tensor.info.name, values[value_idx]);
+                Err(LoadError::NotFinite { name, value_idx, found })
+            }
+        }
     }
 
     fn find(&mut self, name: &str, shape: &[usize]) -> Result<Option<Tensor>, LoadError> {

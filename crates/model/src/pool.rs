@@ -33,11 +33,12 @@ pub struct Tiled<'a> {
 /// One tile: a rectangle of a [`Tiled`] matrix that no other tile overlaps.
 pub struct TileMut<'a> {
     origin: *mut f32,
-    n_cols: usize,
+    /// Columns of the whole matrix.
+    stride: usize,
     first_row: usize,
     first_col: usize,
-    n_tile_rows: usize,
-    n_tile_cols: usize,
+    n_rows: usize,
+    n_cols: usize,
     _matrix: std::marker::PhantomData<&'a mut [f32]>,
 }
 
@@ -230,11 +231,11 @@ impl<'a> Grid<'a> {
         let origin = unsafe { self.origin.at(first_row * self.n_cols + first_col) };
         TileMut {
             origin,
-            n_cols: self.n_cols,
+            stride: self.n_cols,
             first_row,
             first_col,
-            n_tile_rows: self.tile_rows.min(self.n_rows - first_row),
-            n_tile_cols: self.tile_cols.min(self.n_cols - first_col),
+            n_rows: self.tile_rows.min(self.n_rows - first_row),
+            n_cols: self.tile_cols.min(self.n_cols - first_col),
             _matrix: std::marker::PhantomData,
         }
     }
@@ -250,21 +251,21 @@ impl TileMut<'_> {
     }
 
     pub fn n_rows(&self) -> usize {
-        self.n_tile_rows
+        self.n_rows
     }
 
     pub fn n_cols(&self) -> usize {
-        self.n_tile_cols
+        self.n_cols
     }
 
     /// The tile's part of its row `row_idx` (counted from the tile's first row).
     pub fn row_mut(&mut self, row_idx: usize) -> &mut [f32] {
-        assert!(row_idx < self.n_tile_rows);
+        assert!(row_idx < self.n_rows);
         // SAFETY: row and columns lie inside the matrix, no other tile overlaps them, and the
         // borrow of `self` keeps a second slice of this tile from existing.
         unsafe {
-            let start = self.origin.add(row_idx * self.n_cols);
-            std::slice::from_raw_parts_mut(start, self.n_tile_cols)
+            let start = self.origin.add(row_idx * self.stride);
+            std::slice::from_raw_parts_mut(start, self.n_cols)
         }
     }
 }
@@ -279,8 +280,7 @@ mod tests {
         let mut data = vec![0.0; n_rows * n_cols];
         let mut counts = vec![0usize; n_threads];
         for _ in 0..20 {
-            let matrix =
-                Tiled { data: &mut data, n_cols, tile_rows: tile.0, tile_cols: tile.1 };
+            let matrix = Tiled { data: &mut data, n_cols, tile_rows: tile.0, tile_cols: tile.1 };
             pool.for_each_tile(&mut counts, [matrix], |count, _, [mut tile]| {
                 *count += 1;
                 for row_idx in 0..tile.n_rows() {

@@ -34,7 +34,7 @@ static ALLOCATOR: Counting = Counting;
 #[test]
 fn no_allocation_per_token() {
     let tiny = TinyRandom { dtype: kernels::DType::Q4_1, ..TinyRandom::default() };
-    let file = GgufFile::from_bytes(&tiny.bytes().into(), "tiny").expect("a model");
+    let file = GgufFile::from_bytes(tiny.bytes().into(), "tiny").expect("a model");
     let file = ModelFile::Gguf(file);
     let model = model::load(&file, LoadOptions::default(), &mut |_, _| ()).expect("a model");
     let mut kv = KvCache::new(KvShape::of(&model.config, KvType::F16, KvType::F16), 256);

@@ -28,7 +28,7 @@ const DTYPES: [DType; 8] = [
 const N_TOKENS: usize = 75;
 
 fn load(tiny: &TinyRandom, arithmetic: Arithmetic) -> Model {
-    let file = GgufFile::from_bytes(&tiny.bytes().into(), "tiny").expect("a model");
+    let file = GgufFile::from_bytes(tiny.bytes().into(), "tiny").expect("a model");
     load_file(&ModelFile::Gguf(file), arithmetic)
 }
 
@@ -98,7 +98,7 @@ fn a_row_does_not_depend_on_its_neighbours() {
         for kernels in kernels::tables() {
             let what = format!("{dtype}, {}", kernels.name);
             let whole = Run::new(&model, kernels, 1).feed_in_chunks(&ids, N_TOKENS);
-            for n_chunk in [1, 3, 30] {
+            for n_chunk in [1, 30] {
                 let chunked = Run::new(&model, kernels, 1).feed_in_chunks(&ids, n_chunk);
                 check_same(&whole, &chunked, &what);
             }

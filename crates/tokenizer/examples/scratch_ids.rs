@@ -6,7 +6,38 @@ use tokenizer::{GgufVocab, SpecialText, Tokenizer};
 fn main() {
     let path = std::env::args().nth(1).unwrap();
     let t0 = std::time::Instant::now();
-    let tok = if path.ends_with(".json") {
+    let raw =
+        if path.ends_with(".vocab") { std::fs::read(&path).unwrap() } else { b"null".to_vec() };
+    let v: serde_json::Value = serde_json::from_slice(&raw).unwrap();
+    let tok = if path.ends_with(".vocab") {
+        let g = GgufVocab {
+            model: v["model"].as_str().unwrap(),
+            tokens: v["tokens"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|t| t.as_str().unwrap().as_bytes())
+                .collect(),
+            scores: Some(
+                v["scores"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|t| t.as_f64().unwrap() as f32)
+                    .collect(),
+            ),
+            token_types: Some(
+                v["types"].as_array().unwrap().iter().map(|t| t.as_i64().unwrap() as i32).collect(),
+            ),
+            precompiled_charsmap: v["charsmap"]
+                .as_array()
+                .map(|a| a.iter().map(|t| t.as_u64().unwrap() as u8).collect()),
+            add_space_prefix: v["prefix"].as_bool(),
+            unknown_id: Some(0),
+            ..GgufVocab::default()
+        };
+        Tokenizer::from_gguf(&g).unwrap()
+    } else if path.ends_with(".json") {
         Tokenizer::from_json(&std::fs::read(&path).unwrap(), None).unwrap()
     } else {
         let file = GgufFile::open(path.as_ref(), Mapping::Mmap).unwrap();

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::byte_level::push_bytes;
 use crate::error::{Error, excerpt};
 use crate::merge::{Merge, MergeRules, Merger, NO_TOKEN, Piece};
 use crate::pre_tokenizer::{PreTokenizer, WholeWords};
@@ -36,8 +37,9 @@ impl ByteBpe {
             return Err(Error::NoFallback);
         }
         let mut ranked = HashMap::with_capacity(merges.len());
+        let mut joined = Vec::new();
         for (idx, merge) in merges.iter().enumerate() {
-            let (pair, id) = resolve(vocab, &index, idx, merge)?;
+            let (pair, id) = resolve(vocab, &index, (idx, merge), &mut joined)?;
             ranked.entry(pair).or_insert(Merge { rank: idx as u32, id });
         }
         let whole_words = (pre_tokenizer.whole_words() == WholeWords::First).then_some(index);
@@ -71,12 +73,12 @@ impl MergeRules for ByteBpe {
     }
 }
 
-/// The ids of a merge's two parts and of what they become.
+/// The ids of a merge's two parts and of what they become. `joined` is work space.
 fn resolve(
     vocab: &Vocab,
     index: &TextIndex,
-    idx: usize,
-    merge: &[u8],
+    (idx, merge): (usize, &[u8]),
+    joined: &mut Vec<u8>,
 ) -> Result<((u32, u32), u32), Error> {
     let syntax = || Error::MergeSyntax { idx, merge: excerpt(&String::from_utf8_lossy(merge)) };
     let spelled = std::str::from_utf8(merge).map_err(|_| syntax())?;
@@ -84,14 +86,14 @@ fn resolve(
         Some((left, right)) if !left.is_empty() && !right.is_empty() => (left, right),
         _ => return Err(syntax()),
     };
-    let bytes =
-        |part: &str| crate::byte_level::bytes_of(part).unwrap_or_else(|| part.as_bytes().to_vec());
-    let find = |part: &[u8], spelled: &str| {
-        let unknown = || Error::MergeUnknownToken { idx, token: excerpt(spelled) };
+    joined.clear();
+    push_bytes(left, joined);
+    let middle = joined.len();
+    push_bytes(right, joined);
+    let find = |part: &[u8]| {
+        let unknown =
+            || Error::MergeUnknownToken { idx, token: excerpt(&String::from_utf8_lossy(part)) };
         index.find(vocab, part).ok_or_else(unknown)
     };
-    let (left_bytes, right_bytes) = (bytes(left), bytes(right));
-    let pair = (find(&left_bytes, left)?, find(&right_bytes, right)?);
-    let id = find(&[left_bytes, right_bytes].concat(), &format!("{left}{right}"))?;
-    Ok((pair, id))
+    Ok(((find(&joined[..middle])?, find(&joined[middle..])?), find(joined)?))
 }

@@ -1,8 +1,25 @@
 //! GPT-2's spelling of bytes: each of the 256 bytes is written as one printable character.
 
-/// The bytes of a token in GPT-2's spelling, or `None` if it has a character of no byte.
-pub(crate) fn bytes_of(spelled: &str) -> Option<Vec<u8>> {
-    spelled.chars().map(byte_of).collect()
+/// Appends the bytes of a token in GPT-2's spelling. A token with a character that stands for no
+/// byte is not spelled so: its text is taken as it is.
+pub(crate) fn push_bytes(spelled: &str, bytes: &mut Vec<u8>) {
+    let start = bytes.len();
+    for c in spelled.chars() {
+        match byte_of(c) {
+            Some(byte) => bytes.push(byte),
+            None => {
+                bytes.truncate(start);
+                bytes.extend_from_slice(spelled.as_bytes());
+                return;
+            }
+        }
+    }
+}
+
+pub(crate) fn bytes_of(spelled: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(spelled.len());
+    push_bytes(spelled, &mut bytes);
+    bytes
 }
 
 /// Printable Latin-1 characters stand for themselves; the other 68 bytes, in order, are written
@@ -20,19 +37,18 @@ fn byte_of(c: char) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::bytes_of;
+    use super::{byte_of, bytes_of};
 
     #[test]
     fn every_byte_has_exactly_one_character() {
-        let mut bytes: Vec<u8> =
-            ('\0'..='\u{1FF}').filter_map(|c| bytes_of(&c.to_string())).flatten().collect();
+        let mut bytes: Vec<u8> = ('\0'..='\u{1FF}').filter_map(byte_of).collect();
         bytes.sort_unstable();
         assert_eq!(bytes, (0..=255).collect::<Vec<u8>>());
     }
 
     #[test]
     fn space_newline_and_soft_hyphen() {
-        assert_eq!(bytes_of("ĠĊŃĢ"), Some(vec![b' ', b'\n', 0xAD, 0x80]));
-        assert_eq!(bytes_of("中"), None);
+        assert_eq!(bytes_of("ĠĊŃĢ"), [b' ', b'\n', 0xAD, 0x80]);
+        assert_eq!(bytes_of("Ġ中"), "Ġ中".as_bytes());
     }
 }

@@ -89,10 +89,9 @@ mod tests {
     /// A trie with one entry, the byte `a`, whose replacement starts at `value`.
     fn charsmap(value: u32, texts: &[u8]) -> Vec<u8> {
         let mut units = vec![0u32; 512];
-        units[0] = 256 << 10; // children of the root at 256 ^ byte
+        units[0] = 256 << 10; // the root's children lie at 256 ^ byte
         let pos = 256 ^ usize::from(b'a');
-        units[pos] = u32::from(b'a') | 1 << 8; // its value lies at pos ^ 0, the unit itself ...
-        units[pos] |= (1 << 10) & !(1 << 9); // ... moved by one
+        units[pos] = u32::from(b'a') | 1 << 8 | 1 << 10; // a value follows, at pos ^ 1
         units[pos ^ 1] = value | 1 << 31;
         let mut bytes = (4 * units.len() as u32).to_le_bytes().to_vec();
         units.iter().for_each(|unit| bytes.extend(unit.to_le_bytes()));

@@ -46,6 +46,8 @@ pub enum Error {
     NoFallback,
     #[error("tokenizer.ggml.precompiled_charsmap is damaged: {problem}")]
     BadCharsmap { problem: &'static str },
+    #[error("the vocabulary cannot be used: {source}")]
+    UnusableVocabulary { source: Box<dyn std::error::Error + Send + Sync> },
     #[error("{file} is not what it should be: {source}")]
     Json { file: &'static str, source: serde_json::Error },
     #[error("tokenizer.json: {source}")]

@@ -147,8 +147,7 @@ fn push_token(
             vocab.push(text.replace(SPACE_MARK, " ").as_bytes(), kind);
         }
         (TokenKind::Text, _, Spelling::ByteLevel) => {
-            let bytes = crate::byte_level::bytes_of(text);
-            vocab.push(bytes.as_deref().unwrap_or(text.as_bytes()), kind);
+            vocab.push(&crate::byte_level::bytes_of(text), kind);
         }
         _ => vocab.push(text.as_bytes(), kind),
     }
@@ -195,13 +194,13 @@ fn word_piece(gguf: &GgufVocab<'_>, vocab: &Vocab) -> Result<Found, Error> {
         .vocab(ids.rev().map(|id| (spelled(id), id)).collect::<VocabMap>())
         .unk_token(spelled(unknown))
         .build()
-        .map_err(|source| Error::TokenizerJson { source })?;
-    let pipeline = Pipeline {
-        normalizer: Some(BertNormalizer::new(true, true, Some(true), true).into()),
-        pre_tokenizer: Some(BertPreTokenizer.into()),
-        model: model.into(),
-        unknown: Some(unknown),
-    };
+        .map_err(|source| Error::UnusableVocabulary { source })?;
+    let mut steps = tokenizers::Tokenizer::new(model);
+    steps
+        .with_normalizer(Some(BertNormalizer::new(true, true, Some(true), true)))
+        .map_err(|source| Error::UnusableVocabulary { source })?
+        .with_pre_tokenizer(Some(BertPreTokenizer));
+    let pipeline = Pipeline { steps, unknown: Some(unknown) };
     Ok((Model::Pipeline(Box::new(pipeline)), true, true))
 }
 
@@ -209,30 +208,31 @@ fn word_piece(gguf: &GgufVocab<'_>, vocab: &Vocab) -> Result<Found, Error> {
 fn unigram(gguf: &GgufVocab<'_>, vocab: &Vocab) -> Result<Found, Error> {
     let unknown = unknown_token(gguf, vocab, "<unk>")?;
     let scores = scores(gguf)?;
-    let spelled = |id: u32| {
-        let text = String::from_utf8_lossy(vocab.bytes(id)).into_owned();
-        if vocab.kind(id) == TokenKind::Text { text.replace(' ', "\u{2581}") } else { text }
+    // What is not text must not match text: these names are made of a noncharacter.
+    let spelled = |id: u32| match vocab.kind(id) {
+        TokenKind::Text => String::from_utf8_lossy(vocab.bytes(id)).replace(' ', "\u{2581}"),
+        TokenKind::UserDefined | TokenKind::Unknown => {
+            String::from_utf8_lossy(vocab.bytes(id)).into_owned()
+        }
+        _ => format!("\u{FFFFF}{id}"),
     };
     let scored = (0..vocab.len() as u32).map(|id| (spelled(id), f64::from(scores[id as usize])));
     let model = Unigram::from(scored.collect(), Some(unknown as usize), false)
-        .map_err(|source| Error::TokenizerJson { source })?;
-    let normalizer = match &gguf.precompiled_charsmap {
-        None => None,
-        Some(charsmap) => {
-            crate::charsmap::check(charsmap)?;
-            let unreadable = |_| Error::BadCharsmap { problem: "it cannot be read" };
-            Some(Precompiled::from(charsmap).map_err(unreadable)?.into())
-        }
-    };
+        .map_err(|source| Error::UnusableVocabulary { source })?;
+    let mut steps = tokenizers::Tokenizer::new(model);
+    if let Some(charsmap) = &gguf.precompiled_charsmap {
+        crate::charsmap::check(charsmap)?;
+        let unreadable = |_| Error::BadCharsmap { problem: "it cannot be read" };
+        let normalizer = Precompiled::from(charsmap).map_err(unreadable)?;
+        steps
+            .with_normalizer(Some(normalizer))
+            .map_err(|source| Error::UnusableVocabulary { source })?;
+    }
     let starts_with_space = gguf.add_space_prefix.unwrap_or(true);
     let scheme = if starts_with_space { PrependScheme::Always } else { PrependScheme::Never };
     let words = vec![WhitespaceSplit.into(), Metaspace::new(SPACE_MARK, scheme, true).into()];
-    let pipeline = Pipeline {
-        normalizer,
-        pre_tokenizer: Some(Sequence::new(words).into()),
-        model: model.into(),
-        unknown: Some(unknown),
-    };
+    steps.with_pre_tokenizer(Some(Sequence::new(words)));
+    let pipeline = Pipeline { steps, unknown: Some(unknown) };
     Ok((Model::Pipeline(Box::new(pipeline)), false, starts_with_space))
 }
 

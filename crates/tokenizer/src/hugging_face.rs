@@ -96,16 +96,13 @@ pub(crate) fn read(
     };
     let bos = id_of(config.bos_token.as_ref().or(config.cls_token.as_ref()));
     let eos = id_of(config.eos_token.as_ref());
-    let pipeline = Pipeline {
-        normalizer: crate_tokenizer.get_normalizer().cloned(),
-        pre_tokenizer: crate_tokenizer.get_pre_tokenizer().cloned(),
-        unknown: unknown_token(&crate_tokenizer),
-        model: crate_tokenizer.get_model().clone(),
-    };
     let empty_prompt = crate_tokenizer.encode_fast("", true);
     let adds_bos = config.add_bos_token.unwrap_or_else(|| {
         empty_prompt.is_ok_and(|prompt| prompt.get_ids().first().copied() == bos)
     });
+    let starts_with_space = starts_with_space(&head, spelling);
+    let unknown = unknown_token(&crate_tokenizer);
+    let pipeline = Pipeline { steps: crate_tokenizer, unknown };
     let parts = Parts {
         vocab,
         model: Model::Pipeline(Box::new(pipeline)),
@@ -113,7 +110,7 @@ pub(crate) fn read(
         eos,
         end_ids: eos.into_iter().collect(),
         adds_bos: adds_bos && bos.is_some(),
-        starts_with_space: starts_with_space(&head, spelling),
+        starts_with_space,
         chat_template: config.chat_template.and_then(TemplateField::into_default),
     };
     let strips = head.added_tokens.iter().map(|token| (token.id, token.strip())).collect();
@@ -225,9 +222,7 @@ fn check_charsmaps(normalizer: Option<&Value>) -> Result<(), Error> {
 impl Spelling {
     fn bytes_of(self, text: &str) -> Vec<u8> {
         match self {
-            Self::ByteLevel => {
-                crate::byte_level::bytes_of(text).unwrap_or_else(|| text.as_bytes().to_vec())
-            }
+            Self::ByteLevel => crate::byte_level::bytes_of(text),
             Self::Metaspace => text.replace(SPACE_MARK, " ").into_bytes(),
             Self::WordPiece => match text.strip_prefix("##") {
                 Some(inside) => inside.as_bytes().to_vec(),

@@ -1,11 +1,9 @@
 //! Vocabularies encoded by the `tokenizers` crate: all of `tokenizer.json`, WordPiece, Unigram.
 
-use tokenizers::models::ModelWrapper;
 use tokenizers::tokenizer::normalizer::Range;
 use tokenizers::tokenizer::pre_tokenizer::OffsetType;
 use tokenizers::{
-    Model, NormalizedString, Normalizer, NormalizerWrapper, OffsetReferential, PreTokenizedString,
-    PreTokenizer, PreTokenizerWrapper, Token,
+    Model, NormalizedString, Normalizer, OffsetReferential, PreTokenizedString, PreTokenizer, Token,
 };
 
 use crate::vocab::{TokenKind, Vocab};
@@ -18,12 +16,11 @@ pub(crate) enum After {
     Text,
 }
 
-/// The steps between text without special tokens and ids.
+/// The steps between text without special tokens and ids. The crate's own search for special
+/// tokens is not used: it cannot be told for one call to leave them as text.
 #[derive(Debug)]
 pub(crate) struct Pipeline {
-    pub(crate) normalizer: Option<NormalizerWrapper>,
-    pub(crate) pre_tokenizer: Option<PreTokenizerWrapper>,
-    pub(crate) model: ModelWrapper,
+    pub(crate) steps: tokenizers::Tokenizer,
     pub(crate) unknown: Option<u32>,
 }
 
@@ -41,14 +38,14 @@ impl Pipeline {
             After::Nothing => NormalizedString::from(text),
             After::Control | After::Text => not_at_the_start(text),
         };
-        if let Some(normalizer) = &self.normalizer {
+        if let Some(normalizer) = self.steps.get_normalizer() {
             normalizer.normalize(&mut text)?;
         }
         let mut words = PreTokenizedString::from(text);
-        if let Some(pre_tokenizer) = &self.pre_tokenizer {
+        if let Some(pre_tokenizer) = self.steps.get_pre_tokenizer() {
             pre_tokenizer.pre_tokenize(&mut words)?;
         }
-        words.tokenize(|word| self.model.tokenize(word.get()))?;
+        words.tokenize(|word| self.steps.get_model().tokenize(word.get()))?;
         let splits = words.get_splits(OffsetReferential::Normalized, OffsetType::None);
         Ok(splits
             .into_iter()
@@ -64,7 +61,8 @@ impl Pipeline {
             return;
         }
         for c in token.value.chars() {
-            let tokens = self.model.tokenize(c.encode_utf8(&mut [0; 4])).unwrap_or_default();
+            let tokens =
+                self.steps.get_model().tokenize(c.encode_utf8(&mut [0; 4])).unwrap_or_default();
             let is_text = |id: u32| vocab.kind(id) != TokenKind::Control;
             let written = tokens.iter().map(|token| Some(token.id).filter(|id| is_text(*id)));
             ids.extend(written.filter_map(|id| id.or(self.unknown)));

@@ -1,11 +1,24 @@
-//! From a token's bytes to its id: a hash table that stores only ids.
+//! From a token's bytes to its id: a hash table that does not store the bytes.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 
 use crate::vocab::{TokenKind, Vocab};
 
-const EMPTY: u32 = u32::MAX;
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    /// The upper half of the text's hash: most other texts are told apart without reading them.
+    tag: u32,
+    id: u32,
+}
+
+const EMPTY: Slot = Slot { tag: 0, id: u32::MAX };
+
+impl Slot {
+    fn is_empty(self) -> bool {
+        self.id == EMPTY.id
+    }
+}
 
 /// Finds the ordinary tokens of a [`Vocab`] by their bytes, which stay in the vocabulary.
 ///
@@ -13,7 +26,7 @@ const EMPTY: u32 = u32::MAX;
 #[derive(Debug)]
 pub(crate) struct TextIndex {
     /// Open addressing; the length is a power of two.
-    slots: Vec<u32>,
+    slots: Vec<Slot>,
     n_bytes_max: usize,
     hasher: RandomState,
 }
@@ -36,28 +49,32 @@ impl TextIndex {
         if text.len() > self.n_bytes_max {
             return None;
         }
-        match self.slots[self.slot_of(vocab, text)] {
-            EMPTY => None,
-            id => Some(id),
-        }
+        let (slot_idx, _) = self.slot_of(vocab, text);
+        let slot = self.slots[slot_idx];
+        (!slot.is_empty()).then_some(slot.id)
     }
 
     fn insert(&mut self, vocab: &Vocab, id: u32) {
         let text = vocab.bytes(id);
-        let slot = self.slot_of(vocab, text);
-        if self.slots[slot] == EMPTY {
-            self.slots[slot] = id;
+        let (slot_idx, tag) = self.slot_of(vocab, text);
+        let slot = &mut self.slots[slot_idx];
+        if slot.is_empty() {
+            *slot = Slot { tag, id };
             self.n_bytes_max = self.n_bytes_max.max(text.len());
         }
     }
 
-    /// The slot that holds the text, or the free one where it belongs.
-    fn slot_of(&self, vocab: &Vocab, text: &[u8]) -> usize {
-        let mask = self.slots.len() - 1;
-        let mut slot = self.hasher.hash_one(text) as usize & mask;
-        while self.slots[slot] != EMPTY && vocab.bytes(self.slots[slot]) != text {
-            slot = (slot + 1) & mask;
+    /// The slot that holds the text, or the free one where it belongs; and the text's tag.
+    fn slot_of(&self, vocab: &Vocab, text: &[u8]) -> (usize, u32) {
+        let hash = self.hasher.hash_one(text);
+        let (tag, mask) = ((hash >> 32) as u32, self.slots.len() - 1);
+        let mut slot_idx = hash as usize & mask;
+        loop {
+            let slot = self.slots[slot_idx];
+            if slot.is_empty() || (slot.tag == tag && vocab.bytes(slot.id) == text) {
+                return (slot_idx, tag);
+            }
+            slot_idx = (slot_idx + 1) & mask;
         }
-        slot
     }
 }

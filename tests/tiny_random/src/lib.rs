@@ -44,7 +44,7 @@ impl Default for TinyRandom {
             seed: 1,
             n_layers: 2,
             d_model: 256,
-            d_ff: 512,
+            d_ff: 256,
             n_heads: 12,
             n_kv_heads: 4,
             head_dim: 64,
@@ -124,7 +124,8 @@ impl TinyRandom {
             tensors.push(("output.weight".to_owned(), vec![N_VOCAB, d]));
         }
         for layer_idx in 0..self.n_layers {
-            let mut put = |name: &str, shape| tensors.push((format!("blk.{layer_idx}.{name}"), shape));
+            let mut put =
+                |name: &str, shape| tensors.push((format!("blk.{layer_idx}.{name}"), shape));
             put("attn_norm.weight", vec![d]);
             put("attn_q.weight", vec![q, d]);
             put("attn_k.weight", vec![kv, d]);

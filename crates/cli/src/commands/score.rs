@@ -55,7 +55,8 @@ pub(crate) fn score_text(args: &ScoreArgs) -> Result<ExitCode> {
     };
     let mean_nll = result.mean_nll();
     // Bytes of the tokens that were predicted: all but the first.
-    let n_bytes: usize = ids.iter().skip(1).map(|&id| tokenizer.token_bytes(id, Special::Show).len()).sum();
+    let n_bytes = |id: &u32| tokenizer.token_bytes(*id, Special::Show).len();
+    let n_bytes: usize = ids.iter().skip(1).map(n_bytes).sum();
     let n_predicted = ids.len().saturating_sub(1) as f64;
     let bits_per_byte = mean_nll
         .filter(|_| n_bytes > 0)

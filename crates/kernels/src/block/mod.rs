@@ -6,7 +6,7 @@
 
 mod fit;
 pub(crate) mod float;
-mod iq4_nl;
+pub(crate) mod iq4_nl;
 mod iq4_xs;
 mod k_scales;
 mod q2_k;
@@ -20,8 +20,6 @@ mod q5_k;
 mod q6_k;
 mod q8_0;
 mod q8_k;
-
-pub(crate) use iq4_nl::VALUES as IQ4_VALUES;
 
 use crate::{DType, Quants};
 

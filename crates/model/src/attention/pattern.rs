@@ -6,7 +6,9 @@ use std::ops::Range;
 pub enum AttentionPattern {
     Causal,
     /// The last `window` positions, the query's own included.
-    SlidingWindow { window: u32 },
+    SlidingWindow {
+        window: u32,
+    },
     Bidirectional,
 }
 
@@ -15,9 +17,7 @@ impl AttentionPattern {
     pub fn sees(self, query_pos: u32, key_pos: u32) -> bool {
         match self {
             Self::Causal => key_pos <= query_pos,
-            Self::SlidingWindow { window } => {
-                key_pos <= query_pos && query_pos - key_pos < window
-            }
+            Self::SlidingWindow { window } => key_pos <= query_pos && query_pos - key_pos < window,
             Self::Bidirectional => true,
         }
     }

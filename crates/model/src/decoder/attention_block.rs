@@ -28,8 +28,7 @@ pub(super) fn attention_block<P: Probe>(
     let attn_out = &mut ws.attn_out[..n * q_width];
 
     norm_rows(&mut ws.compute, residual, &layer.attn_norm, c.norm_eps, normed);
-    let products =
-        [(&layer.attn_q, &mut *q), (&layer.attn_k, &mut *k), (&layer.attn_v, &mut *v)];
+    let products = [(&layer.attn_q, &mut *q), (&layer.attn_k, &mut *k), (&layer.attn_v, &mut *v)];
     ws.compute.multiply(model.arithmetic, normed, products);
     let angles = match c.layer_kinds[ctx.layer_idx] {
         LayerKind::Full => &ws.rope_full,
@@ -44,7 +43,8 @@ pub(super) fn attention_block<P: Probe>(
     }
     attend_sequences(ctx, kv, &mut ws.compute, q, attn_out, &mut ws.log_sum_exp);
     if P::WATCHES {
-        show_attention(ctx, kv, &mut ws.compute, (q, &ws.log_sum_exp, &mut ws.probe_weights), probe);
+        let rows = (&*q, &*ws.log_sum_exp, &mut ws.probe_weights);
+        show_attention(ctx, kv, &mut ws.compute, rows, probe);
     }
     ws.compute.multiply(model.arithmetic, attn_out, [(&layer.attn_output, &mut *delta)]);
     let post_norm = layer.post_attention_norm.as_deref();

@@ -112,8 +112,11 @@ impl Compute {
         work: impl Fn(&'static Kernels, usize, [&mut [f32]; N]) + Sync,
     ) {
         let kernels = self.kernels;
-        let tiled = matrices.map(|(data, n_cols)| {
-            Tiled { data, n_cols, tile_rows: ROWS_PER_TILE, tile_cols: n_cols }
+        let tiled = matrices.map(|(data, n_cols)| Tiled {
+            data,
+            n_cols,
+            tile_rows: ROWS_PER_TILE,
+            tile_cols: n_cols,
         });
         self.pool.for_each_tile(&mut self.scratch, tiled, |_, _, mut tiles| {
             let (first_row, n_rows) = (tiles[0].first_row(), tiles[0].n_rows());

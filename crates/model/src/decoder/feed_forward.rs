@@ -18,12 +18,13 @@ pub(super) fn feed_forward_block(ctx: &ForwardCtx<'_>, ws: &mut Workspace) {
     let products = [(&layer.ffn_gate, &mut *gate), (&layer.ffn_up, &mut *up)];
     compute.multiply(model.arithmetic, normed, products);
     let FeedForward::Gated(activation) = model.spec.feed_forward;
-    compute.for_each_row([(&mut *gate, d_ff), (up, d_ff)], |kernels, _, [gate, up]| {
-        match activation {
+    compute.for_each_row(
+        [(&mut *gate, d_ff), (up, d_ff)],
+        |kernels, _, [gate, up]| match activation {
             Activation::Silu => (kernels.silu_mul)(gate, up),
             Activation::GeluTanh => (kernels.gelu_tanh_mul)(gate, up),
-        }
-    });
+        },
+    );
     let delta = &mut ws.delta[..n * d_model];
     compute.multiply(model.arithmetic, gate, [(&layer.ffn_down, &mut *delta)]);
     let post_norm = layer.post_ffw_norm.as_deref();

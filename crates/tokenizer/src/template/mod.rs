@@ -158,7 +158,7 @@ fn render_error(error: &minijinja::Error) -> Error {
 }
 
 /// The first error of this type in the chain of causes.
-fn find_source<'e, T: std::error::Error + 'static>(error: &'e minijinja::Error) -> Option<&'e T> {
+fn find_source<T: std::error::Error + 'static>(error: &minijinja::Error) -> Option<&T> {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
         let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);

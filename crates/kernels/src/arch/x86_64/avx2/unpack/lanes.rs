@@ -117,7 +117,8 @@ pub(super) fn f16_pairs(words: __m256i) -> (__m256, __m256) {
 impl<const LEN: usize, const GROUP: usize> Lanes<LEN, GROUP> {
     /// # Safety
     /// Pointers are aligned to 32 bytes. While this lives, for `step < LEN / 4` and
-    /// `g < LEN / GROUP`, 32 bytes can be written at `quants + 64 * step`, and 8 values at `scales + 16 * g` and, if used, `mins + 16 * g`.
+    /// `g < LEN / GROUP`, 32 bytes can be written at `quants + 64 * step`, and 8 values at
+    /// `scales + 16 * g` and, if used, `mins + 16 * g`.
     pub(super) unsafe fn new(quants: *mut u8, scales: *mut f32, mins: *mut f32) -> Self {
         Self { quants, scales, mins }
     }

@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::lanes::{Lanes, Rows, f16_pairs};
-use crate::block::IQ4_VALUES;
+use crate::block::iq4_nl;
 
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
@@ -73,7 +73,7 @@ pub(super) fn set_iq4_values<const BYTES: usize, const LEN: usize>(
     step: usize,
 ) {
     // SAFETY: the table has 16 bytes; the load needs no alignment.
-    let values = unsafe { _mm_loadu_si128(IQ4_VALUES.as_ptr().cast()) };
+    let values = unsafe { _mm_loadu_si128(iq4_nl::VALUES.as_ptr().cast()) };
     let values = _mm256_broadcastsi128_si256(values);
     let (low, high) = nibbles(rows, at);
     for k in 0..4 {
