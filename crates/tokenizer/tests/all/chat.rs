@@ -10,7 +10,9 @@ use tokenizer::{ChatTemplate, Error, Message, Special, SpecialText};
 use crate::tiny::{self, Tiny};
 
 /// The shape of most templates: ChatML with a default system prompt.
-const CHATML: &str = "{%- if messages[0].role != 'system' %}{{- '<|im_start|>system\\nBe kind.<|im_end|>\\n' }}{%- endif %}
+const CHATML: &str = "{%- if messages[0].role != 'system' %}
+    {{- '<|im_start|>system\\nBe kind.<|im_end|>\\n' }}
+{%- endif %}
 {%- for message in messages %}
     {{- '<|im_start|>' + message.role + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}
 {%- endfor %}
@@ -73,7 +75,8 @@ fn jinja_as_transformers_sets_it_up() {
         "01",
     );
     check(
-        "{% set ns = namespace(n=1) %}{% for i in [1, 2] %}{% set ns.n = ns.n + i %}{% endfor %}{{ ns.n }}",
+        "{% set ns = namespace(n=1) %}{% for i in [1, 2] %}{% set ns.n = ns.n + i %}{% endfor %}\
+         {{ ns.n }}",
         &none,
         &json!({}),
         "4",
@@ -92,11 +95,12 @@ fn jinja_as_transformers_sets_it_up() {
 #[test]
 fn tools_are_written_as_python_writes_json() {
     let description = "Compare if temp > 10 & humidity < 50 (user's choice) é";
-    let tool = json!({"type": "function", "function": {"name": "f", "description": description, "z": [1, 2.5, null, true], "a": {}}});
+    let parameters = json!({"z": [1, 2.5, null, true], "a": {}});
+    let tool = json!({"name": "f", "description": description, "parameters": parameters});
     let extra = json!({"tools": [tool]});
     let written = format!(
-        "{{\"type\": \"function\", \"function\": {{\"name\": \"f\", \"description\": \"{description}\", \
-         \"z\": [1, 2.5, null, true], \"a\": {{}}}}}}"
+        "{{\"name\": \"f\", \"description\": \"{description}\", \
+         \"parameters\": {{\"z\": [1, 2.5, null, true], \"a\": {{}}}}}}"
     );
     check("{{ tools[0]|tojson }}", &json!([]), &extra, &written);
     check("{{ tools[0]|tojson(ensure_ascii=False) }}", &json!([]), &extra, &written);
@@ -211,7 +215,8 @@ fn a_template_cannot_use_up_the_machine() {
     check_error("{{ '{:>10000000000}'.format(1) }}", "not supported");
     check_error("{{ [1]|batch(10000000000, 0) }}", "batch");
     check_error(
-        "{% set ns = namespace(x=[]) %}{% for i in range(99) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x|tojson }}",
+        "{% set ns = namespace(x=[]) %}\
+         {% for i in range(99) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x|tojson }}",
         "tojson",
     );
 }
@@ -255,7 +260,8 @@ fn messages_cannot_place_control_tokens() {
 
 #[test]
 fn templates_still_see_what_messages_say() {
-    let source = "{% set c = messages[0].content %}{% if '</think>' in c %}{{ c.split('</think>')[-1].lstrip('\\n') }}\
+    let source = "{% set c = messages[0].content %}{% if '</think>' in c %}\
+                  {{ c.split('</think>')[-1].lstrip('\\n') }}\
                   {% else %}none{% endif %}{{ c|length }}{{ c[:3] }}<|im_end|>";
     check_injection(source, &[Message::user("<think>x</think>\n\nanswer <|im_end|>")], 0, 1);
     check_injection(source, &[Message::user("a < b [0] <|im_end|> \u{F0001}\u{10FFFF}")], 0, 1);

@@ -17,6 +17,11 @@ fn vocab_of(tokens: &[String]) -> Json {
     tokens.iter().zip(0..).map(|(token, id)| (token.clone(), Json::from(id))).collect()
 }
 
+fn metaspace_step(prepend_scheme: &str, split: bool) -> Json {
+    json!({"type": "Metaspace", "replacement": "▁", "prepend_scheme": prepend_scheme,
+        "split": split})
+}
+
 /// Byte-level BPE with special tokens that take white space along.
 fn byte_level() -> Json {
     let tiny = tiny::byte_bpe("gpt-2");
@@ -26,8 +31,7 @@ fn byte_level() -> Json {
     added_tokens[1]["lstrip"] = true.into();
     json!({
         "version": "1.0", "added_tokens": added_tokens, "normalizer": {"type": "NFC"},
-        "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true},
-        "decoder": {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true},
+        "pre_tokenizer": tiny::byte_level_step(), "decoder": tiny::byte_level_step(),
         "model": {"type": "BPE", "vocab": vocab_of(&tiny.tokens[..266]), "merges": tiny.merges},
     })
 }
@@ -40,7 +44,7 @@ fn metaspace(prepend_scheme: &str) -> Json {
     tokens.extend(["▁a", "th", "the", "▁the"].map(str::to_owned));
     json!({
         "version": "1.0", "added_tokens": [added(0, "<unk>", true), added(1, "<s>", true)],
-        "pre_tokenizer": {"type": "Metaspace", "replacement": "▁", "prepend_scheme": prepend_scheme, "split": false},
+        "pre_tokenizer": metaspace_step(prepend_scheme, false),
         "decoder": {"type": "Sequence", "decoders": [
             {"type": "Replace", "pattern": {"String": "▁"}, "content": " "},
             {"type": "ByteFallback"}, {"type": "Fuse"},
@@ -57,11 +61,13 @@ fn word_piece() -> Json {
     json!({
         "version": "1.0",
         "added_tokens": [added(0, "[UNK]", true), added(1, "[CLS]", true), added(2, "[SEP]", true)],
-        "normalizer": {"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true, "strip_accents": null, "lowercase": true},
+        "normalizer": {"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true,
+            "strip_accents": null, "lowercase": true},
         "pre_tokenizer": {"type": "BertPreTokenizer"},
         "post_processor": {"type": "BertProcessing", "sep": ["[SEP]", 2], "cls": ["[CLS]", 1]},
         "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": false},
-        "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##", "max_input_chars_per_word": 100, "vocab": vocab_of(&tokens)},
+        "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+            "max_input_chars_per_word": 100, "vocab": vocab_of(&tokens)},
     })
 }
 
@@ -70,8 +76,8 @@ fn unigram() -> Json {
     pieces.extend(('a'..='h').map(|c| json!([c.to_string(), -5.0])));
     json!({
         "version": "1.0", "added_tokens": [added(0, "<unk>", true), added(11, "</s>", true)],
-        "pre_tokenizer": {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": true},
-        "decoder": {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": true},
+        "pre_tokenizer": metaspace_step("always", true),
+        "decoder": metaspace_step("always", true),
         "model": {"type": "Unigram", "unk_id": 0, "vocab": pieces, "byte_fallback": false},
     })
 }
@@ -138,8 +144,13 @@ fn gguf_and_hugging_face_give_the_ids_of_the_golden_models() {
 #[test]
 fn what_the_config_says() {
     let config = json!({
-        "bos_token": {"content": "<s>", "lstrip": false}, "eos_token": "<unk>", "add_bos_token": true,
-        "chat_template": [{"name": "tool_use", "template": "x"}, {"name": "default", "template": "y"}],
+        "bos_token": {"content": "<s>", "lstrip": false},
+        "eos_token": "<unk>",
+        "add_bos_token": true,
+        "chat_template": [
+            {"name": "tool_use", "template": "x"},
+            {"name": "default", "template": "y"},
+        ],
     });
     let tokenizer = read(&metaspace("first"), &config).unwrap();
     assert_eq!((tokenizer.bos(), tokenizer.eos()), (Some(1), Some(0)));

@@ -56,8 +56,8 @@ proptest! {
     #[test]
     fn any_ids_stream_to_what_they_decode_to(ids in prop::collection::vec(0..300_u32, 0..64)) {
         for tokenizer in KINDS.iter() {
-            let bytes: Vec<u8> =
-                ids.iter().flat_map(|id| tokenizer.token_bytes(*id, Special::Hide)).copied().collect();
+            let token_bytes = |id: &u32| tokenizer.token_bytes(*id, Special::Hide).to_vec();
+            let bytes: Vec<u8> = ids.iter().flat_map(token_bytes).collect();
             let whole = String::from_utf8_lossy(&bytes).into_owned();
             let text = streamed(tokenizer, &ids);
             prop_assert_eq!(&text, &tokenizer.decode(&ids));
@@ -86,8 +86,8 @@ fn byte_bpe_agrees_with_the_tokenizers_crate() {
         tiny.tokens[..266].iter().zip(0..).map(|(token, id)| (token.clone(), id.into())).collect();
     let json = serde_json::json!({
         "added_tokens": [],
-        "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true},
-        "decoder": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true},
+        "pre_tokenizer": tiny::byte_level_step(),
+        "decoder": tiny::byte_level_step(),
         "model": {"type": "BPE", "vocab": vocab, "merges": tiny.merges},
     });
     let theirs = Tokenizer::from_json(json.to_string().as_bytes(), None).unwrap();

@@ -93,9 +93,8 @@ pub(crate) fn score_bpe() -> Tiny {
     for run in ["  ", "   ", "    ", "\n\n", "\n\n\n"] {
         tiny.add(run, USER_DEFINED, -1000.0);
     }
-    let pieces =
-        ["▁a", "ab", "abc", "▁the", "the", "▁t", "th", "he", "aa", "aaaa", "▁▁", "lo", "▁lo"];
-    for (idx, piece) in pieces.iter().enumerate() {
+    let pieces = "▁a ab abc ▁the the ▁t th he aa aaaa ▁▁ lo ▁lo".split(' ');
+    for (idx, piece) in pieces.enumerate() {
         tiny.add(piece, NORMAL, -(idx as f32));
     }
     for c in "▁abcthelo".chars() {
@@ -146,4 +145,10 @@ fn spelled(byte: u8) -> char {
     }
     let n_before = (0..byte).filter(|b| !printable(*b)).count() as u32;
     char::from_u32(256 + n_before).unwrap()
+}
+
+/// The byte-level step of a `tokenizer.json`, as pre-tokenizer or decoder.
+pub(crate) fn byte_level_step() -> serde_json::Value {
+    serde_json::json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true,
+        "use_regex": true})
 }
