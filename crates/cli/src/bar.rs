@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use crate::open::Show;
 
@@ -14,19 +14,17 @@ pub(crate) struct Bar {
 
 const QUIET: Duration = Duration::from_millis(150);
 
+// Bars do not fill the line: the terminal shows `^C` after them, and where that begins another line
+// the bar is not wiped away.
 impl Bar {
     /// `loading  [####    ] 120 MB of 398 MB`
     pub(crate) fn bytes(show: Show, what: &'static str) -> Self {
-        Self::new(show, what, "{msg} {wide_bar} {bytes} of {total_bytes}")
+        Self::new(show, what, "{msg} {bar:30} {decimal_bytes} of {decimal_total_bytes}")
     }
 
-    /// `reading  [####    ] 1200 of 4096 tokens, 380 tokens/s, 7s left`
+    /// `reading  [####    ] 1200 of 4096 tokens, 380/s, 7s left`
     pub(crate) fn tokens(show: Show, what: &'static str) -> Self {
-        Self::new(
-            show,
-            what,
-            "{msg} {wide_bar} {pos} of {len} tokens, {per_sec:.0} tokens, {eta} left",
-        )
+        Self::new(show, what, "{msg} {bar:30} {pos} of {len} tokens, {rate}/s, {eta} left")
     }
 
     fn new(show: Show, what: &'static str, template: &str) -> Self {
@@ -36,7 +34,7 @@ impl Bar {
         };
         let bar = ProgressBar::with_draw_target(None, target).with_message(what);
         if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
+            bar.set_style(style.with_key("rate", write_rate));
         }
         Self { bar, start: std::time::Instant::now() }
     }
@@ -51,4 +49,10 @@ impl Bar {
     pub(crate) fn finish(&mut self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// A decimal would only flicker.
+fn write_rate(state: &ProgressState, out: &mut dyn std::fmt::Write) {
+    // A bar that cannot be drawn is no reason to stop.
+    let _ = write!(out, "{:.0}", state.per_sec());
 }

@@ -1,8 +1,6 @@
 //! One answer from the engine: text to the terminal as it is made, numbers when it is done.
 
-use std::io::Write;
-
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use engine::{Engine, Event, FinishReason, Request, SamplingParams, Usage};
 use serde::Serialize;
 
@@ -49,6 +47,14 @@ impl SamplingArgs {
         }
     }
 
+    /// Checks what needs no model to be checked.
+    ///
+    /// # Errors
+    /// [`crate::Usage`] names the first parameter that is out of range.
+    pub(crate) fn check(&self) -> Result<(), crate::Usage> {
+        self.params().validate(usize::MAX).map_err(|error| crate::Usage(error.to_string()))
+    }
+
     pub(crate) fn request(&self, prompt: Vec<u32>) -> Request {
         Request {
             prompt,
@@ -59,13 +65,13 @@ impl SamplingArgs {
     }
 }
 
-/// Runs one request to its end. Text goes to `out` as it is made; Ctrl-C ends it early.
+/// Runs one request to its end. `emit` gets the text as it is made; Ctrl-C ends it early.
 pub(crate) fn generate(
     engine: &mut Engine,
     request: Request,
     show: Show,
     interrupt: &Interrupt,
-    out: &mut dyn Write,
+    emit: &mut dyn FnMut(&str) -> Result<()>,
 ) -> Result<Answer> {
     let id = engine.submit(request)?;
     let (mut ids, mut text) = (Vec::new(), String::new());
@@ -82,7 +88,8 @@ pub(crate) fn generate(
                 Event::Token { token_id, text: delta, .. } => {
                     bar.finish();
                     ids.push(token_id);
-                    emit(&mut text, &delta, out)?;
+                    emit(&delta)?;
+                    text.push_str(&delta);
                 }
                 Event::Failed { error, .. } => {
                     bar.finish();
@@ -90,7 +97,8 @@ pub(crate) fn generate(
                 }
                 Event::Finished { text: tail, reason, usage, .. } => {
                     bar.finish();
-                    emit(&mut text, &tail, out)?;
+                    emit(&tail)?;
+                    text.push_str(&tail);
                     let kv_bytes = usage.kv_bytes;
                     return Ok(Answer { ids, text, finish_reason: reason, usage, kv_bytes });
                 }
@@ -99,21 +107,12 @@ pub(crate) fn generate(
     }
 }
 
-fn emit(text: &mut String, delta: &str, out: &mut dyn Write) -> Result<()> {
-    if delta.is_empty() {
-        return Ok(());
-    }
-    text.push_str(delta);
-    let written = out.write_all(delta.as_bytes()).and_then(|()| out.flush());
-    written.context("cannot write to standard output")
-}
-
 impl Timings {
     pub(crate) fn of(answer: &Answer, load_ms: f64) -> Self {
         let usage = &answer.usage;
         Self {
             load_ms,
-            prefill_tokens: usage.n_prompt - usage.n_reused,
+            prefill_tokens: usage.n_prefilled(),
             prefill_tps: usage.prefill_tps(),
             decode_tokens: usage.n_generated,
             decode_tps: usage.decode_tps(),
@@ -121,7 +120,8 @@ impl Timings {
     }
 }
 
-/// `12 prompt tokens at 250/s, 80 tokens at 71/s, cache 1.2 MB, peak memory 160 MB`
+/// `12 prompt tokens at 250/s, 80 tokens at 71.3/s, cache 1.2 MB, peak memory 160 MB`, without
+/// the speed of what never ran.
 pub(crate) fn closing_line(answer: &Answer) -> String {
     let usage = &answer.usage;
     let reused = match usage.n_reused {
@@ -132,13 +132,17 @@ pub(crate) fn closing_line(answer: &Answer) -> String {
         .map(|n| format!(", peak memory {}", machine::human_bytes(n)))
         .unwrap_or_default();
     format!(
-        "{} prompt tokens{reused} at {:.0}/s, {} tokens at {:.1}/s, cache {}{peak}",
-        usage.n_prompt - usage.n_reused,
-        usage.prefill_tps(),
+        "{} prompt tokens{reused}{}, {} tokens{}, cache {}{peak}",
+        usage.n_prefilled(),
+        speed(usage.prefill_tps(), 0),
         usage.n_generated,
-        usage.decode_tps(),
+        speed(usage.decode_tps(), 1),
         machine::human_bytes(answer.kv_bytes as u64),
     )
+}
+
+fn speed(tps: f64, n_decimals: usize) -> String {
+    if tps > 0.0 { format!(" at {tps:.n_decimals$}/s") } else { String::new() }
 }
 
 /// Random from the operating system: the keys that the standard library gives a hash map.

@@ -38,12 +38,26 @@ pub(crate) fn kernels() -> Result<&'static kernels::Kernels> {
     })
 }
 
+/// Memory of the machine, or less where the process is granted less, in bytes; `None` where the
+/// system does not say.
+pub(crate) fn memory_bytes() -> Option<u64> {
+    let total = kib_of(&std::fs::read_to_string("/proc/meminfo").ok()?, "MemTotal:")?;
+    let granted = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok();
+    // Without a limit it says "max".
+    let granted = granted.and_then(|text| text.trim().parse().ok());
+    Some(granted.map_or(total, |granted: u64| granted.min(total)))
+}
+
 /// Most memory that the process ever held, in bytes; `None` where the system does not say.
 pub(crate) fn peak_rss_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    kib_of(&std::fs::read_to_string("/proc/self/status").ok()?, "VmHWM:")
+}
+
+/// The bytes of a line such as `MemTotal: 16384 kB`.
+fn kib_of(table: &str, name: &str) -> Option<u64> {
+    let line = table.lines().find(|line| line.starts_with(name))?;
     let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kib * 1024)
+    kib.checked_mul(1024)
 }
 
 /// The processor's name, as the system gives it.
@@ -79,6 +93,14 @@ mod tests {
         assert_eq!(human_bytes(999), "999 B");
         assert_eq!(human_bytes(94_400_000), "94.4 MB");
         assert_eq!(human_bytes(1_000_000_000), "1.0 GB");
+    }
+
+    #[test]
+    fn tables_of_the_system_are_read() {
+        let table = "Name:\tlookback\nVmHWM:\t  2048 kB\nVmRSS:\t 1 kB\n";
+        assert_eq!(kib_of(table, "VmHWM:"), Some(2 << 20));
+        assert_eq!(kib_of(table, "VmSwap:"), None);
+        assert_eq!(kib_of(table, "Name:"), None);
     }
 
     #[test]

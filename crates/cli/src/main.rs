@@ -11,6 +11,7 @@ mod hub;
 mod interrupt;
 mod machine;
 mod open;
+mod output;
 
 use std::process::ExitCode;
 
@@ -18,6 +19,8 @@ use clap::Parser;
 
 use args::{Cli, Command};
 use commands::{bench, chat, models, run, score, show, tokenize};
+use hub::HubError;
+use interrupt::EXIT_INTERRUPTED;
 
 /// The command line was understood but asks for nothing that can be done: exit status 2.
 #[derive(Debug)]
@@ -44,8 +47,18 @@ fn main() -> ExitCode {
         Command::Show(args) => show::show(args),
         Command::Rm(args) => models::remove(args),
     };
-    result.unwrap_or_else(|err| {
-        eprintln!("error: {err:#}");
-        ExitCode::from(if err.is::<Usage>() { 2 } else { 1 })
-    })
+    result.unwrap_or_else(|err| report(&err))
+}
+
+/// Says what went wrong, once; the status tells scripts whose fault it was.
+fn report(err: &anyhow::Error) -> ExitCode {
+    if err.is::<output::Closed>() {
+        return ExitCode::SUCCESS;
+    }
+    output::note(format_args!("error: {err:#}"));
+    match err.downcast_ref() {
+        Some(HubError::Cancelled { .. }) => ExitCode::from(EXIT_INTERRUPTED),
+        _ if err.is::<Usage>() => ExitCode::from(2),
+        _ => ExitCode::FAILURE,
+    }
 }

@@ -6,13 +6,14 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use engine::{Engine, LoadSettings, Loaded, ModelRunner, RunnerOptions, load_model};
 use format::Mapping;
-use model::{Arithmetic, WorkspaceSize};
+use model::kv::KvShape;
+use model::{Arithmetic, KvType, WorkspaceSize};
 
 use crate::args::{CacheArgs, ModelArgs, RuntimeArgs};
 use crate::bar::Bar;
 use crate::hub::{self, HubConfig, HubError, ProgressStyle, Store};
 use crate::interrupt::Interrupt;
-use crate::{env, machine};
+use crate::{env, machine, output};
 
 /// A model in memory and how long that took.
 pub(crate) struct Opened {
@@ -92,9 +93,53 @@ pub(crate) fn arithmetic(args: &RuntimeArgs) -> Arithmetic {
     if args.exact { Arithmetic::Exact } else { Arithmetic::Int8 }
 }
 
-/// The context: the flag, or what the model was trained for.
-pub(crate) fn n_ctx(cache: &CacheArgs, loaded: &Loaded) -> usize {
-    cache.ctx.map_or(loaded.model.config.n_ctx, |n| n as usize)
+/// The context: the flag, or what the model was trained for, as far as memory goes.
+///
+/// # Errors
+/// A flag that asks for a cache larger than the memory of this machine.
+fn n_ctx(cache: &CacheArgs, loaded: &Loaded) -> Result<usize> {
+    let n_trained = loaded.model.config.n_ctx;
+    if let Some(n) = cache.ctx {
+        let n = n as usize;
+        check_cache_fits(loaded, cache.kv.kv_type(), n)?;
+        if n > n_trained {
+            output::note(format_args!(
+                "note: --ctx {n}: the model was trained for {n_trained} tokens; beyond them it \
+                 may lose the thread"
+            ));
+        }
+        return Ok(n);
+    }
+    let n_held = n_positions_held(loaded, cache.kv.kv_type());
+    if n_held < n_trained {
+        output::note(format_args!(
+            "note: the context is {n_held} tokens, not the {n_trained} that the model was trained \
+             for: this machine's memory holds no more"
+        ));
+    }
+    Ok(n_held.min(n_trained))
+}
+
+/// Refuses a cache that this machine cannot hold.
+///
+/// # Errors
+/// Both sizes.
+pub(crate) fn check_cache_fits(loaded: &Loaded, kv: KvType, n_positions: usize) -> Result<()> {
+    let n_held = n_positions_held(loaded, kv);
+    if n_positions > n_held {
+        bail!(
+            "a {} cache for {n_positions} tokens does not fit into this machine's memory, which \
+             holds {n_held}: use a shorter context or a smaller --kv",
+            kv.name()
+        );
+    }
+    Ok(())
+}
+
+/// Positions that a cache could hold if it had the whole memory.
+fn n_positions_held(loaded: &Loaded, kv: KvType) -> usize {
+    let position_bytes = KvShape::of(&loaded.model.config, kv, kv).position_bytes();
+    machine::memory_bytes().map_or(usize::MAX, |n_bytes| n_bytes as usize / position_bytes)
 }
 
 /// Cache, buffers and threads for a model. `n_logit_rows_max`: one for generating.
@@ -104,7 +149,7 @@ pub(crate) fn runner(
     cache: &CacheArgs,
     n_logit_rows_max: usize,
 ) -> Result<ModelRunner> {
-    let n_ctx = n_ctx(cache, loaded);
+    let n_ctx = n_ctx(cache, loaded)?;
     let kv_type = cache.kv.kv_type();
     let n_tokens_max = N_TOKENS_MAX.min(n_ctx);
     let options = RunnerOptions {
@@ -119,11 +164,7 @@ pub(crate) fn runner(
     Ok(ModelRunner::new(Arc::clone(&loaded.model), &options))
 }
 
-pub(crate) fn engine(
-    loaded: &Loaded,
-    runtime: &RuntimeArgs,
-    cache: &CacheArgs,
-) -> Result<Engine> {
+pub(crate) fn engine(loaded: &Loaded, runtime: &RuntimeArgs, cache: &CacheArgs) -> Result<Engine> {
     let runner = runner(loaded, runtime, cache, 1)?;
     Ok(Engine::new(Box::new(runner), loaded.tokenizer.clone()))
 }

@@ -26,6 +26,8 @@ pub struct Engine {
     retained: Retained,
     n_submitted: u64,
     batch: Batch,
+    /// `[n_logit_rows]` of the batch: whose next token they decide.
+    due: Vec<RequestId>,
     /// Scratch of a step.
     views: Vec<SequenceView>,
     plan: Plan,
@@ -40,8 +42,8 @@ struct Active {
     stop: StopMatcher,
     n_reused: usize,
     clock: Clock,
-    /// Set when the answer is over.
-    reason: Option<FinishReason>,
+    /// Set when the answer is over; the step that sets it, or the next one, reports it.
+    end: Option<Result<FinishReason, Error>>,
 }
 
 #[derive(Default)]
@@ -62,6 +64,7 @@ impl Engine {
             retained: Retained::default(),
             n_submitted: 0,
             batch: Batch::default(),
+            due: Vec::new(),
             views: Vec::new(),
             plan: Plan::default(),
         }
@@ -82,7 +85,7 @@ impl Engine {
         let sampler = Sampler::new(request.sampling, limits.n_vocab, banned)?;
         let sequence = Sequence::new(id, &request.prompt, limits, sampler)?;
         self.active.push(Active {
-            reason: sequence.is_full().then_some(FinishReason::Length),
+            end: sequence.is_full().then_some(Ok(FinishReason::Length)),
             sequence,
             slot: None,
             detokenizer: self.tokenizer.detokenizer_after_prompt(),
@@ -97,7 +100,7 @@ impl Engine {
     /// Ends a request at the next step; one that is not there any more is no error.
     pub fn cancel(&mut self, id: RequestId) {
         if let Some(active) = self.active.iter_mut().find(|active| active.sequence.id() == id) {
-            active.reason = Some(FinishReason::Cancelled);
+            active.end = Some(Ok(FinishReason::Cancelled));
         }
     }
 
@@ -113,27 +116,28 @@ impl Engine {
     /// Computes one batch and returns what came of it.
     pub fn step(&mut self) -> Vec<Event> {
         let mut events = Vec::new();
-        self.end_finished(&mut events);
-        self.admit(&mut events);
+        self.remove_ended(&mut events);
+        self.admit();
         self.plan_batch();
         if self.batch.n_tokens() > 0 {
             self.runner.forward(&self.batch);
+            self.advance(&mut events);
             self.sample(&mut events);
         }
+        self.remove_ended(&mut events);
         events
     }
 
     /// Gives waiting requests a place in the cache, in the order of arrival.
-    fn admit(&mut self, events: &mut Vec<Event>) {
+    fn admit(&mut self) {
         for idx in 0..self.active.len() {
             if self.active[idx].slot.is_some() {
                 continue;
             }
-            let prompt = &self.active[idx].sequence;
+            let sequence = &self.active[idx].sequence;
             // The last token is read but not computed.
-            let n_positions = prompt.n_tokens_max() - 1;
-            let prompt = &prompt.tokens()[..prompt.n_prompt()];
-            let placed = self.retained.place(&mut *self.runner, prompt, n_positions.max(1));
+            let n_positions = sequence.n_tokens_max() - 1;
+            let placed = self.retained.place(&mut *self.runner, sequence.tokens(), n_positions);
             match placed {
                 Ok((slot, n_reused)) => {
                     let active = &mut self.active[idx];
@@ -143,12 +147,7 @@ impl Engine {
                 }
                 // Those who hold the cache will end; without them it will never be larger.
                 Err(_) if self.active.iter().any(|active| active.slot.is_some()) => return,
-                Err(full) => {
-                    let active = self.active.remove(idx);
-                    let id = active.sequence.id();
-                    events.push(Event::Failed { id, error: full.into() });
-                    return;
-                }
+                Err(full) => self.active[idx].end = Some(Err(full.into())),
             }
         }
     }
@@ -165,64 +164,78 @@ impl Engine {
         };
         schedule(&self.views, budget, &mut self.plan);
         self.batch.clear();
+        self.due.clear();
         for chunk in &self.plan.chunks {
-            let active = self.active.iter_mut().find(|active| active.sequence.id() == chunk.id);
-            let active = active.expect("the plan names active requests");
+            let active = find(&mut self.active, chunk.id);
             let slot = active.slot.expect("the plan names admitted requests");
             active.clock.start.get_or_insert_with(Instant::now);
             let tokens = &active.sequence.tokens()[chunk.tokens.clone()];
             let is_last = chunk.tokens.end == active.sequence.tokens().len();
             let logit_rows = if is_last { LogitRows::Last } else { LogitRows::None };
             self.batch.push(slot, tokens, chunk.tokens.start as u32, logit_rows);
+            self.due.extend(is_last.then_some(chunk.id));
         }
     }
 
-    /// Chooses the next token of every sequence that caught up.
-    fn sample(&mut self, events: &mut Vec<Event>) {
-        let mut n_rows = 0;
+    /// Notes what the batch computed.
+    fn advance(&mut self, events: &mut Vec<Event>) {
         for chunk in &self.plan.chunks {
-            let idx = self.active.iter().position(|active| active.sequence.id() == chunk.id);
-            let idx = idx.expect("the plan names active requests");
-            let active = &mut self.active[idx];
-            active.sequence.advance(chunk.tokens.len());
-            if active.sequence.answer().is_empty() {
-                let (id, sequence) = (chunk.id, &active.sequence);
+            let sequence = &mut find(&mut self.active, chunk.id).sequence;
+            sequence.advance(chunk.tokens.len());
+            if sequence.answer().is_empty() {
                 let (n_computed, n_prompt) = (sequence.n_computed(), sequence.n_prompt());
-                events.push(Event::Progress { id, n_computed, n_prompt });
+                events.push(Event::Progress { id: chunk.id, n_computed, n_prompt });
             }
-            if !active.sequence.is_caught_up() {
-                continue;
-            }
-            let logits = self.runner.logits(n_rows..n_rows + 1);
-            n_rows += 1;
-            match active.next_token(logits, &self.tokenizer) {
-                Ok(event) => events.extend(event),
-                Err(error) => {
-                    let error = explain(error, &*self.runner);
-                    events.push(Event::Failed { id: chunk.id, error });
-                    let failed = self.active.remove(idx);
-                    failed.slot.into_iter().for_each(|slot| self.runner.release(slot));
+        }
+    }
+
+    /// Chooses the next token of every sequence that caught up. The matrix of the logits is the
+    /// largest of many models: as many rows as can be meet it together.
+    fn sample(&mut self, events: &mut Vec<Event>) {
+        let (n_vocab, n_rows_max) = (self.runner.n_vocab(), self.runner.n_logit_rows_max());
+        for (group_idx, due) in self.due.chunks(n_rows_max).enumerate() {
+            let first = group_idx * n_rows_max;
+            let logits = self.runner.logits(first..first + due.len());
+            for (logits, &id) in logits.chunks_exact(n_vocab).zip(due) {
+                let active = find(&mut self.active, id);
+                match active.next_token(logits, &self.tokenizer) {
+                    Ok(event) => events.extend(event),
+                    Err(error) => active.end = Some(Err(error)),
                 }
             }
         }
-        self.end_finished(events);
     }
 
-    /// Reports the answers that are over. What they computed stays cached for those to come.
-    fn end_finished(&mut self, events: &mut Vec<Event>) {
-        while let Some(idx) = self.active.iter().position(|active| active.reason.is_some()) {
+    /// Reports the answers that are over. What they computed stays cached for those to come, but
+    /// for those that failed.
+    fn remove_ended(&mut self, events: &mut Vec<Event>) {
+        while let Some(idx) = self.active.iter().position(|active| active.end.is_some()) {
             let mut active = self.active.remove(idx);
-            let text = active.rest_of_text();
-            let reason = active.reason.expect("it was just looked for");
-            let usage = active.usage(self.runner.kv_bytes());
             let id = active.sequence.id();
-            events.push(Event::Finished { id, text, reason, usage });
-            if let Some(slot) = active.slot {
-                let tokens = &active.sequence.tokens()[..active.sequence.n_computed()];
-                self.retained.keep(&mut *self.runner, slot, tokens);
+            match active.end.take().expect("it was just looked for") {
+                Ok(reason) => {
+                    let (text, reason) = active.finish_text(reason);
+                    let usage = active.usage(self.runner.kv_bytes());
+                    events.push(Event::Finished { id, text, reason, usage });
+                    if let Some(slot) = active.slot {
+                        let tokens = &active.sequence.tokens()[..active.sequence.n_computed()];
+                        self.retained.keep(&mut *self.runner, slot, tokens);
+                    }
+                }
+                Err(error) => {
+                    let error = explain(error, &*self.runner);
+                    events.push(Event::Failed { id, error });
+                    active.slot.into_iter().for_each(|slot| self.runner.release(slot));
+                }
             }
         }
     }
+}
+
+/// The request that a plan names.
+fn find(active: &mut [Active], id: RequestId) -> &mut Active {
+    let found = active.iter_mut().find(|active| active.sequence.id() == id);
+    found.expect("plans name active requests")
 }
 
 impl Active {
@@ -237,28 +250,30 @@ impl Active {
         self.clock.first_token.get_or_insert(now);
         self.clock.last_token = Some(now);
         if tokenizer.is_end_of_generation(sampled.id) {
-            self.reason = Some(FinishReason::Stop);
+            self.end = Some(Ok(FinishReason::Stop));
             return Ok(None);
         }
         let emit = self.stop.push(&self.detokenizer.push(sampled.id));
         if emit.stopped.is_some() {
-            self.reason = Some(FinishReason::Stop);
+            self.end = Some(Ok(FinishReason::Stop));
         } else if self.sequence.is_full() {
-            self.reason = Some(FinishReason::Length);
+            self.end = Some(Ok(FinishReason::Length));
         }
         let (id, token_id, logprob) = (self.sequence.id(), sampled.id, sampled.logprob);
         Ok(Some(Event::Token { id, token_id, logprob, text: emit.text }))
     }
 
-    /// Text that was held back and is neither half a character nor a stop string.
-    fn rest_of_text(&mut self) -> String {
+    /// Text that was held back and is neither half a character nor a stop string. Where one is in
+    /// it, the answer ended by it.
+    fn finish_text(&mut self, reason: FinishReason) -> (String, FinishReason) {
         let tail = self.stop.push(&self.detokenizer.finish());
         let held = self.stop.finish();
         let is_stopped = tail.stopped.or(held.stopped).is_some();
-        if is_stopped && self.reason == Some(FinishReason::Length) {
-            self.reason = Some(FinishReason::Stop);
-        }
-        tail.text + &held.text
+        let reason = match reason {
+            FinishReason::Length if is_stopped => FinishReason::Stop,
+            reason => reason,
+        };
+        (tail.text + &held.text, reason)
     }
 
     fn usage(&self, kv_bytes: usize) -> Usage {

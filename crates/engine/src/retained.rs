@@ -22,7 +22,11 @@ struct Finished {
 const N_RETAINED_MAX: usize = 8;
 
 impl Retained {
+    /// Keeps the place of a finished sequence, `tokens` being those with keys and values in it.
     pub(crate) fn keep(&mut self, runner: &mut dyn Runner, slot: SequenceId, tokens: &[u32]) {
+        if tokens.is_empty() {
+            return runner.release(slot);
+        }
         self.sequences.push(Finished { slot, tokens: tokens.to_vec() });
         if self.sequences.len() > N_RETAINED_MAX {
             self.evict_oldest(runner);

@@ -10,7 +10,7 @@ use crate::open_error::OpenError;
 pub(crate) fn tokenizer(file: &ModelFile) -> Result<Tokenizer, OpenError> {
     match file {
         ModelFile::Gguf(file) => from_metadata(file.metadata()),
-        ModelFile::HuggingFace(folder) => from_folder(folder),
+        ModelFile::HuggingFace { folder, .. } => from_folder(folder),
     }
 }
 
@@ -52,7 +52,7 @@ pub(crate) fn template_source(
     file: &ModelFile,
     tokenizer: &Tokenizer,
 ) -> Result<Option<String>, OpenError> {
-    if let ModelFile::HuggingFace(folder) = file
+    if let ModelFile::HuggingFace { folder, .. } = file
         && let Some(bytes) = folder.read_bytes("chat_template.jinja")?
     {
         return Ok(Some(String::from_utf8_lossy(&bytes).into_owned()));

@@ -57,7 +57,7 @@ pub enum RopeScaling {
     },
 }
 
-/// Raw numbers as a file gives them; [`RawConfig::finish`] checks and completes them.
+/// Raw numbers as a file gives them; [`RawConfig::finish`] completes and checks them.
 pub(crate) struct RawConfig {
     pub n_layers: usize,
     pub d_model: usize,
@@ -72,7 +72,7 @@ pub(crate) struct RawConfig {
     pub attn_scale: Option<f32>,
     pub attn_softcap: Option<f32>,
     pub logit_softcap: Option<f32>,
-    pub rope_base: f64,
+    pub rope_base: Option<f64>,
     pub rope_base_sliding: Option<f64>,
     pub rope_scaling: RopeScaling,
     pub window: Option<u32>,
@@ -94,67 +94,39 @@ impl ModelConfig {
 }
 
 impl RawConfig {
+    /// Fills in what the file left out and checks the whole.
+    ///
+    /// # Errors
+    /// [`LoadError::Config`] names the first number that is out of range, as the file calls it.
     pub(crate) fn finish(
         self,
         spec: &ArchSpec,
         format: FileFormat,
     ) -> Result<ModelConfig, LoadError> {
-        bounded("n_layers", self.n_layers, 1, N_LAYERS_MAX)?;
-        bounded("d_model", self.d_model, 1, WIDTH_MAX)?;
-        bounded("d_ff", self.d_ff, 1, WIDTH_MAX)?;
-        bounded("n_heads", self.n_heads, 1, 4096)?;
-        bounded("n_ctx", self.n_ctx, 1, 1 << 30)?;
-        let n_kv_heads = self.n_kv_heads.unwrap_or(self.n_heads);
-        bounded("n_kv_heads", n_kv_heads, 1, self.n_heads)?;
-        if !self.n_heads.is_multiple_of(n_kv_heads) {
-            let expected = format!("a divisor of n_heads = {}", self.n_heads);
-            return Err(LoadError::config("n_kv_heads", expected, n_kv_heads));
-        }
+        let names = Names { spec, format };
+        bounded(names.get("block_count", "num_hidden_layers"), self.n_layers, 1, N_LAYERS_MAX)?;
+        bounded(names.get("attention.head_count", "num_attention_heads"), self.n_heads, 1, 4096)?;
         let head_dim = self.head_dim.unwrap_or(self.d_model / self.n_heads);
-        bounded("head_dim", head_dim, 1, HEAD_DIM_MAX)?;
         let rope_dim = self.rope_dim.unwrap_or(head_dim);
-        bounded("rope_dim", rope_dim, 2, head_dim)?;
-        if !rope_dim.is_multiple_of(2) {
-            return Err(LoadError::config("rope_dim", "an even number".into(), rope_dim));
-        }
-        positive("norm_eps", self.norm_eps.into())?;
-        positive("rope_base", self.rope_base)?;
-        let base_sliding = self.rope_base_sliding.or(spec.rope_base_sliding);
-        let base_sliding = base_sliding.unwrap_or(self.rope_base);
-        positive("rope_base_sliding", base_sliding)?;
-        for (key, value) in [
-            ("attn_scale", self.attn_scale),
-            ("attn_softcap", self.attn_softcap),
-            ("logit_softcap", self.logit_softcap),
-        ] {
-            value.map_or(Ok(()), |value| positive(key, value.into()))?;
-        }
-        let layer_kinds = self.layer_kinds.unwrap_or_else(|| {
-            (0..self.n_layers).map(|i| spec.layer_kinds[i % spec.layer_kinds.len()]).collect()
-        });
-        if layer_kinds.len() != self.n_layers {
-            let expected = format!("n_layers = {} entries", self.n_layers);
-            return Err(LoadError::config("layer kinds", expected, layer_kinds.len()));
-        }
-        if layer_kinds.contains(&LayerKind::Sliding) {
-            bounded("window", self.window.unwrap_or(0) as usize, 1, u32::MAX as usize)?;
-        }
         // Position scaling stretches the full layers; a window never sees far positions.
         let scaling_sliding = match spec.rope_base_sliding {
             Some(_) => RopeScaling::None,
             None => self.rope_scaling.clone(),
         };
+        let base_sliding = self.rope_base_sliding.or(spec.rope_base_sliding);
+        let base = self.rope_base.unwrap_or(spec.rope_base);
+        let base_sliding = base_sliding.unwrap_or(base);
         let mut config = ModelConfig {
             n_layers: self.n_layers,
             d_model: self.d_model,
             d_ff: self.d_ff,
             n_heads: self.n_heads,
-            n_kv_heads,
+            n_kv_heads: self.n_kv_heads.unwrap_or(self.n_heads),
             head_dim,
             n_vocab: self.n_vocab,
             n_ctx: self.n_ctx,
             norm_eps: self.norm_eps,
-            attn_scale: self.attn_scale.unwrap_or((head_dim as f32).powf(-0.5)),
+            attn_scale: self.attn_scale.unwrap_or(f32::NAN),
             embedding_scale: match spec.embedding_scale {
                 EmbeddingScale::One => 1.0,
                 EmbeddingScale::SqrtModelDim => (self.d_model as f32).sqrt(),
@@ -162,28 +134,107 @@ impl RawConfig {
             attn_softcap: self.attn_softcap,
             logit_softcap: self.logit_softcap,
             rope_pairing: spec.rope.get(format),
-            rope_full: RopeConfig { rope_dim, base: self.rope_base, scaling: self.rope_scaling },
+            rope_full: RopeConfig { rope_dim, base, scaling: self.rope_scaling },
             rope_sliding: RopeConfig { rope_dim, base: base_sliding, scaling: scaling_sliding },
             window: self.window.unwrap_or(0),
-            layer_kinds,
+            layer_kinds: self.layer_kinds.unwrap_or_else(|| {
+                (0..self.n_layers).map(|i| spec.layer_kinds[i % spec.layer_kinds.len()]).collect()
+            }),
         };
-        if let Some(adjust) = spec.adjust_config {
-            adjust(&mut config, format);
+        if self.attn_scale.is_none() {
+            config.attn_scale = (spec.attn_scale)(&config);
         }
+        check_shape(&config, &names)?;
+        check_numbers(&config, &names)?;
         Ok(config)
     }
 }
 
-fn bounded(key: &'static str, value: usize, min: usize, max: usize) -> Result<(), LoadError> {
+/// What the files call the numbers.
+struct Names<'a> {
+    spec: &'a ArchSpec,
+    format: FileFormat,
+}
+
+impl Names<'_> {
+    fn get(&self, gguf: &str, hf: &str) -> String {
+        match self.format {
+            FileFormat::Gguf => format!("{}.{gguf}", self.spec.name),
+            FileFormat::HuggingFace => hf.to_owned(),
+        }
+    }
+}
+
+/// Widths and counts.
+fn check_shape(config: &ModelConfig, names: &Names<'_>) -> Result<(), LoadError> {
+    let ModelConfig { n_layers, n_heads, n_kv_heads, head_dim, .. } = *config;
+    bounded(names.get("embedding_length", "hidden_size"), config.d_model, 1, WIDTH_MAX)?;
+    bounded(names.get("feed_forward_length", "intermediate_size"), config.d_ff, 1, WIDTH_MAX)?;
+    bounded(names.get("context_length", "max_position_embeddings"), config.n_ctx, 1, 1 << 30)?;
+    let key = names.get("attention.head_count_kv", "num_key_value_heads");
+    if n_kv_heads == 0 || !n_heads.is_multiple_of(n_kv_heads) {
+        let expected = format!("a divisor of the number of heads, {n_heads}");
+        return Err(LoadError::config(&key, expected, n_kv_heads));
+    }
+    bounded(names.get("attention.key_length", "head_dim"), head_dim, 1, HEAD_DIM_MAX)?;
+    let (key, rope_dim) =
+        (names.get("rope.dimension_count", "head_dim"), config.rope_full.rope_dim);
+    if !rope_dim.is_multiple_of(2) || !(2..=head_dim).contains(&rope_dim) {
+        let expected = format!("an even number from 2 to the head's width, {head_dim}");
+        return Err(LoadError::config(&key, expected, rope_dim));
+    }
+    let key = names.get("attention.sliding_window_pattern", "layer_types");
+    if config.layer_kinds.len() != n_layers {
+        let expected = format!("one entry for each of {n_layers} layers");
+        return Err(LoadError::config(&key, expected, config.layer_kinds.len()));
+    }
+    if config.layer_kinds.contains(&LayerKind::Sliding) {
+        let key = names.get("attention.sliding_window", "sliding_window");
+        bounded(key, config.window as usize, 1, u32::MAX as usize)?;
+    }
+    Ok(())
+}
+
+fn check_numbers(config: &ModelConfig, names: &Names<'_>) -> Result<(), LoadError> {
+    let eps = names.get("attention.layer_norm_rms_epsilon", "rms_norm_eps");
+    positive(eps, config.norm_eps.into())?;
+    positive(names.get("attention.scale", "query_pre_attn_scalar"), config.attn_scale.into())?;
+    let softcap = |key: &str, cap: Option<f32>| match cap {
+        Some(cap) => positive(names.get(key, key), cap.into()),
+        None => Ok(()),
+    };
+    softcap("attn_logit_softcapping", config.attn_softcap)?;
+    softcap("final_logit_softcapping", config.logit_softcap)?;
+    positive(names.get("rope.freq_base", "rope_theta"), config.rope_full.base)?;
+    positive(names.get("rope.freq_base_swa", "rope_local_base_freq"), config.rope_sliding.base)?;
+    let scaling =
+        |key: &str| names.get(&format!("rope.scaling.{key}"), &format!("rope_scaling.{key}"));
+    match config.rope_full.scaling {
+        RopeScaling::None => Ok(()),
+        RopeScaling::Linear { factor } => positive(scaling("factor"), factor),
+        RopeScaling::Llama3 { factor, low_freq_factor, high_freq_factor, n_ctx_original } => {
+            positive(scaling("factor"), factor)?;
+            positive(scaling("low_freq_factor"), low_freq_factor)?;
+            positive(scaling("original_max_position_embeddings"), n_ctx_original)?;
+            if high_freq_factor.is_finite() && high_freq_factor > low_freq_factor {
+                return Ok(());
+            }
+            let expected = format!("more than low_freq_factor, {low_freq_factor}");
+            Err(LoadError::config(&scaling("high_freq_factor"), expected, high_freq_factor))
+        }
+    }
+}
+
+fn bounded(key: String, value: usize, min: usize, max: usize) -> Result<(), LoadError> {
     if (min..=max).contains(&value) {
         return Ok(());
     }
-    Err(LoadError::config(key, format!("{min} to {max}"), value))
+    Err(LoadError::config(&key, format!("{min} to {max}"), value))
 }
 
-fn positive(key: &'static str, value: f64) -> Result<(), LoadError> {
+fn positive(key: String, value: f64) -> Result<(), LoadError> {
     if value.is_finite() && value > 0.0 {
         return Ok(());
     }
-    Err(LoadError::config(key, "a positive number".into(), value))
+    Err(LoadError::config(&key, "a positive number".into(), value))
 }

@@ -36,7 +36,7 @@ pub(crate) fn read_config(
         attn_scale: keys.number("attention.scale")?,
         attn_softcap: keys.number("attn_logit_softcapping")?,
         logit_softcap: keys.number("final_logit_softcapping")?,
-        rope_base: keys.number("rope.freq_base")?.map_or(10_000.0, f64::from),
+        rope_base: keys.number("rope.freq_base")?.map(f64::from),
         rope_base_sliding: keys.number("rope.freq_base_swa")?.map(f64::from),
         rope_scaling: rope_scaling(&keys)?,
         window: metadata.u32(&keys.key("attention.sliding_window"))?,
@@ -68,15 +68,21 @@ impl Keys<'_> {
     }
 }
 
+/// A factor without a type means linear; older files call it `scale_linear`.
 fn rope_scaling(keys: &Keys<'_>) -> Result<RopeScaling, LoadError> {
+    let factor = match keys.number("rope.scaling.factor")? {
+        Some(factor) => Some(factor),
+        None => keys.number("rope.scale_linear")?,
+    };
     let key = keys.key("rope.scaling.type");
-    match keys.metadata.str(&key)? {
-        None | Some("none") => Ok(RopeScaling::None),
-        Some("linear") => {
-            let factor = keys.metadata.require_f32(&keys.key("rope.scaling.factor"))?;
-            Ok(RopeScaling::Linear { factor: factor.into() })
+    match (keys.metadata.str(&key)?, factor) {
+        (None, None) | (Some("none"), _) => Ok(RopeScaling::None),
+        (None | Some("linear"), Some(factor)) => Ok(RopeScaling::Linear { factor: factor.into() }),
+        (Some("linear"), None) => {
+            let key = keys.key("rope.scaling.factor");
+            Err(LoadError::config(&key, "a number, for linear scaling".into(), "nothing"))
         }
-        Some(found) => Err(LoadError::config(&key, "none or linear".into(), found)),
+        (Some(found), _) => Err(LoadError::config(&key, "none or linear".into(), found)),
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::config::{ModelConfig, RawConfig, RopeScaling};
 use crate::config_gguf::periodic;
 use crate::error::LoadError;
-use crate::spec::{ArchSpec, FileFormat, LayerKind};
+use crate::spec::{Activation, ArchSpec, FeedForward, FileFormat, LayerKind};
 
 /// `n_vocab` is the number of rows of the embedding.
 pub(crate) fn read_config(
@@ -14,8 +14,12 @@ pub(crate) fn read_config(
     n_vocab: usize,
 ) -> Result<ModelConfig, LoadError> {
     let n_layers = require(json, "num_hidden_layers")?;
-    let full = rope_parameters(json, "full_attention");
-    let sliding = rope_parameters(json, "sliding_attention");
+    check_variants(spec, json)?;
+    let (full, sliding) = rope_parameters(json)?;
+    if rope_scaling(sliding)? != RopeScaling::None {
+        let expected = "default for sliding layers".into();
+        return Err(LoadError::config("rope_type", expected, &json["rope_parameters"]));
+    }
     let base = |parameters: Option<&Value>| number(parameters?, "rope_theta").transpose();
     let raw = RawConfig {
         n_layers,
@@ -32,8 +36,8 @@ pub(crate) fn read_config(
         attn_softcap: number(json, "attn_logit_softcapping")?.map(|x| x as f32),
         logit_softcap: number(json, "final_logit_softcapping")?.map(|x| x as f32),
         rope_base: match base(full) {
-            Some(base) => base?,
-            None => number(json, "rope_theta")?.unwrap_or(10_000.0),
+            Some(base) => Some(base?),
+            None => number(json, "rope_theta")?,
         },
         rope_base_sliding: match base(sliding) {
             Some(base) => Some(base?),
@@ -46,12 +50,52 @@ pub(crate) fn read_config(
     raw.finish(spec, FileFormat::HuggingFace)
 }
 
-/// Newer files keep RoPE in `rope_parameters`, one object or one per kind of layer.
-fn rope_parameters<'a>(json: &'a Value, kind: &str) -> Option<&'a Value> {
-    let parameters = json.get("rope_parameters")?;
-    match parameters.get("rope_type").or(parameters.get("rope_theta")) {
-        Some(_) => Some(parameters),
-        None => parameters.get(kind),
+/// What the decoder loop does not do must not be ignored.
+fn check_variants(spec: &ArchSpec, json: &Value) -> Result<(), LoadError> {
+    let FeedForward::Gated(activation) = spec.feed_forward;
+    let names: &[&str] = match activation {
+        Activation::Silu => &["silu", "swish"],
+        Activation::GeluTanh => &["gelu_pytorch_tanh"],
+    };
+    let keys = ["hidden_activation", "hidden_act"];
+    let named = keys.into_iter().find(|key| json.get(key).is_some_and(|name| !name.is_null()));
+    if let Some(key) = named
+        && !names.iter().any(|name| json[key] == *name)
+    {
+        return Err(LoadError::config(key, names.join(" or "), &json[key]));
+    }
+    let key = "partial_rotary_factor";
+    if number(json, key)?.is_some_and(|factor| factor != 1.0) {
+        return Err(LoadError::config(key, "1".into(), &json[key]));
+    }
+    let slides_somewhere = json["use_sliding_window"] == true
+        && json["layer_types"].is_null()
+        && !spec.layer_kinds.contains(&LayerKind::Sliding);
+    for (key, is_set) in [
+        ("use_sliding_window", slides_somewhere),
+        ("use_bidirectional_attention", json["use_bidirectional_attention"] == true),
+    ] {
+        if is_set {
+            return Err(LoadError::config(key, "false".into(), true));
+        }
+    }
+    Ok(())
+}
+
+/// RoPE of the full and of the sliding layers. Newer files keep it in `rope_parameters`, one object
+/// for all layers (then the second is `None`) or one per kind of layer.
+fn rope_parameters(json: &Value) -> Result<(Option<&Value>, Option<&Value>), LoadError> {
+    let key = "rope_parameters";
+    match json.get(key) {
+        None | Some(Value::Null) => Ok((None, None)),
+        Some(all @ Value::Object(_)) => {
+            let is_for_all = all.get("rope_type").or(all.get("rope_theta")).is_some();
+            Ok(match is_for_all {
+                true => (Some(all), None),
+                false => (all.get("full_attention"), all.get("sliding_attention")),
+            })
+        }
+        Some(found) => Err(LoadError::config(key, "an object".into(), found)),
     }
 }
 
@@ -59,21 +103,30 @@ fn rope_scaling(parameters: Option<&Value>) -> Result<RopeScaling, LoadError> {
     let Some(parameters) = parameters.filter(|value| !value.is_null()) else {
         return Ok(RopeScaling::None);
     };
+    if !parameters.is_object() {
+        return Err(LoadError::config("rope_scaling", "an object".into(), parameters));
+    }
     let kind = parameters.get("rope_type").or(parameters.get("type"));
-    let field = |key| {
-        let value = number(parameters, key)?;
-        value.ok_or_else(|| LoadError::config(key, "a number".into(), "nothing"))
+    let field = |key: &str| {
+        let expected =
+            || LoadError::config(&format!("rope_scaling.{key}"), "a number".into(), "nothing");
+        number(parameters, key)?.ok_or_else(expected)
     };
-    match kind.and_then(Value::as_str) {
-        None | Some("default") => Ok(RopeScaling::None),
-        Some("linear") => Ok(RopeScaling::Linear { factor: field("factor")? }),
-        Some("llama3") => Ok(RopeScaling::Llama3 {
+    match kind.map(Value::as_str) {
+        None if parameters.get("factor").is_some() => {
+            let expected = "a rope_type beside the factor";
+            Err(LoadError::config("rope_scaling", expected.into(), parameters))
+        }
+        None | Some(Some("default")) => Ok(RopeScaling::None),
+        Some(Some("linear")) => Ok(RopeScaling::Linear { factor: field("factor")? }),
+        Some(Some("llama3")) => Ok(RopeScaling::Llama3 {
             factor: field("factor")?,
             low_freq_factor: field("low_freq_factor")?,
             high_freq_factor: field("high_freq_factor")?,
             n_ctx_original: field("original_max_position_embeddings")?,
         }),
-        Some(found) => {
+        Some(_) => {
+            let found = kind.unwrap_or(&Value::Null);
             Err(LoadError::config("rope_type", "default, linear or llama3".into(), found))
         }
     }
@@ -81,14 +134,16 @@ fn rope_scaling(parameters: Option<&Value>) -> Result<RopeScaling, LoadError> {
 
 /// `layer_types` names each layer; older files give a period instead, or nothing.
 fn layer_kinds(json: &Value, n_layers: usize) -> Result<Option<Vec<LayerKind>>, LoadError> {
-    if let Some(types) = json.get("layer_types").and_then(Value::as_array) {
+    if let Some(types) = json.get("layer_types").filter(|types| !types.is_null()) {
+        let malformed = |found: &Value| {
+            let expected = "a list of full_attention and sliding_attention";
+            LoadError::config("layer_types", expected.into(), found)
+        };
+        let types = types.as_array().ok_or_else(|| malformed(types))?;
         let kinds = types.iter().map(|name| match name.as_str() {
             Some("full_attention") => Ok(LayerKind::Full),
             Some("sliding_attention") => Ok(LayerKind::Sliding),
-            _ => {
-                let expected = "full_attention or sliding_attention";
-                Err(LoadError::config("layer_types", expected.into(), name))
-            }
+            _ => Err(malformed(name)),
         });
         return Ok(Some(kinds.collect::<Result<_, _>>()?));
     }

@@ -13,7 +13,11 @@ pub enum LoadError {
     UnknownArchitecture { found: String, supported: Vec<&'static str> },
     #[error("config: {key}: expected {expected}, found {found}")]
     Config { key: String, expected: String, found: String },
-    #[error("tensor {name} is missing: expected shape {expected:?}")]
+    /// `expected` is empty where the tensor itself would have told.
+    #[error(
+        "tensor {name} is missing{}",
+        if expected.is_empty() { String::new() } else { format!(": expected shape {expected:?}") }
+    )]
     MissingTensor { name: String, expected: Vec<usize> },
     #[error("tensor {name}: expected shape {expected:?}, found {found:?}")]
     TensorShape { name: String, expected: Vec<usize>, found: Vec<usize> },

@@ -7,6 +7,7 @@ use format::gguf::GgufFile;
 use format::safetensors::SafetensorsFolder;
 use format::{Mapping, Tensor};
 use kernels::block;
+use serde_json::Value;
 
 use crate::arch;
 use crate::attention::RopeTable;
@@ -24,7 +25,11 @@ pub struct LoadOptions {
 /// An opened model: a GGUF file (all its parts) or a Hugging Face folder.
 pub enum ModelFile {
     Gguf(GgufFile),
-    HuggingFace(SafetensorsFolder),
+    HuggingFace {
+        folder: SafetensorsFolder,
+        /// config.json
+        config: Value,
+    },
 }
 
 impl ModelFile {
@@ -34,7 +39,9 @@ impl ModelFile {
     /// Whatever the reader finds wrong with the file.
     pub fn open(path: &Path, mapping: Mapping) -> Result<Self, LoadError> {
         if path.is_dir() {
-            return Ok(Self::HuggingFace(SafetensorsFolder::open(path, mapping)?));
+            let folder = SafetensorsFolder::open(path, mapping)?;
+            let config = folder.require_json("config.json")?;
+            return Ok(Self::HuggingFace { folder, config });
         }
         Ok(Self::Gguf(GgufFile::open(path, mapping)?))
     }
@@ -42,28 +49,38 @@ impl ModelFile {
     fn format(&self) -> FileFormat {
         match self {
             Self::Gguf(_) => FileFormat::Gguf,
-            Self::HuggingFace(_) => FileFormat::HuggingFace,
+            Self::HuggingFace { .. } => FileFormat::HuggingFace,
         }
     }
 
     fn tensor(&self, name: &str) -> Result<Option<Tensor>, LoadError> {
         match self {
             Self::Gguf(file) => Ok(file.tensor(name)),
-            Self::HuggingFace(folder) => Ok(folder.tensor(name)?),
+            Self::HuggingFace { folder, .. } => Ok(folder.tensor(name)?),
         }
     }
 
     fn tensor_names(&self) -> Vec<&str> {
         match self {
             Self::Gguf(file) => file.tensors().map(|info| info.name.as_str()).collect(),
-            Self::HuggingFace(folder) => folder.tensors().map(|info| info.name.as_str()).collect(),
+            Self::HuggingFace { folder, .. } => {
+                folder.tensors().map(|info| info.name.as_str()).collect()
+            }
+        }
+    }
+
+    /// Whether the embedding is the output matrix too; `None` where the file does not say.
+    fn ties_output(&self) -> Option<bool> {
+        match self {
+            Self::Gguf(_) => None,
+            Self::HuggingFace { config, .. } => config["tie_word_embeddings"].as_bool(),
         }
     }
 
     pub fn n_bytes(&self) -> u64 {
         match self {
             Self::Gguf(file) => file.n_bytes(),
-            Self::HuggingFace(folder) => folder.n_bytes(),
+            Self::HuggingFace { folder, .. } => folder.n_bytes(),
         }
     }
 
@@ -75,17 +92,21 @@ impl ModelFile {
         let (found, spec) = match self {
             Self::Gguf(file) => {
                 let name = file.metadata().require_str("general.architecture")?;
-                (name.to_owned(), arch::by_name(name))
+                (name, arch::by_name(name))
             }
-            Self::HuggingFace(folder) => {
-                let json = folder.require_json("config.json")?;
-                let name = json["architectures"][0].as_str().unwrap_or_default().to_owned();
-                let spec = arch::by_hf_name(&name);
-                (name, spec)
+            Self::HuggingFace { config, .. } => {
+                let name = config["architectures"][0].as_str().unwrap_or_default();
+                (name, arch::by_hf_name(name))
             }
         };
-        let supported = || arch::ARCHITECTURES.iter().map(|spec| spec.name).collect();
-        spec.ok_or_else(|| LoadError::UnknownArchitecture { found, supported: supported() })
+        let supported = arch::ARCHITECTURES.iter().flat_map(|spec| match self {
+            Self::Gguf(_) => std::slice::from_ref(&spec.name),
+            Self::HuggingFace { .. } => spec.hf_names,
+        });
+        spec.ok_or_else(|| LoadError::UnknownArchitecture {
+            found: found.to_owned(),
+            supported: supported.copied().collect(),
+        })
     }
 }
 
@@ -103,23 +124,21 @@ pub fn load(
     let n_vocab = source.n_rows("token_embd.weight")?;
     let config = match file {
         ModelFile::Gguf(file) => config_gguf::read_config(spec, file.metadata(), n_vocab)?,
-        ModelFile::HuggingFace(folder) => {
-            config_hf::read_config(spec, &folder.require_json("config.json")?, n_vocab)?
-        }
+        ModelFile::HuggingFace { config, .. } => config_hf::read_config(spec, config, n_vocab)?,
     };
     let vocab_shape = [n_vocab, config.d_model];
     let token_embd = source.matrix("token_embd.weight", vocab_shape)?;
     let layers: Result<Vec<_>, _> =
         (0..config.n_layers).map(|layer_idx| source.layer(&config, layer_idx)).collect();
     let rope_dim = config.rope_full.rope_dim;
-    let rope_factors = source.optional_vector("rope_freqs.weight", rope_dim / 2)?;
+    let rope_factors = source.rope_factors(rope_dim / 2)?;
     let model = Model {
         spec,
         arithmetic: options.arithmetic,
         token_embd,
         layers: layers?,
         output_norm: source.gain("output_norm.weight", config.d_model)?,
-        output: source.optional_matrix("output.weight", vocab_shape)?,
+        output: source.output(vocab_shape)?,
         rope_full: RopeTable::new(&config.rope_full, rope_factors.as_deref()),
         rope_sliding: RopeTable::new(&config.rope_sliding, rope_factors.as_deref()),
         n_bytes: file.n_bytes(),
@@ -172,6 +191,25 @@ impl Source<'_> {
         })
     }
 
+    /// `None`: the embedding serves as output too.
+    fn output(&mut self, shape: [usize; 2]) -> Result<Option<WeightMatrix>, LoadError> {
+        match self.file.ties_output() {
+            Some(true) => Ok(None),
+            Some(false) => self.matrix("output.weight", shape).map(Some),
+            None => self.optional_matrix("output.weight", shape),
+        }
+    }
+
+    /// Divisors of RoPE's frequencies.
+    fn rope_factors(&mut self, n: usize) -> Result<Option<Vec<f32>>, LoadError> {
+        let name = "rope_freqs.weight";
+        let factors = self.optional_vector(name, n)?;
+        match factors.iter().flatten().find(|factor| **factor <= 0.0) {
+            None => Ok(factors),
+            Some(found) => Err(LoadError::config(name, "positive numbers".into(), found)),
+        }
+    }
+
     fn linear(
         &mut self,
         name: &str,
@@ -187,7 +225,7 @@ impl Source<'_> {
     }
 
     fn matrix(&mut self, name: &str, shape: [usize; 2]) -> Result<WeightMatrix, LoadError> {
-        self.optional_matrix(name, shape)?.ok_or_else(|| missing(name, &shape))
+        self.optional_matrix(name, shape)?.ok_or_else(|| self.missing(name, &shape))
     }
 
     fn optional_matrix(
@@ -210,7 +248,7 @@ impl Source<'_> {
     }
 
     fn vector(&mut self, name: &str, n: usize) -> Result<Vec<f32>, LoadError> {
-        self.optional_vector(name, n)?.ok_or_else(|| missing(name, &[n]))
+        self.optional_vector(name, n)?.ok_or_else(|| self.missing(name, &[n]))
     }
 
     fn optional_vector(&mut self, name: &str, n: usize) -> Result<Option<Vec<f32>>, LoadError> {
@@ -239,8 +277,12 @@ impl Source<'_> {
 
     fn n_rows(&self, name: &str) -> Result<usize, LoadError> {
         let tensor = self.file.tensor(&self.file_name(name))?;
-        let tensor = tensor.ok_or_else(|| missing(name, &[]))?;
-        tensor.info.shape.first().copied().ok_or_else(|| missing(name, &[]))
+        let tensor = tensor.ok_or_else(|| self.missing(name, &[]))?;
+        Ok(tensor.info.shape.first().copied().unwrap_or(1))
+    }
+
+    fn missing(&self, name: &str, expected: &[usize]) -> LoadError {
+        LoadError::MissingTensor { name: self.file_name(name), expected: expected.to_vec() }
     }
 
     /// What the file calls the tensor that GGUF calls `name`.
@@ -272,20 +314,20 @@ impl Source<'_> {
         std::hint::black_box(sum);
     }
 
-    /// A layer's tensor that nobody asked for means that the file is not what it says it is.
+    /// A tensor that nobody asked for means that the file is not what it says it is.
     fn check_all_used(&self) -> Result<(), LoadError> {
-        let is_layer = |name: &&str| name.contains("blk.") || name.contains(".layers.");
-        let is_derived = |name: &str| name.contains("rotary_emb.");
-        for name in self.file.tensor_names().into_iter().filter(is_layer) {
-            if !self.used.contains(name) && !is_derived(name) {
+        let tied = match self.file.ties_output() {
+            Some(true) => self.file_name("output.weight"),
+            _ => String::new(),
+        };
+        // Frequencies that some folders store follow from config.json.
+        let is_redundant = |name: &str| name == tied || name.contains("rotary_emb.inv_freq");
+        for name in self.file.tensor_names() {
+            if !self.used.contains(name) && !is_redundant(name) {
                 let (name, architecture) = (name.to_owned(), self.spec.name);
                 return Err(LoadError::SuperfluousTensor { name, architecture });
             }
         }
         Ok(())
     }
-}
-
-fn missing(name: &str, expected: &[usize]) -> LoadError {
-    LoadError::MissingTensor { name: name.into(), expected: expected.to_vec() }
 }

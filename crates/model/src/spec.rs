@@ -19,12 +19,14 @@ pub struct ArchSpec {
     pub rope: PerFormat<RopePairing>,
     /// Tiled over the layers, where the file does not say.
     pub layer_kinds: &'static [LayerKind],
-    /// RoPE base of the sliding-window layers, where it differs and the file does not say.
+    /// RoPE base, where the file does not say.
+    pub rope_base: f64,
+    /// That of the sliding-window layers, where it differs and the file does not say.
     pub rope_base_sliding: Option<f64>,
     pub feed_forward: FeedForward,
     pub embedding_scale: EmbeddingScale,
-    /// Last word on the numbers, for facts that no field can hold.
-    pub adjust_config: Option<fn(&mut ModelConfig, FileFormat)>,
+    /// What multiplies `q . k`, where the file does not say.
+    pub attn_scale: fn(&ModelConfig) -> f32,
 }
 
 /// A fact that differs between the file formats of one model.

@@ -17,7 +17,7 @@ pub use vocabulary::Vocabulary;
 /// next one, `[n_vocab]`. Like a model, it knows nothing of batches and steps; unlike a model, it
 /// checks that every token comes at its position and within what was reserved.
 pub struct ScriptedRunner {
-    script: Box<dyn Fn(&[u32]) -> Vec<f32> + Send>,
+    script: Box<Script>,
     limits: Limits,
     /// Only counts blocks; nothing is ever written to it.
     kv: KvCache,
@@ -25,6 +25,8 @@ pub struct ScriptedRunner {
     /// `[n_logit_rows, n_vocab]`, of the last batch.
     logits: Vec<f32>,
 }
+
+type Script = dyn Fn(&[u32]) -> Vec<f32> + Send;
 
 /// What a [`ScriptedRunner`] can hold.
 #[derive(Clone, Copy, Debug)]
@@ -132,7 +134,10 @@ impl Runner for ScriptedRunner {
             let sequence = self.sequences.get_mut(&chunk.id).expect("an admitted sequence");
             for row in chunk.rows.clone() {
                 assert_eq!(batch.positions[row] as usize, sequence.tokens.len());
-                assert!(sequence.tokens.len() < sequence.n_positions_max, "beyond what is reserved");
+                assert!(
+                    sequence.tokens.len() < sequence.n_positions_max,
+                    "beyond what is reserved"
+                );
                 sequence.tokens.push(batch.token_ids[row]);
                 if logit_rows.next_if_eq(&&row).is_some() {
                     let logits = (self.script)(&sequence.tokens);

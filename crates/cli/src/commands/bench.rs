@@ -13,8 +13,8 @@ use serde::Serialize;
 
 use crate::args::{BenchArgs, KvArg};
 use crate::interrupt::{EXIT_INTERRUPTED, Interrupt};
-use crate::machine;
 use crate::open::{self, Show};
+use crate::{machine, output};
 
 #[derive(Serialize)]
 struct Line {
@@ -42,13 +42,17 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<ExitCode> {
     if args.r == 0 {
         bail!(crate::Usage("-r 0: at least one repetition is needed".into()));
     }
+    if args.p == 0 && args.n == 0 {
+        bail!(crate::Usage("-p 0 -n 0: at least one of them must be more than 0".into()));
+    }
     let interrupt = Interrupt::install()?;
     let show = if args.output.json { Show::Nothing } else { Show::Progress };
     let opened = open::open(&args.model, open::arithmetic(&args.runtime), show, &interrupt)?;
     let n_threads = machine::n_threads(args.runtime.threads)?;
     let bandwidth = read_bandwidth(n_threads);
     if !args.output.json {
-        println!("{}, {n_threads} threads, reads {:.1} GB/s", machine::cpu_name(), bandwidth / 1e9);
+        let (cpu, gbps) = (machine::cpu_name(), bandwidth / 1e9);
+        output::line(format_args!("{cpu}, {n_threads} threads, reads {gbps:.1} GB/s"))?;
     }
     for &kv in &args.kv {
         let mut bench = Bench::new(args, &opened.loaded, kv, n_threads, bandwidth)?;
@@ -66,16 +70,14 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<ExitCode> {
 
 fn print_line(line: &Line, json: bool) -> Result<()> {
     if json {
-        println!("{}", serde_json::to_string(line)?);
-        return Ok(());
+        return output::json(line);
     }
     let share = line
         .gbps
         .zip(line.bandwidth_share)
         .map(|(gbps, share)| format!("{gbps:6.1} GB/s  {:3.0}%", share * 100.0))
         .unwrap_or_default();
-    println!("{:<14} {:<5} {:8.1} t/s  {share}", line.test, line.kv, line.tps);
-    Ok(())
+    output::line(format_args!("{:<14} {:<5} {:8.1} t/s  {share}", line.test, line.kv, line.tps))
 }
 
 struct Bench<'a> {
@@ -99,7 +101,9 @@ impl<'a> Bench<'a> {
         n_threads: usize,
         bandwidth: f64,
     ) -> Result<Self> {
-        let n_ctx = args.d.iter().max().unwrap_or(&0) + args.p.max(args.n) + 1;
+        let n_ctx = args.d.iter().max().unwrap_or(&0).saturating_add(args.p.max(args.n));
+        let n_ctx = n_ctx.saturating_add(1);
+        open::check_cache_fits(loaded, kv.kv_type(), n_ctx)?;
         let kernels = machine::kernels()?;
         let options = RunnerOptions {
             n_ctx,

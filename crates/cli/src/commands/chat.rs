@@ -7,13 +7,14 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use engine::{Engine, FinishReason, Loaded, Message, SpecialText};
 use rustyline::error::ReadlineError;
-use rustyline::{Config, DefaultEditor};
+use rustyline::{Behavior, Config, DefaultEditor};
 use serde::{Deserialize, Serialize};
 
 use crate::args::ChatArgs;
 use crate::generate::{Answer, Timings, closing_line, generate};
-use crate::interrupt::Interrupt;
+use crate::interrupt::{EXIT_INTERRUPTED, Interrupt};
 use crate::open::{self, Show};
+use crate::output;
 
 const HELP: &str = "\
 /system TEXT   set the system prompt (nothing: show it)
@@ -67,12 +68,16 @@ struct Chat<'a> {
 }
 
 pub(crate) fn chat(args: &ChatArgs) -> Result<ExitCode> {
+    args.sampling.check()?;
     let interrupt = Interrupt::install()?;
     let show = if args.json { Show::Nothing } else { Show::Progress };
     let opened = open::open(&args.model, open::arithmetic(&args.runtime), show, &interrupt)?;
     let engine = open::engine(&opened.loaded, &args.runtime, &args.cache)?;
     if opened.loaded.template.is_none() {
-        eprintln!("note: this model has no chat template; it continues plain text");
+        output::note("note: this model has no chat template; it continues plain text");
+    }
+    if interrupt.is_requested() {
+        return Ok(ExitCode::from(EXIT_INTERRUPTED));
     }
     let mut chat = Chat {
         args,
@@ -84,54 +89,95 @@ pub(crate) fn chat(args: &ChatArgs) -> Result<ExitCode> {
         turns: Vec::new(),
         last: None,
     };
-    if std::io::stdin().is_terminal() {
-        eprintln!("{}  (/help for commands, Ctrl-D to leave)\n", args.model.model);
+    let mut lines = Lines::new()?;
+    if lines.origin == Origin::Terminal {
+        let name = short_name(&args.model.model);
+        output::note(format_args!("{name}  (/help for commands, Ctrl-D to leave)\n"));
     }
-    let config = Config::builder().auto_add_history(true).build();
-    let mut editor: DefaultEditor = rustyline::Editor::with_config(config)?;
-    while let Some(text) = read_message(&mut editor)? {
+    while let Some(text) = lines.message()? {
         let input = parse(&text);
         if input == Input::Exit {
             break;
         }
-        // A mistake in a command or a context that is full ends the turn, not the conversation.
-        if let Err(err) = chat.handle(input) {
-            eprintln!("error: {err:#}");
+        match chat.handle(input) {
+            Err(err) if err.is::<output::Closed>() => return Err(err),
+            // A mistake in a command or a full context ends the turn, not the conversation.
+            Err(err) => output::note(format_args!("error: {err:#}")),
+            Ok(()) => (),
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// One message: a line, several joined by `\`, or a `"""` block. `None` at the end of input.
-fn read_message(editor: &mut DefaultEditor) -> Result<Option<String>> {
-    let mut text = String::new();
-    let mut in_block = false;
-    loop {
-        let prompt = if text.is_empty() && !in_block { "> " } else { ". " };
-        let line = match editor.readline(prompt) {
-            Ok(line) => line,
-            Err(ReadlineError::Interrupted) => {
-                (text, in_block) = (String::new(), false);
-                continue;
-            }
-            Err(ReadlineError::Eof) => return Ok(None),
-            Err(err) => return Err(err).context("cannot read from the terminal"),
+/// A path without its folders, a name as it is.
+fn short_name(model: &str) -> &str {
+    let name = model.trim_end_matches('/').rsplit('/').next().unwrap_or(model);
+    name.strip_suffix(".gguf").unwrap_or(name)
+}
+
+/// Where messages come from.
+struct Lines {
+    editor: DefaultEditor,
+    origin: Origin,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// Prompts, history, editing.
+    Terminal,
+    /// Bare lines.
+    Pipe,
+}
+
+impl Lines {
+    fn new() -> Result<Self> {
+        let origin = if std::io::stdin().is_terminal() { Origin::Terminal } else { Origin::Pipe };
+        let behavior = match origin {
+            // Prompts go to the terminal even where standard output does not.
+            Origin::Terminal => Behavior::PreferTerm,
+            Origin::Pipe => Behavior::Stdio,
         };
-        if line.trim() == "\"\"\"" {
-            if in_block {
-                return Ok(Some(text));
-            }
-            in_block = true;
-        } else if in_block {
-            text.push_str(&line);
-            text.push('\n');
-        } else if let Some(line) = line.strip_suffix('\\') {
-            text.push_str(line);
-            text.push('\n');
-        } else {
-            text.push_str(&line);
-            if !text.trim().is_empty() {
-                return Ok(Some(text));
+        let config = Config::builder().auto_add_history(true).behavior(behavior).build();
+        Ok(Self { editor: rustyline::Editor::with_config(config)?, origin })
+    }
+
+    /// One message: a line, several joined by `\`, or a `"""` block. `None` at the end of input.
+    fn message(&mut self) -> Result<Option<String>> {
+        let mut text = String::new();
+        let mut in_block = false;
+        loop {
+            let prompt = match self.origin {
+                Origin::Pipe => "",
+                Origin::Terminal if text.is_empty() && !in_block => "> ",
+                Origin::Terminal => ". ",
+            };
+            let line = match self.editor.readline(prompt) {
+                Ok(line) => line,
+                Err(ReadlineError::Interrupted) => {
+                    (text, in_block) = (String::new(), false);
+                    continue;
+                }
+                Err(ReadlineError::Eof) => {
+                    return Ok(Some(text).filter(|text| !text.trim().is_empty()));
+                }
+                Err(err) => return Err(err).context("cannot read a message"),
+            };
+            if line.trim() == "\"\"\"" {
+                if in_block {
+                    return Ok(Some(text));
+                }
+                in_block = true;
+            } else if in_block {
+                text.push_str(&line);
+                text.push('\n');
+            } else if let Some(line) = line.strip_suffix('\\') {
+                text.push_str(line);
+                text.push('\n');
+            } else {
+                text.push_str(&line);
+                if !text.trim().is_empty() {
+                    return Ok(Some(text));
+                }
             }
         }
     }
@@ -169,30 +215,36 @@ impl Chat<'_> {
                 self.answer()
             }
             Input::Help => {
-                eprintln!("{HELP}");
+                output::note(HELP);
                 Ok(())
             }
             Input::System(Some(text)) => {
                 self.system = Some(text.into());
+                output::note("the system prompt is set");
                 Ok(())
             }
             Input::System(None) => {
-                eprintln!("{}", self.system.as_deref().unwrap_or("(no system prompt)"));
+                output::note(self.system.as_deref().unwrap_or("(no system prompt)"));
                 Ok(())
             }
             Input::Clear => {
                 self.turns.clear();
+                output::note("the conversation is forgotten");
                 Ok(())
             }
-            Input::Save(path) => save(Path::new(path), self.system.as_deref(), &self.turns),
+            Input::Save(path) => {
+                save(Path::new(path), self.system.as_deref(), &self.turns)?;
+                output::note(format_args!("saved {} messages", self.turns.len()));
+                Ok(())
+            }
             Input::Load(path) => {
                 (self.system, self.turns) = load(Path::new(path))?;
-                eprintln!("{} messages", self.turns.len());
+                output::note(format_args!("loaded {} messages", self.turns.len()));
                 Ok(())
             }
             Input::Stats => {
                 let last = self.last.as_ref().context("there is no answer yet")?;
-                eprintln!("{}", closing_line(last));
+                output::note(closing_line(last));
                 Ok(())
             }
             Input::Unknown(text) => bail!("{text:?} is not a command; /help lists them"),
@@ -212,7 +264,12 @@ impl Chat<'_> {
             }
             Err(err) => {
                 self.turns.pop();
-                Err(err)
+                match err.downcast_ref() {
+                    Some(engine::Error::PromptTooLong { .. }) => {
+                        Err(err.context("the conversation is too long, /clear forgets it"))
+                    }
+                    _ => Err(err),
+                }
             }
         }
     }
@@ -221,24 +278,21 @@ impl Chat<'_> {
         self.interrupt.reset();
         let prompt = self.encode()?;
         let request = self.args.sampling.request(prompt);
-        let mut stdout: Box<dyn std::io::Write> = match self.args.json {
-            true => Box::new(std::io::sink()),
-            false => Box::new(std::io::stdout()),
-        };
-        let show = if self.args.json { Show::Nothing } else { Show::Progress };
-        let answer = generate(&mut self.engine, request, show, &self.interrupt, &mut stdout);
+        let json = self.args.json;
+        let mut emit = |text: &str| if json { Ok(()) } else { output::text(text) };
+        let show = if json { Show::Nothing } else { Show::Progress };
+        let answer = generate(&mut self.engine, request, show, &self.interrupt, &mut emit);
         self.interrupt.reset();
         let answer = answer?;
-        if self.args.json {
-            let json = AnswerJson {
+        if json {
+            output::json(&AnswerJson {
                 text: &answer.text,
                 finish_reason: answer.finish_reason,
                 timings: Timings::of(&answer, self.load_ms),
                 kv_bytes: answer.kv_bytes,
-            };
-            println!("{}", serde_json::to_string(&json)?);
+            })?;
         } else {
-            println!("\n");
+            output::line("\n")?;
         }
         Ok(answer)
     }
@@ -258,8 +312,7 @@ impl Chat<'_> {
 
 /// Written beside and renamed: a full disk or a Ctrl-C leaves the old file.
 fn save(path: &Path, system: Option<&str>, turns: &[Turn]) -> Result<()> {
-    let system =
-        system.map(|content| Turn { role: "system".into(), content: content.to_owned() });
+    let system = system.map(|content| Turn { role: "system".into(), content: content.to_owned() });
     let all: Vec<_> = system.iter().chain(turns).collect();
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
     let write = || -> Result<()> {
@@ -273,8 +326,8 @@ fn save(path: &Path, system: Option<&str>, turns: &[Turn]) -> Result<()> {
 
 fn load(path: &Path) -> Result<(Option<String>, Vec<Turn>)> {
     let read = || -> Result<Vec<Turn>> { Ok(serde_json::from_slice(&std::fs::read(path)?)?) };
-    let mut turns = read()
-        .with_context(|| format!("{}: not a conversation saved by /save", path.display()))?;
+    let mut turns =
+        read().with_context(|| format!("{}: not a conversation saved by /save", path.display()))?;
     let has_system = turns.first().is_some_and(|turn| turn.role == "system");
     let system = has_system.then(|| turns.remove(0).content);
     for turn in &turns {
@@ -301,6 +354,15 @@ mod tests {
         check("/exit", Input::Exit);
         check("/exit now", Input::Unknown("/exit now"));
         check("/nonsense", Input::Unknown("/nonsense"));
+    }
+
+    #[test]
+    fn models_have_short_names() {
+        let check = |model, expected| assert_eq!(short_name(model), expected);
+        check("qwen2.5-coder-0.5b", "qwen2.5-coder-0.5b");
+        check("/models/tiny.Q4_1.gguf", "tiny.Q4_1");
+        check("hf:owner/repo/tiny.gguf", "tiny");
+        check("models/folder/", "folder");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::hub::{self, Store, catalogue};
 use crate::interrupt::Interrupt;
 use crate::machine::human_bytes;
 use crate::open::{self, Show};
+use crate::output;
 
 #[derive(Serialize)]
 struct ModelJson {
@@ -45,7 +46,9 @@ pub(crate) fn models(args: &JsonArgs) -> Result<ExitCode> {
         licence: None,
     }));
     if args.json {
-        println!("{}", serde_json::to_string(&rows)?);
+        for row in &rows {
+            output::json(row)?;
+        }
         return Ok(ExitCode::SUCCESS);
     }
     let width = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
@@ -54,9 +57,9 @@ pub(crate) fn models(args: &JsonArgs) -> Result<ExitCode> {
         let bytes = row.bytes.map(human_bytes).unwrap_or_default();
         let text = row.description.as_deref().or(row.path.as_deref()).unwrap_or_default();
         let licence = row.licence.as_deref().map(|name| format!(" ({name})")).unwrap_or_default();
-        println!("{mark} {:width$}  {bytes:>9}  {text}{licence}", row.name);
+        output::line(format_args!("{mark} {:width$}  {bytes:>9}  {text}{licence}", row.name))?;
     }
-    eprintln!("\n* downloaded, in {}", config.models_dir.display());
+    output::note(format_args!("\n* downloaded, in {}", config.models_dir.display()));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -66,8 +69,8 @@ pub(crate) fn pull(args: &PullArgs) -> Result<ExitCode> {
     let config = open::hub_config()?;
     let path = open::pull(&config, &args.name, show, &interrupt)?;
     match args.output.json {
-        true => println!("{}", serde_json::json!({ "name": args.name, "path": path })),
-        false => println!("{}", path.display()),
+        true => output::json(&serde_json::json!({ "name": args.name, "path": path }))?,
+        false => output::line(path.display())?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -76,8 +79,11 @@ pub(crate) fn remove(args: &RmArgs) -> Result<ExitCode> {
     let config = open::hub_config()?;
     let n_bytes = hub::Store::at(&config.models_dir).remove(&args.name)?;
     match args.output.json {
-        true => println!("{}", serde_json::json!({ "name": args.name, "bytes": n_bytes })),
-        false => println!("removed {}, {} freed", args.name, human_bytes(n_bytes)),
+        true => output::json(&serde_json::json!({ "name": args.name, "bytes": n_bytes }))?,
+        false => {
+            let freed = human_bytes(n_bytes);
+            output::line(format_args!("removed {}, {freed} freed", args.name))?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

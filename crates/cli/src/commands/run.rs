@@ -2,15 +2,15 @@
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use engine::{FinishReason, Loaded, Message, SpecialText};
 use serde::Serialize;
 
 use crate::args::RunArgs;
 use crate::generate::{Timings, closing_line, generate};
 use crate::interrupt::{EXIT_INTERRUPTED, Interrupt};
-use crate::machine;
 use crate::open::{self, Show};
+use crate::{machine, output};
 
 #[derive(Serialize)]
 struct RunJson<'a> {
@@ -25,18 +25,18 @@ struct RunJson<'a> {
 }
 
 pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
-    let interrupt = Interrupt::install()?;
+    args.sampling.check()?;
     let show = if args.output.json { Show::Nothing } else { Show::Progress };
     let prompt = read_prompt(args)?;
+    let interrupt = Interrupt::install()?;
     let arithmetic = open::arithmetic(&args.runtime);
     let opened = open::open(&args.model, arithmetic, show, &interrupt)?;
     let loaded = &opened.loaded;
     let prompt_ids = encode(args, &prompt, loaded)?;
     let mut engine = open::engine(loaded, &args.runtime, &args.cache)?;
     let request = args.sampling.request(prompt_ids.clone());
-    let mut stdout: Box<dyn std::io::Write> =
-        if args.output.json { Box::new(std::io::sink()) } else { Box::new(std::io::stdout()) };
-    let answer = generate(&mut engine, request, show, &interrupt, &mut stdout)?;
+    let mut emit = |text: &str| if args.output.json { Ok(()) } else { output::text(text) };
+    let answer = generate(&mut engine, request, show, &interrupt, &mut emit)?;
     if args.output.json {
         let json = RunJson {
             model: &args.model.model,
@@ -48,10 +48,10 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
             kv_bytes: answer.kv_bytes,
             peak_rss_bytes: machine::peak_rss_bytes(),
         };
-        println!("{}", serde_json::to_string(&json)?);
+        output::json(&json)?;
     } else {
-        println!();
-        eprintln!("\n[{}]", closing_line(&answer));
+        output::line("")?;
+        output::note(format_args!("\n[{}]", closing_line(&answer)));
     }
     match answer.finish_reason {
         FinishReason::Cancelled => Ok(ExitCode::from(EXIT_INTERRUPTED)),
@@ -62,13 +62,17 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
 /// The file's text, the argument, or the one after the other.
 fn read_prompt(args: &RunArgs) -> Result<String> {
     let file = args.file.as_deref();
-    match (&args.prompt, file) {
+    let prompt = match (&args.prompt, file) {
         (Some(question), Some(_)) => {
             let document = open::read_text(None, file, "prompt")?;
-            Ok(format!("{}\n\n{question}", document.trim_end()))
+            format!("{}\n\n{question}", document.trim_end())
         }
-        (prompt, file) => open::read_text(prompt.as_deref(), file, "prompt"),
+        (prompt, file) => open::read_text(prompt.as_deref(), file, "prompt")?,
+    };
+    if prompt.trim().is_empty() && !args.raw {
+        bail!("the prompt is empty: give a text, or --raw to let the model begin");
     }
+    Ok(prompt)
 }
 
 /// One user turn in the model's template, or plain text where it has none or `--raw` says so.
@@ -77,7 +81,9 @@ fn encode(args: &RunArgs, prompt: &str, loaded: &Loaded) -> Result<Vec<u32>> {
         return Ok(loaded.tokenizer.encode_prompt(prompt, SpecialText::AsText));
     }
     if loaded.template.is_none() {
-        eprintln!("note: this model has no chat template; it continues the prompt as plain text");
+        output::note(
+            "note: this model has no chat template; it continues the prompt as plain text",
+        );
         let text = match &args.system {
             Some(system) => format!("{system}\n\n{prompt}"),
             None => prompt.to_owned(),

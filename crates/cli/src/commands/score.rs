@@ -11,6 +11,7 @@ use crate::args::ScoreArgs;
 use crate::bar::Bar;
 use crate::interrupt::{EXIT_INTERRUPTED, Interrupt};
 use crate::open::{self, Show};
+use crate::output;
 
 #[derive(Serialize)]
 struct ScoreJson<'a> {
@@ -26,16 +27,14 @@ struct ScoreJson<'a> {
 const N_LOGIT_ROWS: usize = 16;
 
 pub(crate) fn score_text(args: &ScoreArgs) -> Result<ExitCode> {
-    let interrupt = Interrupt::install()?;
     let show = if args.output.json { Show::Nothing } else { Show::Progress };
     let text = match args.ids.is_empty() {
-        true => Some(open::read_text(
-            args.text.text.as_deref(),
-            args.text.file.as_deref(),
-            "text",
-        )?),
+        true => {
+            Some(open::read_text(args.text.text.as_deref(), args.text.file.as_deref(), "text")?)
+        }
         false => None,
     };
+    let interrupt = Interrupt::install()?;
     let opened = open::open(&args.model, open::arithmetic(&args.runtime), show, &interrupt)?;
     let tokenizer = &opened.loaded.tokenizer;
     let ids = match &text {
@@ -71,21 +70,21 @@ pub(crate) fn score_text(args: &ScoreArgs) -> Result<ExitCode> {
             bits_per_byte,
             top_logits: &top,
         };
-        println!("{}", serde_json::to_string(&json)?);
+        output::json(&json)?;
         return Ok(ExitCode::SUCCESS);
     }
     let Some(mean_nll) = mean_nll else {
         bail!("one token has nothing to be predicted from: give a longer text");
     };
-    println!("tokens         {}", ids.len());
-    println!("mean NLL       {mean_nll:.4} nats a token");
-    println!("perplexity     {:.3}", mean_nll.exp());
+    output::line(format_args!("tokens         {}", ids.len()))?;
+    output::line(format_args!("mean NLL       {mean_nll:.4} nats a token"))?;
+    output::line(format_args!("perplexity     {:.3}", mean_nll.exp()))?;
     if let Some(bits) = bits_per_byte {
-        println!("bits per byte  {bits:.3}");
+        output::line(format_args!("bits per byte  {bits:.3}"))?;
     }
-    println!("\nlikeliest next tokens (logit)");
+    output::line("\nlikeliest next tokens (logit)")?;
     for (id, logit) in top {
-        println!("{logit:>9.3}  {id:>7}  {:?}", tokenizer.piece(id));
+        output::line(format_args!("{logit:>9.3}  {id:>7}  {:?}", tokenizer.piece(id)))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -11,6 +11,7 @@ use crate::args::ShowArgs;
 use crate::interrupt::Interrupt;
 use crate::machine::human_bytes;
 use crate::open::{self, Show};
+use crate::output;
 
 #[derive(Serialize)]
 struct ShowJson<'a> {
@@ -54,10 +55,10 @@ pub(crate) fn show(args: &ShowArgs) -> Result<ExitCode> {
     let loaded = load_model(&path, LoadSettings::default(), &mut |_, _| ())?;
     let json = describe(&path, &loaded, args.tensors);
     if args.output.json {
-        println!("{}", serde_json::to_string(&json)?);
+        output::json(&json)?;
         return Ok(ExitCode::SUCCESS);
     }
-    print_human(&json);
+    print_human(&json)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -108,33 +109,33 @@ fn describe<'a>(
     }
 }
 
-fn print_human(json: &ShowJson<'_>) {
-    let row = |name: &str, value: String| println!("{name:<14}{value}");
-    row("file", format!("{} ({})", json.path, human_bytes(json.file_bytes)));
-    row("architecture", json.architecture.to_string());
-    row("parameters", format!("{:.1} million", json.parameters as f64 / 1e6));
-    row("layers", format!("{}, width {}, feed-forward {}", json.n_layers, json.d_model, json.d_ff));
-    let heads = format!(
-        "{} query, {} key-value, width {}",
-        json.n_heads, json.n_kv_heads, json.head_dim
-    );
-    row("heads", heads);
+fn print_human(json: &ShowJson<'_>) -> Result<()> {
+    let row = |name: &str, value: String| output::line(format_args!("{name:<14}{value}"));
+    row("file", format!("{} ({})", json.path, human_bytes(json.file_bytes)))?;
+    row("architecture", json.architecture.to_string())?;
+    row("parameters", format!("{:.1} million", json.parameters as f64 / 1e6))?;
+    row(
+        "layers",
+        format!("{}, width {}, feed-forward {}", json.n_layers, json.d_model, json.d_ff),
+    )?;
+    let heads =
+        format!("{} query, {} key-value, width {}", json.n_heads, json.n_kv_heads, json.head_dim);
+    row("heads", heads)?;
     if let Some(window) = json.window {
-        row("window", format!("{window} tokens in {} layers", json.n_sliding_layers));
+        row("window", format!("{window} tokens in {} layers", json.n_sliding_layers))?;
     }
-    row("context", format!("{} tokens", json.n_ctx));
-    row("cache", format!("{} a token (f16)", human_bytes(json.kv_bytes_per_token as u64)));
+    row("context", format!("{} tokens", json.n_ctx))?;
+    row("cache", format!("{} a token (f16)", human_bytes(json.kv_bytes_per_token as u64)))?;
     let tied = if json.tied_output { ", output tied to the embedding" } else { "" };
-    row("vocabulary", format!("{}{tied}", json.n_vocab));
-    row("template", if json.chat_template { "yes" } else { "none: runs raw" }.to_string());
-    let types: Vec<_> = json
-        .types
-        .iter()
-        .map(|(name, bytes)| format!("{name} {}", human_bytes(*bytes)))
-        .collect();
-    row("weights", types.join(", "));
+    row("vocabulary", format!("{}{tied}", json.n_vocab))?;
+    row("template", if json.chat_template { "yes" } else { "none: runs raw" }.to_string())?;
+    let types: Vec<_> =
+        json.types.iter().map(|(name, bytes)| format!("{name} {}", human_bytes(*bytes))).collect();
+    row("weights", types.join(", "))?;
     for tensor in &json.tensors {
         let [n_out, n_in] = tensor.shape;
-        println!("{:<28} {:<7} {n_out} x {n_in}", tensor.name, tensor.r#type);
+        let (name, kind) = (&tensor.name, tensor.r#type);
+        output::line(format_args!("{name:<28} {kind:<7} {n_out} x {n_in}"))?;
     }
+    Ok(())
 }

@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::args::TokenizeArgs;
 use crate::interrupt::Interrupt;
 use crate::open::{self, Show};
+use crate::output;
 
 #[derive(Serialize)]
 struct TokenizeJson<'a> {
@@ -17,21 +18,21 @@ struct TokenizeJson<'a> {
 }
 
 pub(crate) fn tokenize(args: &TokenizeArgs) -> Result<ExitCode> {
-    let interrupt = Interrupt::install()?;
     let show = if args.output.json { Show::Nothing } else { Show::Progress };
     let text = open::read_text(args.text.text.as_deref(), args.text.file.as_deref(), "text")?;
+    let interrupt = Interrupt::install()?;
     let path = open::resolve_or_pull(&args.model.model, show, &interrupt)?;
     let tokenizer = load_tokenizer(&path)?;
     let special = if args.special { SpecialText::Parse } else { SpecialText::AsText };
     let ids = tokenizer.encode_prompt(&text, special);
     let pieces: Vec<String> = ids.iter().map(|&id| tokenizer.piece(id).into_owned()).collect();
     if args.output.json {
-        println!("{}", serde_json::to_string(&TokenizeJson { ids: &ids, pieces: &pieces })?);
+        output::json(&TokenizeJson { ids: &ids, pieces: &pieces })?;
     } else {
         for (id, piece) in ids.iter().zip(&pieces) {
-            println!("{id:>7}  {piece:?}");
+            output::line(format_args!("{id:>7}  {piece:?}"))?;
         }
-        eprintln!("{} tokens", ids.len());
+        output::note(format_args!("{} tokens", ids.len()));
     }
     Ok(ExitCode::SUCCESS)
 }

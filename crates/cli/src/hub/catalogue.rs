@@ -113,7 +113,7 @@ fn smollm2() -> Model {
     Model {
         name: DEFAULT_MODEL.to_string(),
         file_name: "SmolLM2-135M-Instruct.Q4_1.gguf".to_string(),
-        description: "SmolLM2 135M Instruct, Q4_1: smallest and fastest, follows simple requests",
+        description: "SmolLM2 135M Instruct, Q4_1: smallest and fastest",
         licence: "Apache-2.0",
         n_bytes: Some(98_362_432),
         sha256: Some(
@@ -139,7 +139,7 @@ fn gemma3_270m() -> Model {
     Model {
         name: "gemma3-270m".to_string(),
         file_name: "gemma-3-270m-Q4_K_M.gguf".to_string(),
-        description: "Gemma 3 270M base, Q4_K_M: continues text, sliding-window attention",
+        description: "Gemma 3 270M base, Q4_K_M: continues text",
         licence: "Gemma Terms of Use",
         n_bytes: Some(253_113_024),
         sha256: Some(
@@ -182,7 +182,7 @@ fn qwen2_5_coder_0_5b() -> Model {
     Model {
         name: "qwen2.5-coder-0.5b".to_string(),
         file_name: "Qwen2.5-Coder-0.5B-Instruct-Q4_K_M.gguf".to_string(),
-        description: "Qwen2.5 Coder 0.5B Instruct, Q4_K_M: writes and explains code",
+        description: "Qwen2.5 Coder 0.5B Instruct, Q4_K_M: writes code",
         licence: "Apache-2.0",
         n_bytes: Some(491_400_064),
         sha256: Some(

@@ -3,7 +3,9 @@
 use std::io::{self, IsTerminal as _, Write};
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle as Bar};
+use indicatif::{
+    DecimalBytes, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle as Bar,
+};
 
 /// What a pull reports, in the order it happens: stages, each with its bytes, and remarks.
 pub(crate) trait Progress {
@@ -55,8 +57,9 @@ struct TerminalBar {
     bar: Option<ProgressBar>,
 }
 
-const WITH_TOTAL: &str = "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta} left";
-const WITHOUT_TOTAL: &str = "{spinner} {msg} {bytes} {bytes_per_sec}";
+const WITH_TOTAL: &str =
+    "{msg} {wide_bar} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta} left";
+const WITHOUT_TOTAL: &str = "{spinner} {msg} {decimal_bytes} {decimal_bytes_per_sec}";
 
 impl Progress for TerminalBar {
     fn start(&mut self, stage: &str, n_done: u64, n_total: Option<u64>) {
@@ -81,7 +84,7 @@ impl Progress for TerminalBar {
 
     fn note(&mut self, line: &str) {
         self.finish();
-        eprintln!("{line}");
+        crate::output::note(line);
     }
 
     fn finish(&mut self) {
@@ -125,16 +128,16 @@ impl Stage {
         let n_gained = n_done.saturating_sub(self.n_done_at_start);
         // Under a millisecond a speed is noise.
         let speed = if seconds < 1e-3 { 0.0 } else { n_gained as f64 / seconds };
-        let done = HumanBytes(n_done);
-        let per_second = HumanBytes(speed as u64);
+        let done = DecimalBytes(n_done);
+        let per_second = DecimalBytes(speed as u64);
         match self.n_total {
             Some(n_total) if speed >= 1.0 => {
                 let left = n_total.saturating_sub(n_done) as f64 / speed;
                 let left = HumanDuration(Duration::from_secs(left as u64));
-                let total = HumanBytes(n_total);
+                let total = DecimalBytes(n_total);
                 format!("{}: {done} of {total}, {per_second}/s, {left} left", self.name)
             }
-            Some(n_total) => format!("{}: {done} of {}", self.name, HumanBytes(n_total)),
+            Some(n_total) => format!("{}: {done} of {}", self.name, DecimalBytes(n_total)),
             None => format!("{}: {done}, {per_second}/s", self.name),
         }
     }

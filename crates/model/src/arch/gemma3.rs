@@ -5,8 +5,8 @@ use super::llama::LLAMA;
 use crate::config::ModelConfig;
 use crate::spec::LayerKind::{Full, Sliding};
 use crate::spec::{
-    Activation, ArchSpec, EmbeddingScale, FeedForward, FileFormat, Norm, PerFormat, QkNorm,
-    Residual, RopePairing,
+    Activation, ArchSpec, EmbeddingScale, FeedForward, Norm, PerFormat, QkNorm, Residual,
+    RopePairing,
 };
 
 pub(super) const GEMMA3: ArchSpec = ArchSpec {
@@ -35,17 +35,20 @@ pub(super) const GEMMA3: ArchSpec = ArchSpec {
     qk_norm: QkNorm::PerHead,
     rope: PerFormat::same(RopePairing::HalfSplit),
     layer_kinds: &[Sliding, Sliding, Sliding, Sliding, Sliding, Full],
+    rope_base: 1_000_000.0,
     rope_base_sliding: Some(10_000.0),
     feed_forward: FeedForward::Gated(Activation::GeluTanh),
     embedding_scale: EmbeddingScale::SqrtModelDim,
-    adjust_config: Some(scale_queries_of_27b),
+    attn_scale: scale_by_model_size,
     ..LLAMA
 };
 
 /// GGUF has no key for `query_pre_attn_scalar`; only the 27B model, the one with 62 layers, sets
 /// it to something other than `head_dim`: to `d_model / n_heads`.
-fn scale_queries_of_27b(config: &mut ModelConfig, format: FileFormat) {
-    if format == FileFormat::Gguf && config.n_layers == 62 {
-        config.attn_scale = ((config.d_model / config.n_heads) as f32).powf(-0.5);
-    }
+fn scale_by_model_size(config: &ModelConfig) -> f32 {
+    let width = match config.n_layers {
+        62 => config.d_model / config.n_heads,
+        _ => config.head_dim,
+    };
+    (width as f32).powf(-0.5)
 }

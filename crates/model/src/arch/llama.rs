@@ -29,8 +29,9 @@ pub(super) const LLAMA: ArchSpec = ArchSpec {
     // GGUF converters permute the rows of q and k into Meta's original order.
     rope: PerFormat { gguf: RopePairing::Interleaved, hf: RopePairing::HalfSplit },
     layer_kinds: &[LayerKind::Full],
+    rope_base: 10_000.0,
     rope_base_sliding: None,
     feed_forward: FeedForward::Gated(Activation::Silu),
     embedding_scale: EmbeddingScale::One,
-    adjust_config: None,
+    attn_scale: |config| (config.head_dim as f32).powf(-0.5),
 };

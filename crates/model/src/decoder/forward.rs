@@ -22,7 +22,7 @@ pub(super) struct ForwardCtx<'a> {
 /// Computes the batch: appends its keys and values to the cache and leaves the hidden states of
 /// `batch.logit_rows` in the workspace for [`unembed`].
 ///
-/// Token ids are below `n_vocab`, positions follow those already cached, and the cache has room
+/// The batch holds at least one token; token ids are below `n_vocab`, positions follow those already cached, and the cache has room
 /// (its admission made sure).
 pub fn forward<P: Probe>(
     model: &Model,
@@ -32,7 +32,7 @@ pub fn forward<P: Probe>(
     probe: &mut P,
 ) {
     let n_tokens = batch.n_tokens();
-    assert!(n_tokens <= ws.size.n_tokens_max);
+    assert!((1..=ws.size.n_tokens_max).contains(&n_tokens));
     ws.first_keys.clear();
     for sequence in &batch.sequences {
         let first_key = kv.append(sequence.id, &batch.positions[sequence.rows.clone()]);
@@ -63,6 +63,9 @@ pub fn unembed<'a>(model: &Model, rows: Range<usize>, ws: &'a mut Workspace) -> 
     let (d_model, n_vocab) = (model.config.d_model, model.config.n_vocab);
     let hidden = &ws.hidden[rows.start * d_model..rows.end * d_model];
     let logits = &mut ws.logits[..rows.len() * n_vocab];
+    if rows.is_empty() {
+        return logits;
+    }
     ws.compute.multiply_matrix(model.arithmetic, hidden, model.output_matrix(), logits);
     if let Some(cap) = model.config.logit_softcap {
         (ws.compute.kernels.softcap)(logits, cap);

@@ -17,6 +17,9 @@ pub enum KvType {
     Q8_0,
 }
 
+/// Larger values are stored as this: an infinity, times the weight zero of a key that a query may
+/// not see, would be NaN.
+const F16_MAX: f32 = 65_504.0;
 /// Values that share a scale in `Q8_0`.
 const GROUP: usize = 32;
 
@@ -148,8 +151,11 @@ impl Plane {
             }
             Cells::F16(cells) => {
                 for (group_idx, head) in head.chunks(GROUP).enumerate() {
-                    let mut half = [0; GROUP];
-                    (kernels.f32_to_f16)(head, &mut half[..head.len()]);
+                    let (mut finite, mut half) = ([0.0; GROUP], [0; GROUP]);
+                    for (finite, x) in finite.iter_mut().zip(head) {
+                        *finite = x.clamp(-F16_MAX, F16_MAX);
+                    }
+                    (kernels.f32_to_f16)(&finite[..head.len()], &mut half[..head.len()]);
                     for (i, &x) in half[..head.len()].iter().enumerate() {
                         cells[first + (group_idx * GROUP + i) * step] = x;
                     }
@@ -233,7 +239,7 @@ fn q8_scale(kernels: &Kernels, group: &[f32]) -> (u16, f32) {
     let max = group.iter().fold(0.0f32, |max, x| max.max(x.abs()));
     // A NaN is lost by `max`; it must not become a silent zero.
     let has_nan = group.iter().any(|x| x.is_nan());
-    let scale = if has_nan { f32::NAN } else { max / 127.0 };
+    let scale = if has_nan { f32::NAN } else { (max / 127.0).min(F16_MAX) };
     let (mut bits, mut stored) = ([0], [0.0]);
     (kernels.f32_to_f16)(&[scale], &mut bits);
     (kernels.f16_to_f32)(&bits, &mut stored);

@@ -1,17 +1,13 @@
 //! The Jinja environment of `transformers`, with bounds on what a template can use up.
 
-use std::fmt::{self, Write as _};
-
 use minijinja::value::{Rest, ValueKind};
-use minijinja::{
-    AutoEscape, Environment, Error, ErrorKind, Output, State, Value, escape_formatter, filters,
-};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, Value, filters};
 
 pub(super) const TEMPLATE_NAME: &str = "chat";
 
 /// Steps of the template's program; a turn of a conversation costs some dozens.
 const FUEL: u64 = 1_000_000;
-/// The longest string that one filter or one printed value may make.
+/// The longest string that one filter may make.
 const STRING_BYTES_MAX: usize = 4 << 20;
 const N_ITEMS_MAX: usize = 100_000;
 const INDENT_MAX: usize = 1_000;
@@ -132,32 +128,8 @@ fn too_large(problem: &'static str) -> Error {
     Error::new(ErrorKind::InvalidOperation, problem)
 }
 
-/// Prints a value as Python's `str` does where the two languages differ.
-fn print(out: &mut Output<'_>, state: &State<'_, '_>, value: &Value) -> Result<(), Error> {
-    match value.kind() {
-        ValueKind::None => Ok(out.write_str("None")?),
-        ValueKind::Bool => Ok(out.write_str(if value.is_true() { "True" } else { "False" })?),
-        ValueKind::Undefined | ValueKind::Number => escape_formatter(out, state, value),
-        ValueKind::String => Ok(out.write_str(value.as_str().unwrap_or_default())?),
-        _ => {
-            let mut text = BoundedText(String::new());
-            write!(text, "{value}").map_err(|_| too_large("a printed value is over 4 MiB"))?;
-            Ok(out.write_str(&text.0)?)
-        }
-    }
-}
-
-/// Takes at most [`STRING_BYTES_MAX`] bytes.
-struct BoundedText(String);
-
-impl fmt::Write for BoundedText {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        if self.0.len() + text.len() > STRING_BYTES_MAX {
-            return Err(fmt::Error);
-        }
-        self.0.push_str(text);
-        Ok(())
-    }
+fn print(out: &mut Output<'_>, _state: &State<'_, '_>, value: &Value) -> Result<(), Error> {
+    Ok(out.write_str(&super::repr::display(value)?)?)
 }
 
 /// `{% generation %}` only marks text for training; here it is a block that is always printed.
@@ -167,12 +139,12 @@ fn without_generation_tags(source: &str) -> String {
     while let Some(open) = rest.find("{%") {
         let (before, tag_and_rest) = rest.split_at(open);
         text.push_str(before);
-        let Some(len) = tag_and_rest.find("%}").map(|end| end + 2) else {
+        let Some(n_inside) = tag_and_rest[2..].find("%}") else {
             rest = tag_and_rest;
             break;
         };
-        let (tag, after) = tag_and_rest.split_at(len);
-        let word = tag[2..len - 2].trim_matches(['-', '+', ' ', '\t', '\r', '\n']);
+        let (tag, after) = tag_and_rest.split_at(n_inside + 4);
+        let word = tag[2..n_inside + 2].trim_matches(['-', '+', ' ', '\t', '\r', '\n']);
         match word {
             "generation" => text.push_str(&tag.replace(word, "if true")),
             "endgeneration" => text.push_str(&tag.replace(word, "endif")),

@@ -161,8 +161,8 @@ impl Writer<'_> {
     }
 }
 
-/// As Python writes numbers: `1.0`, `1e+16`, `1e-05`.
-fn number(value: &Value) -> String {
+/// As Python's `json` writes numbers: `1.0`, `1e+16`, `1e-05`.
+pub(super) fn number(value: &Value) -> String {
     if value.is_integer() {
         return value.to_string();
     }

@@ -6,6 +6,7 @@ mod encode;
 mod environment;
 mod json;
 mod mask;
+mod repr;
 
 use std::io;
 use std::time::SystemTime;

@@ -85,11 +85,18 @@ fn jinja_as_transformers_sets_it_up() {
         "{{ ' a '.strip() + 'b,c'.split(',')[-1] + 'D'.lower() }}{{ {'k': 1}.items()|list }}",
         &none,
         &json!({}),
-        "acd[[\"k\", 1]]",
+        "acd[['k', 1]]",
     );
     check("a{%- generation -%} b {% endgeneration %}c", &none, &json!({}), "ab c");
     check("{{ strftime_now('%d %b %Y') }}", &none, &json!({}), "29 Feb 2024");
     check("{{ enable_thinking }}", &none, &json!({"extra": {"enable_thinking": false}}), "False");
+}
+
+#[test]
+fn values_are_printed_as_python_prints_them() {
+    let value = json!({"extra": {"x": {"a": ["it's", "\"'\n", null, true, 1.0, 1e16], "b": {}}}});
+    let expected = r#"{'a': ["it's", '"\'\n', None, True, 1.0, 1e+16], 'b': {}}"#;
+    check("{{ x }}", &json!([]), &value, expected);
 }
 
 #[test]
@@ -184,6 +191,9 @@ fn a_final_message_can_be_left_open() {
 fn bad_templates_name_the_line() {
     let error = ChatTemplate::new("a\nb\n{% for %}", &SpecialTexts::default()).unwrap_err();
     assert!(error.to_string().contains("line 3"), "{error}");
+    for unfinished in ["{%}", "{%", "{{}}", "{% generation", "{%-%}", "{{ 'a"] {
+        assert!(ChatTemplate::new(unfinished, &SpecialTexts::default()).is_err(), "{unfinished}");
+    }
     let long = ChatTemplate::new(&" ".repeat(1 << 20), &SpecialTexts::default());
     assert!(matches!(long, Err(Error::TemplateTooLong { .. })));
     check_error("a\n{{ nothing.at.all }}", "line 2");

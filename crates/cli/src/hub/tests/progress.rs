@@ -26,9 +26,9 @@ fn check(every: Duration, expected: &[&str]) {
 #[test]
 fn plain_lines_come_no_more_often_than_asked() {
     let never = Duration::from_secs(1 << 30);
-    let first = "pulling tiny: 1.00 KiB of 4.00 KiB";
+    let first = "pulling tiny: 1.02 kB of 4.10 kB";
     check(never, &[first, "connection ended", "pulling tiny: 0 B"]);
-    let then = "pulling tiny: 2.00 KiB of 4.00 KiB";
+    let then = "pulling tiny: 2.05 kB of 4.10 kB";
     check(Duration::ZERO, &[first, then, "connection ended", "pulling tiny: 0 B"]);
 }
 

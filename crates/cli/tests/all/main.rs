@@ -1,0 +1,13 @@
+//! The binary as people and scripts meet it, in one program so that it is linked once.
+
+#![forbid(unsafe_code)]
+
+mod bad_files;
+mod bad_numbers;
+mod bad_requests;
+mod chat;
+mod endings;
+mod help;
+mod json;
+mod lab;
+mod run;

@@ -1,0 +1,13 @@
+//! The engine from request to answer: on scripts, which force any logits, and on tiny random
+//! models, which make every difference of a bit visible.
+
+mod batches;
+mod cancel;
+mod damaged;
+mod formats;
+mod outcome;
+mod reuse;
+mod sampling;
+mod score;
+mod streaming;
+mod tiny;

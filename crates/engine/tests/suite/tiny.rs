@@ -1,0 +1,74 @@
+//! Tiny random models, ready to run.
+
+use std::sync::Arc;
+
+use engine::{
+    Engine, LoadSettings, Loaded, ModelRunner, Request, RunnerOptions, SamplingParams, load_model,
+};
+use kernels::DType;
+use model::{KvType, WorkspaceSize};
+use tiny_random::{N_VOCAB, TinyRandom};
+
+use crate::outcome::greedy;
+
+pub(crate) const N_CTX: usize = 200;
+
+/// One with full layers only, and one whose window is shorter than the texts.
+pub(crate) fn models() -> [Loaded; 2] {
+    let tiny = TinyRandom {
+        dtype: DType::Q8_0,
+        d_model: 64,
+        d_ff: 64,
+        n_heads: 4,
+        n_kv_heads: 2,
+        head_dim: 16,
+        ..TinyRandom::default()
+    };
+    [tiny.clone(), TinyRandom { architecture: "gemma3", window: Some(20), ..tiny }].map(|tiny| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("tiny.gguf");
+        tiny.write(&path);
+        load_model(&path, LoadSettings::default(), &mut |_, _| ()).expect("a model that loads")
+    })
+}
+
+/// How much an engine over a tiny model can do at once.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Size {
+    pub(crate) n_positions_max: usize,
+    pub(crate) n_tokens_max: usize,
+    pub(crate) n_threads: usize,
+}
+
+/// Room for eight contexts; prompts need several steps.
+pub(crate) const SIZE: Size = Size { n_positions_max: 8 * 256, n_tokens_max: 32, n_threads: 1 };
+
+pub(crate) fn engine(loaded: &Loaded, size: Size) -> Engine {
+    Engine::new(Box::new(runner(loaded, size)), loaded.tokenizer.clone())
+}
+
+pub(crate) fn runner(loaded: &Loaded, size: Size) -> ModelRunner {
+    let options = RunnerOptions {
+        n_ctx: N_CTX,
+        n_positions_max: size.n_positions_max,
+        k_type: KvType::F16,
+        v_type: KvType::Q8_0,
+        n_threads: size.n_threads,
+        size: WorkspaceSize { n_tokens_max: size.n_tokens_max, n_logit_rows_max: 4 },
+        kernels: kernels::detect(),
+    };
+    ModelRunner::new(Arc::clone(&loaded.model), &options)
+}
+
+/// Random tokens.
+pub(crate) fn text(seed: u64, n: usize) -> Vec<u32> {
+    let values = tiny_random::uniform(n, seed);
+    values.into_iter().map(|x| ((x + 1.0) * 0.5 * (N_VOCAB - 1) as f32) as u32).collect()
+}
+
+/// Continues a random text; draws from the model's whole distribution, so that no two answers are
+/// alike by chance.
+pub(crate) fn request(seed: u64, n_prompt: usize, n_tokens_max: usize) -> Request {
+    let sampling = SamplingParams { seed, ..SamplingParams::plain() };
+    Request { sampling, n_tokens_max: Some(n_tokens_max), ..greedy(&text(seed, n_prompt)) }
+}
