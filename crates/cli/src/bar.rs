@@ -14,17 +14,15 @@ pub(crate) struct Bar {
 
 const QUIET: Duration = Duration::from_millis(150);
 
-// Bars do not fill the line: the terminal shows `^C` after them, and where that begins another line
-// the bar is not wiped away.
 impl Bar {
     /// `loading  [####    ] 120 MB of 398 MB`
     pub(crate) fn bytes(show: Show, what: &'static str) -> Self {
-        Self::new(show, what, "{msg} {bar:30} {decimal_bytes} of {decimal_total_bytes}")
+        Self::new(show, what, "{msg} {wide_bar} {decimal_bytes} of {decimal_total_bytes}")
     }
 
     /// `reading  [####    ] 1200 of 4096 tokens, 380/s, 7s left`
     pub(crate) fn tokens(show: Show, what: &'static str) -> Self {
-        Self::new(show, what, "{msg} {bar:30} {pos} of {len} tokens, {rate}/s, {eta} left")
+        Self::new(show, what, "{msg} {wide_bar} {pos} of {len} tokens, {rate}/s, {eta} left")
     }
 
     fn new(show: Show, what: &'static str, template: &str) -> Self {

@@ -8,7 +8,7 @@
 
 use std::cell::UnsafeCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Barrier};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
@@ -81,7 +81,7 @@ impl Shared {
 }
 
 impl ThreadPool {
-    /// `n_threads` in all, the caller included.
+    /// `n_threads` in all, the caller included; they are running when this returns.
     pub fn new(n_threads: usize) -> Self {
         assert!(n_threads > 0);
         let shared = Arc::new(Shared {
@@ -90,15 +90,20 @@ impl ThreadPool {
             stop: AtomicBool::new(false),
             panicked: AtomicBool::new(false),
         });
+        let started = Arc::new(Barrier::new(n_threads));
         let workers = (1..n_threads)
             .map(|thread_idx| {
-                let shared = Arc::clone(&shared);
+                let (shared, started) = (Arc::clone(&shared), Arc::clone(&started));
                 std::thread::Builder::new()
                     .name(format!("lookback-{thread_idx}"))
-                    .spawn(move || work(&shared, thread_idx))
+                    .spawn(move || {
+                        started.wait();
+                        work(&shared, thread_idx);
+                    })
                     .expect("the system can start a thread")
             })
             .collect();
+        started.wait();
         Self { shared, workers }
     }
 
