@@ -1,9 +1,11 @@
-//! Project tasks: `cargo xtask check`, `cargo xtask goldens`. One file a task.
+//! Project tasks: `cargo xtask check`, `goldens`, `bench`. One file a task.
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod check;
 mod goldens;
+mod venv;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -11,7 +13,8 @@ use std::process::ExitCode;
 const USAGE: &str = "usage: cargo xtask <task>
 
   check      format, tidy, clippy, tests; stops at the first failure
-  goldens    writes the tiny models of tests/goldens anew; needs Python 3.11 or later";
+  goldens    writes the tiny models of tests/goldens anew; needs Python 3.11 or later
+  bench      speed beside llama.cpp's, written to docs/performance.md; builds llama.cpp once";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -19,6 +22,7 @@ fn main() -> ExitCode {
     let result = match arguments[..] {
         ["check"] => check::run(root()),
         ["goldens"] => goldens::run(root()),
+        ["bench"] | ["bench", "--compare"] => bench::compare(root()),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);

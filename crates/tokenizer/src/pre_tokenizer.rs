@@ -103,13 +103,15 @@ const BAILING: &str = concat!(
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+"
 );
 const BLOOM: &str = r" ?[^(\s|.,!?…。，、।۔،)]+";
+/// What converters write for a vocabulary they do not know means these rules, not GPT-2's alone.
+const DEFAULT_PUNCTUATION: &str = r"[\p{P}$+<=>^~|]+";
 const FALCON_PUNCTUATION: &str = r"[\p{P}$+<=>^~|`]+";
 const CJK: &str = r"[\x{4E00}-\x{9FA5}\x{3040}-\x{309F}\x{30A0}-\x{30FF}]+";
 
 const FAMILIES: &[Family] = &[
+    Family::new(&["default"], &[DEFAULT_PUNCTUATION, GPT2, r"\p{N}+", "[0-9][0-9][0-9]"]),
     Family::new(
         &[
-            "default",
             "gpt-2",
             "phi-2",
             "jais",
@@ -269,6 +271,7 @@ mod tests {
             "I'll pay  12€\n\nnow",
             &["I", "'ll", " pay", " ", " 12", "€", "\n", "\n", "now"],
         );
+        check("default", "a=b 12345", &["a", "=", "b", " ", "123", "45"]);
         check("smollm", "in 2024 ", &["in", " ", "2", "0", "2", "4", " "]);
         check("llama3", "x12345;\n\n y", &["x", "123", "45", ";\n\n", " y"]);
         check("qwen2", "(x):\r\n12 'LL", &["(x", "):\r\n", "1", "2", " '", "LL"]);

@@ -22,8 +22,8 @@ pub(super) struct ForwardCtx<'a> {
 /// Computes the batch: appends its keys and values to the cache and leaves the hidden states of
 /// `batch.logit_rows` in the workspace for [`unembed`].
 ///
-/// The batch holds at least one token; token ids are below `n_vocab`, positions follow those already cached, and the cache has room
-/// (its admission made sure).
+/// The batch holds at least one token; token ids are below `n_vocab`, positions follow those
+/// already cached, and the cache has room (its admission made sure).
 pub fn forward<P: Probe>(
     model: &Model,
     batch: &Batch,
