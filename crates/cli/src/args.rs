@@ -69,9 +69,9 @@ pub(crate) struct CacheArgs {
     /// Context in tokens [default: what the model was trained for]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) ctx: Option<u32>,
-    /// How keys and values are stored
-    #[arg(long, value_name = "TYPE", default_value = "f16")]
-    pub(crate) kv: KvArg,
+    /// How keys and values are stored [default: f16, or f32 with --exact]
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) kv: Option<KvArg>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum, PartialEq, Eq)]
@@ -217,8 +217,8 @@ pub(crate) struct BenchArgs {
     /// Depths: tokens already in the cache
     #[arg(short, value_name = "N,...", value_delimiter = ',', default_value = "0")]
     pub(crate) d: Vec<usize>,
-    /// How keys and values are stored
-    #[arg(long, value_name = "TYPE,...", value_delimiter = ',', default_value = "f16")]
+    /// How keys and values are stored [default: f16, or f32 with --exact]
+    #[arg(long, value_name = "TYPE,...", value_delimiter = ',')]
     pub(crate) kv: Vec<KvArg>,
     /// Repetitions; the median counts
     #[arg(short, value_name = "N", default_value_t = 3)]
@@ -257,6 +257,13 @@ pub(crate) struct RmArgs {
     pub(crate) name: String,
     #[command(flatten)]
     pub(crate) output: JsonArgs,
+}
+
+impl RuntimeArgs {
+    /// An oracle must not round what it remembers either.
+    pub(crate) fn default_kv(&self) -> KvArg {
+        if self.exact { KvArg::F32 } else { KvArg::F16 }
+    }
 }
 
 impl KvArg {

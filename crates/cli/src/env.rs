@@ -1,5 +1,6 @@
 //! Environment variables: the only file that reads them (X2). docs/env.md is this table.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// (name, what it does)
@@ -12,7 +13,7 @@ pub(crate) const VARIABLES: [(&str, &str); 5] = [
 ];
 
 pub(crate) fn models_dir() -> Option<PathBuf> {
-    read("LOOKBACK_MODELS").map(PathBuf::from)
+    read_raw("LOOKBACK_MODELS").map(PathBuf::from)
 }
 
 pub(crate) fn threads() -> Option<String> {
@@ -33,8 +34,13 @@ pub(crate) fn hf_token() -> Option<String> {
 
 /// The variable's value, if it is set, not empty and text.
 fn read(name: &'static str) -> Option<String> {
+    read_raw(name)?.into_string().ok()
+}
+
+/// The variable's value, if it is set and not empty. Paths need not be text.
+fn read_raw(name: &'static str) -> Option<OsString> {
     debug_assert!(VARIABLES.iter().any(|(known, _)| *known == name), "{name} is not in the table");
-    std::env::var(name).ok().filter(|value| !value.is_empty())
+    std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! One answer from the engine: text to the terminal as it is made, numbers when it is done.
 
 use anyhow::{Result, bail};
-use engine::{Engine, Event, FinishReason, Request, SamplingParams, Usage};
+use engine::{Engine, Event, FinishReason, Request, RequestId, SamplingParams, Usage};
 use serde::Serialize;
 
 use crate::args::SamplingArgs;
@@ -16,7 +16,8 @@ pub(crate) struct Answer {
     pub(crate) text: String,
     pub(crate) finish_reason: FinishReason,
     pub(crate) usage: Usage,
-    pub(crate) kv_bytes: usize,
+    /// With which its tokens were drawn.
+    pub(crate) seed: u64,
 }
 
 /// The `timings` of an answer.
@@ -66,6 +67,9 @@ impl SamplingArgs {
 }
 
 /// Runs one request to its end. `emit` gets the text as it is made; Ctrl-C ends it early.
+///
+/// # Errors
+/// A request that cannot be answered, and whatever `emit` says; the engine is idle again.
 pub(crate) fn generate(
     engine: &mut Engine,
     request: Request,
@@ -73,35 +77,60 @@ pub(crate) fn generate(
     interrupt: &Interrupt,
     emit: &mut dyn FnMut(&str) -> Result<()>,
 ) -> Result<Answer> {
+    let seed = request.sampling.seed;
     let id = engine.submit(request)?;
     let (mut ids, mut text) = (Vec::new(), String::new());
     let mut bar = Bar::tokens(show, "reading");
+    let mut take = |event| {
+        match event {
+            Event::Progress { n_computed, n_prompt, .. } => {
+                bar.set(n_computed as u64, n_prompt as u64);
+            }
+            Event::Token { token_id, text: delta, .. } => {
+                bar.finish();
+                ids.push(token_id);
+                emit(&delta)?;
+                text.push_str(&delta);
+            }
+            Event::Failed { error, .. } => {
+                bar.finish();
+                bail!(error);
+            }
+            Event::Finished { text: tail, reason, usage, .. } => {
+                bar.finish();
+                emit(&tail)?;
+                text.push_str(&tail);
+                return Ok(Some((reason, usage)));
+            }
+        }
+        Ok(None)
+    };
+    let end = drive(engine, id, interrupt, &mut take);
+    if end.is_err() {
+        // Nothing of this answer may come with the next one.
+        engine.cancel(id);
+        while !engine.is_idle() {
+            engine.step();
+        }
+    }
+    let (finish_reason, usage) = end?;
+    Ok(Answer { ids, text, finish_reason, usage, seed })
+}
+
+/// Gives `take` the events of one request until it makes something of one.
+fn drive<T>(
+    engine: &mut Engine,
+    id: RequestId,
+    interrupt: &Interrupt,
+    take: &mut dyn FnMut(Event) -> Result<Option<T>>,
+) -> Result<T> {
     loop {
         if interrupt.is_requested() {
             engine.cancel(id);
         }
-        for event in engine.step() {
-            match event {
-                Event::Progress { n_computed, n_prompt, .. } => {
-                    bar.set(n_computed as u64, n_prompt as u64);
-                }
-                Event::Token { token_id, text: delta, .. } => {
-                    bar.finish();
-                    ids.push(token_id);
-                    emit(&delta)?;
-                    text.push_str(&delta);
-                }
-                Event::Failed { error, .. } => {
-                    bar.finish();
-                    bail!(error);
-                }
-                Event::Finished { text: tail, reason, usage, .. } => {
-                    bar.finish();
-                    emit(&tail)?;
-                    text.push_str(&tail);
-                    let kv_bytes = usage.kv_bytes;
-                    return Ok(Answer { ids, text, finish_reason: reason, usage, kv_bytes });
-                }
+        for event in engine.step().into_iter().filter(|event| event.id() == id) {
+            if let Some(end) = take(event)? {
+                return Ok(end);
             }
         }
     }
@@ -114,39 +143,93 @@ impl Timings {
             load_ms,
             prefill_tokens: usage.n_prefilled(),
             prefill_tps: usage.prefill_tps(),
-            decode_tokens: usage.n_generated,
+            // The token that ended the turn took its time and is not shown.
+            decode_tokens: answer.ids.len(),
             decode_tps: usage.decode_tps(),
         }
     }
 }
 
 /// `12 prompt tokens at 250/s, 80 tokens at 71.3/s, cache 1.2 MB, peak memory 160 MB`, without
-/// the speed of what never ran.
-pub(crate) fn closing_line(answer: &Answer) -> String {
+/// the speed of what never ran; and what cut the answer, and the seed that nobody chose.
+pub(crate) fn closing_line(answer: &Answer, sampling: &SamplingArgs) -> String {
     let usage = &answer.usage;
     let reused = match usage.n_reused {
         0 => String::new(),
         n => format!(" ({n} more reused)"),
     };
+    let cut = cut_by(answer, sampling).map(|cut| format!(", {cut}")).unwrap_or_default();
     let peak = machine::peak_rss_bytes()
         .map(|n| format!(", peak memory {}", machine::human_bytes(n)))
         .unwrap_or_default();
+    let seed = match sampling.seed {
+        None if sampling.params().temperature > 0.0 => format!(", seed {}", answer.seed),
+        _ => String::new(),
+    };
     format!(
-        "{} prompt tokens{reused}{}, {} tokens{}, cache {}{peak}",
+        "{} prompt tokens{reused}{}, {} tokens{}{cut}, cache {}{peak}{seed}",
         usage.n_prefilled(),
         speed(usage.prefill_tps(), 0),
-        usage.n_generated,
+        answer.ids.len(),
         speed(usage.decode_tps(), 1),
-        machine::human_bytes(answer.kv_bytes as u64),
+        machine::human_bytes(usage.kv_bytes as u64),
     )
+}
+
+/// What cut the answer, if anything did.
+pub(crate) fn cut_by(answer: &Answer, sampling: &SamplingArgs) -> Option<String> {
+    match (answer.finish_reason, sampling.n) {
+        (FinishReason::Length, Some(n)) if answer.ids.len() == n as usize => {
+            Some(format!("stopped at -n {n}"))
+        }
+        (FinishReason::Length, _) => Some("context full".into()),
+        _ => None,
+    }
 }
 
 fn speed(tps: f64, n_decimals: usize) -> String {
     if tps > 0.0 { format!(" at {tps:.n_decimals$}/s") } else { String::new() }
 }
 
-/// Random from the operating system: the keys that the standard library gives a hash map.
+/// Random from the operating system: the keys that the standard library gives a hash map. Half of
+/// their bits, so that a seed is short enough to be typed again.
 fn fresh_seed() -> u64 {
     use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-    RandomState::new().build_hasher().finish()
+    RandomState::new().build_hasher().finish() >> 32
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::{LoadSettings, load_model};
+    use tiny_random::TinyRandom;
+
+    use super::*;
+    use crate::args::{CacheArgs, RuntimeArgs};
+    use crate::open;
+
+    #[test]
+    fn an_answer_that_cannot_be_shown_leaves_nothing_to_the_next() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("tiny.gguf");
+        TinyRandom::default().write(&path);
+        let loaded = load_model(&path, LoadSettings::default(), &mut |_, _| ()).expect("a model");
+        let runtime = RuntimeArgs { threads: Some(1), exact: false };
+        let cache = CacheArgs { ctx: None, kv: None };
+        let mut engine = open::engine(&loaded, &runtime, &cache).expect("room for it");
+        let request = Request {
+            prompt: vec![1, 20, 30],
+            sampling: SamplingParams::greedy(),
+            n_tokens_max: Some(8),
+            stop: Vec::new(),
+        };
+        let interrupt = Interrupt::install().expect("signals");
+        let mut ask = |emit: &mut dyn FnMut(&str) -> Result<()>| {
+            let answer = generate(&mut engine, request.clone(), Show::Nothing, &interrupt, emit);
+            assert!(engine.is_idle());
+            answer.map(|answer| answer.ids)
+        };
+        let expected = ask(&mut |_| Ok(())).expect("an answer");
+        assert!(ask(&mut |_| bail!("nobody reads")).is_err());
+        assert_eq!(ask(&mut |_| Ok(())).expect("an answer"), expected);
+    }
 }

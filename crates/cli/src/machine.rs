@@ -1,5 +1,7 @@
 //! What this machine grants the process: cores, memory, names.
 
+use std::collections::HashSet;
+
 use anyhow::{Context, Result, bail};
 
 use crate::env;
@@ -19,14 +21,30 @@ pub(crate) fn n_threads(flag: Option<u16>) -> Result<usize> {
     Ok(n.into())
 }
 
-/// Cores that affinity and cgroup grant, two hyper-threads counted as one core.
+/// Cores that affinity and cgroup grant, the hyper-threads of one counted once.
 fn n_physical_cores() -> usize {
-    let n_logical = std::thread::available_parallelism().map_or(1, Into::into);
-    let smt = std::fs::read_to_string("/sys/devices/system/cpu/smt/active");
-    match smt.as_deref().map(str::trim) {
-        Ok("1") => (n_logical / 2).max(1),
-        _ => n_logical,
+    let n_granted = std::thread::available_parallelism().map_or(1, Into::into);
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let siblings = |cpu| {
+        let path = format!("/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list");
+        std::fs::read_to_string(path).ok()
+    };
+    match field(&status, "Cpus_allowed_list:").map(|list| n_cores(list, siblings)) {
+        // A quota of processor time is no affinity: it may grant less than the cores allowed.
+        Some(n @ 1..) => n.min(n_granted),
+        _ => n_granted,
     }
+}
+
+/// Cores behind the CPUs of a list such as `0-3,8`. `siblings` names the CPUs that share a core
+/// with one; a CPU without is a core.
+fn n_cores(list: &str, siblings: impl Fn(usize) -> Option<String>) -> usize {
+    let cpus = list.split(',').filter_map(|range| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        Some(first.trim().parse::<usize>().ok()?..=last.trim().parse().ok()?)
+    });
+    let core = |cpu: usize| siblings(cpu).unwrap_or_else(|| cpu.to_string()).trim().to_owned();
+    cpus.flatten().map(core).collect::<HashSet<_>>().len()
 }
 
 /// The kernel table: the one that `LOOKBACK_KERNELS` names, or the best.
@@ -53,11 +71,21 @@ pub(crate) fn peak_rss_bytes() -> Option<u64> {
     kib_of(&std::fs::read_to_string("/proc/self/status").ok()?, "VmHWM:")
 }
 
+/// Lets [`peak_rss_bytes`] begin again with what the process holds now. Where the system cannot,
+/// the peak stays that of the whole process.
+pub(crate) fn reset_peak_rss() {
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+}
+
 /// The bytes of a line such as `MemTotal: 16384 kB`.
 fn kib_of(table: &str, name: &str) -> Option<u64> {
-    let line = table.lines().find(|line| line.starts_with(name))?;
-    let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    let kib: u64 = field(table, name)?.strip_suffix("kB")?.trim_end().parse().ok()?;
     kib.checked_mul(1024)
+}
+
+/// What follows `name` in its line of one of the system's tables.
+fn field<'a>(table: &'a str, name: &str) -> Option<&'a str> {
+    table.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
 }
 
 /// The processor's name, as the system gives it.
@@ -104,7 +132,20 @@ mod tests {
     }
 
     #[test]
-    fn this_machine_grants_a_core() {
-        assert!(n_physical_cores() >= 1);
+    fn hyper_threads_of_a_core_are_counted_once() {
+        let check = |list: &str, siblings: &[&str], expected| {
+            let siblings = |cpu: usize| siblings.get(cpu).map(|list| format!("{list}\n"));
+            assert_eq!(n_cores(list, siblings), expected, "{list:?}");
+        };
+        check("0-1", &["0", "1"], 2);
+        check("0-1", &["0-1", "0-1"], 1);
+        check("0-3", &["0,2", "1,3", "0,2", "1,3"], 2);
+        // Half of each core is granted.
+        check("0,2", &["0-1", "0-1", "2-3", "2-3"], 2);
+        // Two wide cores and two that are not.
+        check("0-3,4-5", &["0-1", "0-1", "2-3", "2-3", "4", "5"], 4);
+        // A system that says nothing of cores, or nothing at all.
+        check("0-2,7", &[], 4);
+        check("", &[], 0);
     }
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use engine::{Engine, LoadSettings, Loaded, ModelRunner, RunnerOptions, load_model};
 use format::Mapping;
 use model::kv::KvShape;
-use model::{Arithmetic, KvType, WorkspaceSize};
+use model::{Arithmetic, KvType, Pages, WorkspaceSize};
 
 use crate::args::{CacheArgs, ModelArgs, RuntimeArgs};
 use crate::bar::Bar;
@@ -28,9 +28,13 @@ pub(crate) enum Show {
     Nothing,
 }
 
-/// Rows of one forward pass: enough for the matrix kernels to run at full speed, few enough that
-/// the buffers stay small beside the weights.
-const N_TOKENS_MAX: usize = 256;
+/// Rows of one forward pass of every command: each weight that is unpacked meets many of them,
+/// and the buffers stay small beside the weights.
+pub(crate) const N_TOKENS_MAX: usize = 256;
+
+/// The context where the system does not say how much memory there is: long texts, and a cache
+/// of a few GB for a model of a few billion parameters.
+const N_CTX_UNKNOWN_MEMORY: usize = 32_768;
 
 pub(crate) fn hub_config() -> Result<HubConfig> {
     let models_dir = match env::models_dir() {
@@ -49,10 +53,9 @@ pub(crate) fn open(
     interrupt: &Interrupt,
 ) -> Result<Opened> {
     let path = resolve_or_pull(&args.model, show, interrupt)?;
-    let mapping = if args.no_mmap { Mapping::Read } else { Mapping::Mmap };
     let start = Instant::now();
     let mut bar = Bar::bytes(show, "loading");
-    let settings = LoadSettings { mapping, arithmetic };
+    let settings = LoadSettings { mapping: mapping(args), arithmetic, pages: Pages::Touch };
     let loaded = load_model(&path, settings, &mut |n_done, n_total| bar.set(n_done, n_total));
     bar.finish();
     let loaded = loaded?;
@@ -89,6 +92,10 @@ pub(crate) fn pull(
     Ok(path)
 }
 
+pub(crate) fn mapping(args: &ModelArgs) -> Mapping {
+    if args.no_mmap { Mapping::Read } else { Mapping::Mmap }
+}
+
 pub(crate) fn arithmetic(args: &RuntimeArgs) -> Arithmetic {
     if args.exact { Arithmetic::Exact } else { Arithmetic::Int8 }
 }
@@ -97,27 +104,38 @@ pub(crate) fn arithmetic(args: &RuntimeArgs) -> Arithmetic {
 ///
 /// # Errors
 /// A flag that asks for a cache larger than the memory of this machine.
-fn n_ctx(cache: &CacheArgs, loaded: &Loaded) -> Result<usize> {
+fn n_ctx(flag: Option<u32>, loaded: &Loaded, kv: KvType) -> Result<usize> {
     let n_trained = loaded.model.config.n_ctx;
-    if let Some(n) = cache.ctx {
-        let n = n as usize;
-        check_cache_fits(loaded, cache.kv.kv_type(), n)?;
-        if n > n_trained {
+    let Some(n) = flag else {
+        let (n, why) = default_n_ctx(n_trained, n_positions_held(loaded, kv));
+        if n < n_trained {
             output::note(format_args!(
-                "note: --ctx {n}: the model was trained for {n_trained} tokens; beyond them it \
-                 may lose the thread"
+                "note: the context is {n} tokens, not the {n_trained} that the model was trained \
+                 for: {why}"
             ));
         }
         return Ok(n);
-    }
-    let n_held = n_positions_held(loaded, cache.kv.kv_type());
-    if n_held < n_trained {
+    };
+    let n = n as usize;
+    check_cache_fits(loaded, kv, n)?;
+    if n > n_trained {
         output::note(format_args!(
-            "note: the context is {n_held} tokens, not the {n_trained} that the model was trained \
-             for: this machine's memory holds no more"
+            "note: --ctx {n}: the model was trained for {n_trained} tokens; beyond them it may \
+             lose the thread"
         ));
     }
-    Ok(n_held.min(n_trained))
+    Ok(n)
+}
+
+/// The context without a flag, and why it is no longer. `n_held`: see [`n_positions_held`].
+fn default_n_ctx(n_trained: usize, n_held: Option<usize>) -> (usize, &'static str) {
+    match n_held {
+        Some(n_held) => (n_trained.min(n_held), "this machine's memory holds no more"),
+        None => (
+            n_trained.min(N_CTX_UNKNOWN_MEMORY),
+            "this system does not say how much memory it has; --ctx N sets another",
+        ),
+    }
 }
 
 /// Refuses a cache that this machine cannot hold.
@@ -125,8 +143,9 @@ fn n_ctx(cache: &CacheArgs, loaded: &Loaded) -> Result<usize> {
 /// # Errors
 /// Both sizes.
 pub(crate) fn check_cache_fits(loaded: &Loaded, kv: KvType, n_positions: usize) -> Result<()> {
-    let n_held = n_positions_held(loaded, kv);
-    if n_positions > n_held {
+    if let Some(n_held) = n_positions_held(loaded, kv)
+        && n_positions > n_held
+    {
         bail!(
             "a {} cache for {n_positions} tokens does not fit into this machine's memory, which \
              holds {n_held}: use a shorter context or a smaller --kv",
@@ -136,10 +155,10 @@ pub(crate) fn check_cache_fits(loaded: &Loaded, kv: KvType, n_positions: usize) 
     Ok(())
 }
 
-/// Positions that a cache could hold if it had the whole memory.
-fn n_positions_held(loaded: &Loaded, kv: KvType) -> usize {
+/// Positions that a cache could hold if it had the whole memory; `None` where that is not known.
+fn n_positions_held(loaded: &Loaded, kv: KvType) -> Option<usize> {
     let position_bytes = KvShape::of(&loaded.model.config, kv, kv).position_bytes();
-    machine::memory_bytes().map_or(usize::MAX, |n_bytes| n_bytes as usize / position_bytes)
+    machine::memory_bytes().map(|n_bytes| n_bytes as usize / position_bytes)
 }
 
 /// Cache, buffers and threads for a model. `n_logit_rows_max`: one for generating.
@@ -149,8 +168,8 @@ pub(crate) fn runner(
     cache: &CacheArgs,
     n_logit_rows_max: usize,
 ) -> Result<ModelRunner> {
-    let n_ctx = n_ctx(cache, loaded)?;
-    let kv_type = cache.kv.kv_type();
+    let kv_type = cache.kv.unwrap_or(runtime.default_kv()).kv_type();
+    let n_ctx = n_ctx(cache.ctx, loaded, kv_type)?;
     let n_tokens_max = N_TOKENS_MAX.min(n_ctx);
     let options = RunnerOptions {
         n_ctx,
@@ -194,5 +213,21 @@ pub(crate) fn read_text(
                 .context("cannot read standard input as UTF-8 text")?;
             Ok(text)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_context_is_as_long_as_the_model_and_the_memory_allow() {
+        let check = |n_trained, n_held, expected| {
+            assert_eq!(default_n_ctx(n_trained, n_held).0, expected);
+        };
+        check(8192, Some(100_000), 8192);
+        check(131_072, Some(100_000), 100_000);
+        check(8192, None, 8192);
+        check(131_072, None, 32_768);
     }
 }

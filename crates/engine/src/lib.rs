@@ -21,11 +21,11 @@ mod vocab;
 
 pub use engine::Engine;
 pub use error::Error;
-pub use load::{LoadSettings, Loaded, load_model, load_tokenizer};
+pub use load::{LoadSettings, Loaded, load_file, load_model, load_tokenizer};
 pub use open_error::OpenError;
 pub use request::{Event, Request, Usage};
 pub use runner::{ModelRunner, Runner, RunnerOptions};
 pub use sampler::{History, Sampled, Sampler, SamplingParams, top_logits, top_logprobs};
 pub use score::{Score, score};
 pub use sequence::{FinishReason, RequestId};
-pub use tokenizer::{Message, Special, SpecialText, Tokenizer};
+pub use tokenizer::{ChatTemplate, Message, Special, SpecialText, Tokenizer};

@@ -13,4 +13,11 @@ pub enum OpenError {
          row a token; the file is damaged or mixes two models"
     )]
     VocabularyTooLarge { n_tokens: usize, n_rows: usize },
+    #[error(
+        "tokenizer.ggml.precompiled_charsmap: expected bytes, found {found} at index {value_idx}: \
+         get the model file again"
+    )]
+    CharsmapValue { value_idx: usize, found: i32 },
+    #[error("chat_template.jinja: not UTF-8 text: {0}")]
+    TemplateNotUtf8(#[from] std::string::FromUtf8Error),
 }

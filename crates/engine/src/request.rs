@@ -31,6 +31,18 @@ pub enum Event {
     Failed { id: RequestId, error: Error },
 }
 
+impl Event {
+    /// The request that it is about.
+    pub fn id(&self) -> RequestId {
+        match *self {
+            Self::Progress { id, .. }
+            | Self::Token { id, .. }
+            | Self::Finished { id, .. }
+            | Self::Failed { id, .. } => id,
+        }
+    }
+}
+
 /// What a request cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Usage {

@@ -18,6 +18,13 @@ struct Finished {
     tokens: Vec<u32>,
 }
 
+/// How much of a finished sequence begins a prompt.
+struct Match {
+    slot: SequenceId,
+    n_common: usize,
+    n_cached: usize,
+}
+
 /// More would only be searched and evicted: a conversation needs one.
 const N_RETAINED_MAX: usize = 8;
 
@@ -29,7 +36,7 @@ impl Retained {
         }
         self.sequences.push(Finished { slot, tokens: tokens.to_vec() });
         if self.sequences.len() > N_RETAINED_MAX {
-            self.evict_oldest(runner);
+            runner.release(self.sequences.remove(0).slot);
         }
     }
 
@@ -44,45 +51,54 @@ impl Retained {
         prompt: &[u32],
         n_positions_max: usize,
     ) -> Result<(SequenceId, usize), CacheFull> {
-        let reused = self.take_match(prompt);
-        if let Some((slot, n_reused)) = reused {
-            runner.truncate(slot, n_reused);
+        let admit = |runner: &mut dyn Runner| runner.admit(n_positions_max);
+        let Some(best) = self.best_match(prompt) else {
+            return self.make_room(runner, None, admit).map(|slot| (slot, 0));
+        };
+        // A short common beginning is no reason to lose the rest of another conversation, as long
+        // as both have room.
+        let is_most = 2 * best.n_common >= best.n_cached;
+        if !is_most && let Ok(slot) = self.make_room(runner, Some(best.slot), admit) {
+            return Ok((slot, 0));
         }
-        loop {
-            let result = match reused {
-                Some((slot, n_reused)) => {
-                    runner.reserve(slot, n_positions_max).map(|()| (slot, n_reused))
-                }
-                None => runner.admit(n_positions_max).map(|slot| (slot, 0)),
-            };
-            match result {
-                Err(_) if !self.sequences.is_empty() => self.evict_oldest(runner),
-                Err(full) => {
-                    reused.into_iter().for_each(|(slot, _)| runner.release(slot));
-                    return Err(full);
-                }
-                placed => return placed,
+        self.sequences.retain(|finished| finished.slot != best.slot);
+        runner.truncate(best.slot, best.n_common);
+        let reserve = |runner: &mut dyn Runner| runner.reserve(best.slot, n_positions_max);
+        match self.make_room(runner, None, reserve) {
+            Ok(()) => Ok((best.slot, best.n_common)),
+            Err(full) => {
+                runner.release(best.slot);
+                Err(full)
             }
         }
     }
 
-    /// The sequence with the longest common beginning, if that is most of it: a short common
-    /// beginning is no reason to lose the rest of another conversation. One token of the prompt is
-    /// left to compute, for its logits.
-    fn take_match(&mut self, prompt: &[u32]) -> Option<(SequenceId, usize)> {
-        let n_common = |finished: &Finished| {
+    /// The sequence with the longest common beginning, the newest of several. One token of the
+    /// prompt is left to compute, for its logits.
+    fn best_match(&self, prompt: &[u32]) -> Option<Match> {
+        let matches = self.sequences.iter().map(|finished| {
             let pairs = finished.tokens.iter().zip(&prompt[..prompt.len() - 1]);
-            pairs.take_while(|(a, b)| a == b).count()
-        };
-        let matches = self.sequences.iter().enumerate().map(|(idx, finished)| {
-            let n = n_common(finished);
-            (if 2 * n >= finished.tokens.len() { n } else { 0 }, idx)
+            let n_common = pairs.take_while(|(a, b)| a == b).count();
+            Match { slot: finished.slot, n_common, n_cached: finished.tokens.len() }
         });
-        let (n_reused, idx) = matches.max().filter(|(n_reused, _)| *n_reused > 0)?;
-        Some((self.sequences.remove(idx).slot, n_reused))
+        matches.max_by_key(|found| found.n_common).filter(|found| found.n_common > 0)
     }
 
-    fn evict_oldest(&mut self, runner: &mut dyn Runner) {
-        runner.release(self.sequences.remove(0).slot);
+    /// Evicts sequences, the oldest first and never `kept`, until `place` succeeds.
+    fn make_room<T>(
+        &mut self,
+        runner: &mut dyn Runner,
+        kept: Option<SequenceId>,
+        place: impl Fn(&mut dyn Runner) -> Result<T, CacheFull>,
+    ) -> Result<T, CacheFull> {
+        loop {
+            let full = match place(runner) {
+                Err(full) => full,
+                placed => return placed,
+            };
+            let oldest = self.sequences.iter().position(|finished| Some(finished.slot) != kept);
+            let Some(oldest) = oldest else { return Err(full) };
+            runner.release(self.sequences.remove(oldest).slot);
+        }
     }
 }

@@ -19,8 +19,8 @@ fn from_metadata(metadata: &Metadata) -> Result<Tokenizer, OpenError> {
     let id = |name: &str| metadata.u32(&key(name));
     let empty = Strings::from_iter([] as [&[u8]; 0]);
     let merges = metadata.strings(&key("merges"))?.unwrap_or(&empty);
-    let charsmap = metadata.u32s(&key("precompiled_charsmap"))?;
-    let charsmap = charsmap.map(|bytes| bytes.into_iter().map(|byte| byte as u8).collect());
+    let charsmap = metadata.i32s(&key("precompiled_charsmap"))?;
+    let charsmap = charsmap.map(|values| bytes_of(&values)).transpose()?;
     let vocab = GgufVocab {
         model: metadata.require_str(&key("model"))?,
         pre: metadata.str(&key("pre"))?,
@@ -41,6 +41,15 @@ fn from_metadata(metadata: &Metadata) -> Result<Tokenizer, OpenError> {
     Ok(Tokenizer::from_gguf(&vocab)?)
 }
 
+/// Bytes that a file may hold as signed numbers too.
+fn bytes_of(values: &[i32]) -> Result<Vec<u8>, OpenError> {
+    let byte = |(value_idx, &value): (usize, &i32)| match value {
+        -128..=255 => Ok(value as u8),
+        found => Err(OpenError::CharsmapValue { value_idx, found }),
+    };
+    values.iter().enumerate().map(byte).collect()
+}
+
 fn from_folder(folder: &SafetensorsFolder) -> Result<Tokenizer, OpenError> {
     let tokenizer_json = folder.require_bytes("tokenizer.json")?;
     let config_json = folder.read_bytes("tokenizer_config.json")?;
@@ -55,7 +64,24 @@ pub(crate) fn template_source(
     if let ModelFile::HuggingFace { folder, .. } = file
         && let Some(bytes) = folder.read_bytes("chat_template.jinja")?
     {
-        return Ok(Some(String::from_utf8_lossy(&bytes).into_owned()));
+        return Ok(Some(String::from_utf8(bytes)?));
     }
     Ok(tokenizer.chat_template().map(str::to_owned))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_read_with_and_without_a_sign() {
+        assert_eq!(
+            bytes_of(&[0, 127, 200, 255, -1, -128]).expect("bytes"),
+            [0, 127, 200, 255, 255, 128]
+        );
+        for found in [256, -129] {
+            let error = bytes_of(&[7, found]).expect_err("no byte").to_string();
+            assert!(error.contains(&format!("found {found} at index 1")), "{error}");
+        }
+    }
 }

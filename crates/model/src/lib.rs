@@ -24,7 +24,7 @@ pub use config::ModelConfig;
 pub use decoder::{Workspace, WorkspaceSize, forward, unembed};
 pub use error::LoadError;
 pub use kv::{KvCache, KvType, SequenceId};
-pub use load::{LoadOptions, load};
+pub use load::{LoadOptions, Pages, load};
 pub use pool::ThreadPool;
 pub use probe::{Probe, Site};
 pub use spec::ArchSpec;

@@ -20,6 +20,18 @@ use crate::{config_gguf, config_hf};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LoadOptions {
     pub arithmetic: Arithmetic,
+    pub pages: Pages,
+}
+
+/// What loading does with the pages of a mapped file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Pages {
+    /// Reads every weight: the time and the progress of a load are those of the disk, and the
+    /// first token does not pay for them.
+    #[default]
+    Touch,
+    /// Reads no matrix: for describing a model.
+    Leave,
 }
 
 /// An opened model: a GGUF file (all its parts) or a Hugging Face folder.
@@ -120,7 +132,8 @@ pub fn load(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Model, LoadError> {
     let spec = file.architecture()?;
-    let mut source = Source { file, spec, used: HashSet::new(), n_read: 0, progress };
+    let pages = options.pages;
+    let mut source = Source { file, spec, pages, used: HashSet::new(), n_read: 0, progress };
     let n_vocab = source.n_rows("token_embd.weight")?;
     let config = match file {
         ModelFile::Gguf(file) => config_gguf::read_config(spec, file.metadata(), n_vocab)?,
@@ -152,6 +165,7 @@ pub fn load(
 struct Source<'a> {
     file: &'a ModelFile,
     spec: &'static ArchSpec,
+    pages: Pages,
     used: HashSet<String>,
     n_read: u64,
     progress: &'a mut dyn FnMut(u64, u64),
@@ -234,7 +248,9 @@ impl Source<'_> {
         shape: [usize; 2],
     ) -> Result<Option<WeightMatrix>, LoadError> {
         let Some(tensor) = self.find(name, &shape)? else { return Ok(None) };
-        self.read_pages(&tensor);
+        if self.pages == Pages::Touch {
+            self.read_pages(&tensor);
+        }
         Ok(Some(WeightMatrix::new(tensor.info.name, tensor.info.dtype, shape, tensor.bytes)))
     }
 
@@ -301,8 +317,7 @@ impl Source<'_> {
         format!("{}.{kind}", theirs.replace("{}", layer_idx))
     }
 
-    /// Touches every page, so that the time and the progress of a load are those of the disk and
-    /// the first token does not pay for them.
+    /// See [`Pages::Touch`].
     fn read_pages(&mut self, tensor: &Tensor) {
         const PAGE: usize = 4096;
         let mut sum = 0u8;

@@ -33,7 +33,8 @@ fn load(tiny: &TinyRandom, arithmetic: Arithmetic) -> Model {
 }
 
 fn load_file(file: &ModelFile, arithmetic: Arithmetic) -> Model {
-    model::load(file, LoadOptions { arithmetic }, &mut |_, _| ()).expect("a model that loads")
+    let options = LoadOptions { arithmetic, ..LoadOptions::default() };
+    model::load(file, options, &mut |_, _| ()).expect("a model that loads")
 }
 
 fn text(seed: u64, n: usize) -> Vec<u32> {

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::args::{BenchArgs, KvArg};
 use crate::interrupt::{EXIT_INTERRUPTED, Interrupt};
-use crate::open::{self, Show};
+use crate::open::{self, N_TOKENS_MAX, Show};
 use crate::{machine, output};
 
 #[derive(Serialize)]
@@ -35,9 +35,6 @@ struct Line {
     commit: &'static str,
 }
 
-/// Rows of one forward pass, as in the other commands.
-const N_TOKENS_MAX: usize = 512;
-
 pub(crate) fn bench(args: &BenchArgs) -> Result<ExitCode> {
     if args.r == 0 {
         bail!(crate::Usage("-r 0: at least one repetition is needed".into()));
@@ -54,7 +51,11 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<ExitCode> {
         let (cpu, gbps) = (machine::cpu_name(), bandwidth / 1e9);
         output::line(format_args!("{cpu}, {n_threads} threads, reads {gbps:.1} GB/s"))?;
     }
-    for &kv in &args.kv {
+    let default_kv = [args.runtime.default_kv()];
+    let kv_types = if args.kv.is_empty() { &default_kv[..] } else { &args.kv };
+    for &kv in kv_types {
+        // The peak is that of the runs with this cache, not of what was measured before.
+        machine::reset_peak_rss();
         let mut bench = Bench::new(args, &opened.loaded, kv, n_threads, bandwidth)?;
         for &depth in &args.d {
             for line in bench.at_depth(args, depth, &interrupt) {

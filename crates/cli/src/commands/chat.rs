@@ -5,13 +5,13 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use engine::{Engine, FinishReason, Loaded, Message, SpecialText};
+use engine::{ChatTemplate, Engine, FinishReason, Loaded, Message, SpecialText};
 use rustyline::error::ReadlineError;
 use rustyline::{Behavior, Config, DefaultEditor};
 use serde::{Deserialize, Serialize};
 
 use crate::args::ChatArgs;
-use crate::generate::{Answer, Timings, closing_line, generate};
+use crate::generate::{Answer, Timings, closing_line, cut_by, generate};
 use crate::interrupt::{EXIT_INTERRUPTED, Interrupt};
 use crate::open::{self, Show};
 use crate::output;
@@ -56,9 +56,17 @@ struct AnswerJson<'a> {
     kv_bytes: usize,
 }
 
+/// Instead of an answer.
+#[derive(Serialize)]
+struct ErrorJson {
+    error: String,
+}
+
 struct Chat<'a> {
     args: &'a ChatArgs,
     loaded: &'a Loaded,
+    /// `None`: the model continues plain text.
+    template: Option<ChatTemplate>,
     engine: Engine,
     interrupt: Interrupt,
     load_ms: f64,
@@ -72,8 +80,9 @@ pub(crate) fn chat(args: &ChatArgs) -> Result<ExitCode> {
     let interrupt = Interrupt::install()?;
     let show = if args.json { Show::Nothing } else { Show::Progress };
     let opened = open::open(&args.model, open::arithmetic(&args.runtime), show, &interrupt)?;
+    let template = opened.loaded.compile_template()?;
     let engine = open::engine(&opened.loaded, &args.runtime, &args.cache)?;
-    if opened.loaded.template.is_none() {
+    if template.is_none() {
         output::note("note: this model has no chat template; it continues plain text");
     }
     if interrupt.is_requested() {
@@ -82,6 +91,7 @@ pub(crate) fn chat(args: &ChatArgs) -> Result<ExitCode> {
     let mut chat = Chat {
         args,
         loaded: &opened.loaded,
+        template,
         engine,
         interrupt,
         load_ms: opened.load_ms,
@@ -94,19 +104,25 @@ pub(crate) fn chat(args: &ChatArgs) -> Result<ExitCode> {
         let name = short_name(&args.model.model);
         output::note(format_args!("{name}  (/help for commands, Ctrl-D to leave)\n"));
     }
+    let mut status = ExitCode::SUCCESS;
     while let Some(text) = lines.message()? {
         let input = parse(&text);
         if input == Input::Exit {
             break;
         }
         match chat.handle(input) {
+            Ok(()) => continue,
             Err(err) if err.is::<output::Closed>() => return Err(err),
             // A mistake in a command or a full context ends the turn, not the conversation.
+            Err(err) if args.json => output::json(&ErrorJson { error: format!("{err:#}") })?,
             Err(err) => output::note(format_args!("error: {err:#}")),
-            Ok(()) => (),
+        }
+        // A person has read it; a script looks at the status.
+        if lines.origin == Origin::Pipe {
+            status = ExitCode::FAILURE;
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(status)
 }
 
 /// A path without its folders, a name as it is.
@@ -205,14 +221,14 @@ impl Chat<'_> {
     fn handle(&mut self, input: Input<'_>) -> Result<()> {
         match input {
             Input::Message(text) => {
-                self.turns.push(Turn { role: "user".into(), content: text.into() });
-                self.answer()
+                let mut turns = self.turns.clone();
+                turns.push(Turn { role: "user".into(), content: text.into() });
+                self.answer(turns)
             }
             Input::Regen => {
                 let keep = self.turns.iter().rposition(|turn| turn.role == "user");
                 let Some(last) = keep else { bail!("there is no message to answer again") };
-                self.turns.truncate(last + 1);
-                self.answer()
+                self.answer(self.turns[..=last].to_vec())
             }
             Input::Help => {
                 output::note(HELP);
@@ -244,7 +260,7 @@ impl Chat<'_> {
             }
             Input::Stats => {
                 let last = self.last.as_ref().context("there is no answer yet")?;
-                output::note(closing_line(last));
+                output::note(closing_line(last, &self.args.sampling));
                 Ok(())
             }
             Input::Unknown(text) => bail!("{text:?} is not a command; /help lists them"),
@@ -252,31 +268,28 @@ impl Chat<'_> {
         }
     }
 
-    /// Answers the conversation so far. On an error the last message is taken back.
-    fn answer(&mut self) -> Result<()> {
-        let result = self.generate();
-        match result {
-            Ok(answer) => {
-                let content = answer.text.clone();
-                self.turns.push(Turn { role: "assistant".into(), content });
-                self.last = Some(answer);
-                Ok(())
+    /// Answers `turns`; with the answer they become the conversation. Without one, because of an
+    /// error or a Ctrl-C before its first word, the conversation stays as it was.
+    fn answer(&mut self, mut turns: Vec<Turn>) -> Result<()> {
+        let answer = self.generate(&turns).map_err(|err| match err.downcast_ref() {
+            Some(engine::Error::PromptTooLong { .. }) => {
+                err.context("the conversation is too long, /clear forgets it")
             }
-            Err(err) => {
-                self.turns.pop();
-                match err.downcast_ref() {
-                    Some(engine::Error::PromptTooLong { .. }) => {
-                        Err(err.context("the conversation is too long, /clear forgets it"))
-                    }
-                    _ => Err(err),
-                }
-            }
+            _ => err,
+        })?;
+        if answer.finish_reason == FinishReason::Cancelled && answer.text.is_empty() {
+            output::note("stopped before the answer began; the conversation is as it was");
+            return Ok(());
         }
+        turns.push(Turn { role: "assistant".into(), content: answer.text.clone() });
+        self.turns = turns;
+        self.last = Some(answer);
+        Ok(())
     }
 
-    fn generate(&mut self) -> Result<Answer> {
+    fn generate(&mut self, turns: &[Turn]) -> Result<Answer> {
         self.interrupt.reset();
-        let prompt = self.encode()?;
+        let prompt = self.encode(turns)?;
         let request = self.args.sampling.request(prompt);
         let json = self.args.json;
         let mut emit = |text: &str| if json { Ok(()) } else { output::text(text) };
@@ -289,22 +302,25 @@ impl Chat<'_> {
                 text: &answer.text,
                 finish_reason: answer.finish_reason,
                 timings: Timings::of(&answer, self.load_ms),
-                kv_bytes: answer.kv_bytes,
+                kv_bytes: answer.usage.kv_bytes,
             })?;
         } else {
             output::line("\n")?;
+            if let Some(cut) = cut_by(&answer, &self.args.sampling) {
+                output::note(format_args!("[{cut}]"));
+            }
         }
         Ok(answer)
     }
 
-    fn encode(&self) -> Result<Vec<u32>> {
+    fn encode(&self, turns: &[Turn]) -> Result<Vec<u32>> {
         let system = self.system.as_deref();
-        if self.loaded.template.is_some() {
-            let turns = self.turns.iter().map(|turn| Message::new(&turn.role, &turn.content));
+        if let Some(template) = &self.template {
+            let turns = turns.iter().map(|turn| Message::new(&turn.role, &turn.content));
             let messages: Vec<_> = system.map(Message::system).into_iter().chain(turns).collect();
-            return Ok(self.loaded.encode_chat(&messages)?);
+            return Ok(self.loaded.encode_chat(template, &messages)?);
         }
-        let turns = self.turns.iter().map(|turn| turn.content.as_str());
+        let turns = turns.iter().map(|turn| turn.content.as_str());
         let parts: Vec<_> = system.into_iter().chain(turns).collect();
         Ok(self.loaded.tokenizer.encode_prompt(&parts.join("\n"), SpecialText::AsText))
     }
@@ -325,9 +341,9 @@ fn save(path: &Path, system: Option<&str>, turns: &[Turn]) -> Result<()> {
 }
 
 fn load(path: &Path) -> Result<(Option<String>, Vec<Turn>)> {
-    let read = || -> Result<Vec<Turn>> { Ok(serde_json::from_slice(&std::fs::read(path)?)?) };
-    let mut turns =
-        read().with_context(|| format!("{}: not a conversation saved by /save", path.display()))?;
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut turns: Vec<Turn> = serde_json::from_slice(&bytes)
+        .with_context(|| format!("{}: not a conversation saved by /save", path.display()))?;
     let has_system = turns.first().is_some_and(|turn| turn.role == "system");
     let system = has_system.then(|| turns.remove(0).content);
     for turn in &turns {

@@ -45,13 +45,13 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
             text: &answer.text,
             finish_reason: answer.finish_reason,
             timings: Timings::of(&answer, opened.load_ms),
-            kv_bytes: answer.kv_bytes,
+            kv_bytes: answer.usage.kv_bytes,
             peak_rss_bytes: machine::peak_rss_bytes(),
         };
         output::json(&json)?;
     } else {
         output::line("")?;
-        output::note(format_args!("\n[{}]", closing_line(&answer)));
+        output::note(format_args!("\n[{}]", closing_line(&answer, &args.sampling)));
     }
     match answer.finish_reason {
         FinishReason::Cancelled => Ok(ExitCode::from(EXIT_INTERRUPTED)),
@@ -59,12 +59,13 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
     }
 }
 
-/// The file's text, the argument, or the one after the other.
+/// The file's text, the argument (`-`: standard input), or the one after the other.
 fn read_prompt(args: &RunArgs) -> Result<String> {
     let file = args.file.as_deref();
     let prompt = match (&args.prompt, file) {
         (Some(question), Some(_)) => {
             let document = open::read_text(None, file, "prompt")?;
+            let question = open::read_text(Some(question), None, "prompt")?;
             format!("{}\n\n{question}", document.trim_end())
         }
         (prompt, file) => open::read_text(prompt.as_deref(), file, "prompt")?,
@@ -80,7 +81,7 @@ fn encode(args: &RunArgs, prompt: &str, loaded: &Loaded) -> Result<Vec<u32>> {
     if args.raw {
         return Ok(loaded.tokenizer.encode_prompt(prompt, SpecialText::AsText));
     }
-    if loaded.template.is_none() {
+    let Some(template) = loaded.compile_template()? else {
         output::note(
             "note: this model has no chat template; it continues the prompt as plain text",
         );
@@ -89,9 +90,9 @@ fn encode(args: &RunArgs, prompt: &str, loaded: &Loaded) -> Result<Vec<u32>> {
             None => prompt.to_owned(),
         };
         return Ok(loaded.tokenizer.encode_prompt(&text, SpecialText::AsText));
-    }
+    };
     let mut messages = Vec::new();
     messages.extend(args.system.as_deref().map(Message::system));
     messages.push(Message::user(prompt));
-    Ok(loaded.encode_chat(&messages)?)
+    Ok(loaded.encode_chat(&template, &messages)?)
 }

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use engine::{LoadSettings, load_model};
+use engine::{LoadSettings, load_file};
+use format::{Mapping, TensorInfo};
+use model::Pages;
+use model::load::ModelFile;
 use serde::Serialize;
 
 use crate::args::ShowArgs;
@@ -44,7 +47,7 @@ struct ShowJson<'a> {
 struct TensorJson {
     name: String,
     r#type: &'static str,
-    shape: [usize; 2],
+    shape: Vec<usize>,
     bytes: usize,
 }
 
@@ -52,8 +55,13 @@ pub(crate) fn show(args: &ShowArgs) -> Result<ExitCode> {
     let interrupt = Interrupt::install()?;
     let show = if args.output.json { Show::Nothing } else { Show::Progress };
     let path = open::resolve_or_pull(&args.model, show, &interrupt)?;
-    let loaded = load_model(&path, LoadSettings::default(), &mut |_, _| ())?;
-    let json = describe(&path, &loaded, args.tensors);
+    let file = ModelFile::open(&path, Mapping::Mmap)?;
+    let settings = LoadSettings { pages: Pages::Leave, ..LoadSettings::default() };
+    let loaded = load_file(&file, settings, &mut |_, _| ())?;
+    let mut json = describe(&path, &loaded, tensors(&file));
+    if !args.tensors {
+        json.tensors.clear();
+    }
     if args.output.json {
         output::json(&json)?;
         return Ok(ExitCode::SUCCESS);
@@ -65,23 +73,13 @@ pub(crate) fn show(args: &ShowArgs) -> Result<ExitCode> {
 fn describe<'a>(
     path: &std::path::Path,
     loaded: &'a engine::Loaded,
-    with_tensors: bool,
+    tensors: Vec<TensorJson>,
 ) -> ShowJson<'a> {
     let (model, c) = (&loaded.model, &loaded.model.config);
-    let mut types = BTreeMap::new();
-    let (mut tensors, mut parameters) = (Vec::new(), 0);
-    for matrix in model.matrices() {
-        parameters += (matrix.n_out * matrix.n_in) as u64;
-        *types.entry(matrix.dtype.name()).or_insert(0) += matrix.n_bytes() as u64;
-        tensors.push(TensorJson {
-            name: matrix.name.clone(),
-            r#type: matrix.dtype.name(),
-            shape: [matrix.n_out, matrix.n_in],
-            bytes: matrix.n_bytes(),
-        });
-    }
-    if !with_tensors {
-        tensors.clear();
+    let (mut types, mut parameters) = (BTreeMap::new(), 0);
+    for tensor in &tensors {
+        parameters += tensor.shape.iter().product::<usize>() as u64;
+        *types.entry(tensor.r#type).or_insert(0) += tensor.bytes as u64;
     }
     let n_sliding_layers =
         c.layer_kinds.iter().filter(|&&kind| kind == model::spec::LayerKind::Sliding).count();
@@ -109,6 +107,21 @@ fn describe<'a>(
     }
 }
 
+/// Every tensor, in the order of the file.
+fn tensors(file: &ModelFile) -> Vec<TensorJson> {
+    let infos: Vec<&TensorInfo> = match file {
+        ModelFile::Gguf(file) => file.tensors().collect(),
+        ModelFile::HuggingFace { folder, .. } => folder.tensors().collect(),
+    };
+    let json = |info: &TensorInfo| {
+        let n_values = info.shape.iter().product();
+        let bytes = info.dtype.row_bytes(n_values).expect("the reader checked whole blocks");
+        let (name, shape) = (info.name.clone(), info.shape.clone());
+        TensorJson { name, r#type: info.dtype.name(), shape, bytes }
+    };
+    infos.into_iter().map(json).collect()
+}
+
 fn print_human(json: &ShowJson<'_>) -> Result<()> {
     let row = |name: &str, value: String| output::line(format_args!("{name:<14}{value}"));
     row("file", format!("{} ({})", json.path, human_bytes(json.file_bytes)))?;
@@ -133,9 +146,9 @@ fn print_human(json: &ShowJson<'_>) -> Result<()> {
         json.types.iter().map(|(name, bytes)| format!("{name} {}", human_bytes(*bytes))).collect();
     row("weights", types.join(", "))?;
     for tensor in &json.tensors {
-        let [n_out, n_in] = tensor.shape;
         let (name, kind) = (&tensor.name, tensor.r#type);
-        output::line(format_args!("{name:<28} {kind:<7} {n_out} x {n_in}"))?;
+        let shape: Vec<_> = tensor.shape.iter().map(usize::to_string).collect();
+        output::line(format_args!("{name:<32} {kind:<7} {}", shape.join(" x ")))?;
     }
     Ok(())
 }

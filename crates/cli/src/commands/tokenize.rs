@@ -22,7 +22,7 @@ pub(crate) fn tokenize(args: &TokenizeArgs) -> Result<ExitCode> {
     let text = open::read_text(args.text.text.as_deref(), args.text.file.as_deref(), "text")?;
     let interrupt = Interrupt::install()?;
     let path = open::resolve_or_pull(&args.model.model, show, &interrupt)?;
-    let tokenizer = load_tokenizer(&path)?;
+    let tokenizer = load_tokenizer(&path, open::mapping(&args.model))?;
     let special = if args.special { SpecialText::Parse } else { SpecialText::AsText };
     let ids = tokenizer.encode_prompt(&text, special);
     let pieces: Vec<String> = ids.iter().map(|&id| tokenizer.piece(id).into_owned()).collect();

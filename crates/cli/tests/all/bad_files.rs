@@ -116,6 +116,7 @@ fn weights_that_are_not_numbers_are_named() {
     }
 }
 
+/// c07: it keeps nobody from the model who does not use it.
 #[test]
 fn a_broken_template_is_named_with_its_line() {
     let lab = Lab::new();
@@ -124,8 +125,13 @@ fn a_broken_template_is_named_with_its_line() {
         writer.set("tokenizer.chat_template", template);
         let model = lab.model(writer);
         lab.fails(&["run", "-m", &model, "hello"], &[&["chat template"], parts].concat());
+        lab.succeeds(&["run", "-m", &model, "--raw", "-n", "1", "hello"]);
+        lab.succeeds(&["score", "-m", &model, "hello"]);
+        lab.succeeds(&["show", &model]);
+        model
     };
-    check("{% for message in messages %}\n{{ message.content", &["line 2"]);
+    let model = check("{% for message in messages %}\n{{ message.content", &["line 2"]);
+    lab.fails(&["chat", "-m", &model], &["chat template", "line 2"]);
     check("\n\n{{ messages.nonsense.nonsense }}", &["line 3"]);
     check("{{ raise_exception('only even turns') }}", &["only even turns"]);
     check("{% for i in range(99999) %}{% for i in range(99999) %}a{% endfor %}{% endfor %}", &[]);

@@ -171,3 +171,17 @@ fn environment_variables_are_named() {
     }
     check("LOOKBACK_KERNELS", "fastest", &["scalar"]);
 }
+
+/// Other systems refuse such a name for a folder.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_models_folder_need_not_be_text() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let lab = Lab::new();
+    let folder = lab.path("x").with_file_name(std::ffi::OsStr::from_bytes(b"mod\xe8les"));
+    std::fs::create_dir(&folder).expect("a writable folder");
+    std::fs::write(folder.join("mine.gguf"), crate::lab::tiny().bytes()).expect("writable");
+    let mut command = lab.command(&["show", "mine"]);
+    let output = command.env("LOOKBACK_MODELS", &folder).output().expect("the binary starts");
+    assert_eq!(Ran::of(output).status, Some(0));
+}

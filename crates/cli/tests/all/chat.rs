@@ -4,17 +4,30 @@ use crate::lab::{LETTER_E, Lab, Ran};
 
 /// Three letters an answer, so that conversations are known.
 fn chat(lab: &Lab, model: &str, input: &str) -> Ran {
-    let always_e = format!("{LETTER_E}=1000");
-    let args = ["chat", "-m", model, "-n", "3", "--logit-bias", &always_e];
-    let ran = lab.run_with_input(&args, input);
+    let ran = try_chat(lab, model, input);
     assert_eq!(ran.status, Some(0), "{ran:?}");
     ran
 }
 
+fn try_chat(lab: &Lab, model: &str, input: &str) -> Ran {
+    let always_e = format!("{LETTER_E}=1000");
+    lab.run_with_input(&["chat", "-m", model, "-n", "3", "--logit-bias", &always_e], input)
+}
+
 /// `expected`: the answers, then what the commands say, in order.
 fn check(input: &str, n_answers: usize, expected: &[&str]) {
+    check_status(0, input, n_answers, expected);
+}
+
+/// The conversation goes on after an error, which the status tells scripts at the end.
+fn check_error(input: &str, n_answers: usize, expected: &[&str]) {
+    check_status(1, input, n_answers, expected);
+}
+
+fn check_status(status: i32, input: &str, n_answers: usize, expected: &[&str]) {
     let (lab, model) = Lab::with_chat();
-    let ran = chat(&lab, &model, input);
+    let ran = try_chat(&lab, &model, input);
+    assert_eq!(ran.status, Some(status), "{ran:?}");
     assert_eq!(ran.stdout, "eee\n\n".repeat(n_answers), "{input:?}");
     let mut rest = ran.stderr.as_str();
     for part in expected {
@@ -30,12 +43,18 @@ fn answers_and_commands() {
     check("one\n/exit\ntwo\n", 1, &[]);
     check("/help\n", 0, &["/system", "/regen", "/clear", "/save", "/load", "/stats", "/exit"]);
     check("/system\n/system Be brief.\n/system\n", 0, &["no system prompt", "Be brief."]);
-    check("/stats\none\n/stats\n", 1, &["no answer yet", "prompt tokens", "3 tokens"]);
-    check("/regen\none\n/regen\n", 2, &["no message to answer again"]);
-    check("/nonsense\none\n", 1, &["\"/nonsense\" is not a command; /help lists them"]);
-    check("/save\n", 0, &["\"/save\" is not a command"]);
-    check("/load absent.json\none\n", 1, &["absent.json"]);
-    check("/save absent/chat.json\none\n", 1, &["absent/chat.json"]);
+    check("one\n/stats\n", 1, &["[stopped at -n 3]", "prompt tokens", "3 tokens", "seed "]);
+    check("one\n/regen\n", 2, &[]);
+}
+
+#[test]
+fn mistakes_in_commands() {
+    check_error("/stats\none\n", 1, &["no answer yet"]);
+    check_error("/regen\none\n", 1, &["no message to answer again"]);
+    check_error("/nonsense\none\n", 1, &["\"/nonsense\" is not a command; /help lists them"]);
+    check_error("/save\n", 0, &["\"/save\" is not a command"]);
+    check_error("/load absent.json\none\n", 1, &["cannot read absent.json"]);
+    check_error("/save absent/chat.json\none\n", 1, &["absent/chat.json"]);
 }
 
 #[test]
@@ -85,11 +104,21 @@ fn the_conversation_is_saved_and_goes_on_where_it_was() {
 fn a_full_context_ends_the_turn_not_the_conversation() {
     let (lab, model) = Lab::with_chat();
     let long = "e".repeat(600);
-    let ran = chat(&lab, &model, &format!("{long}\none\n"));
-    assert_eq!(ran.stdout, "eee\n\n");
+    let ran = try_chat(&lab, &model, &format!("{long}\none\n"));
+    assert_eq!((ran.status, &*ran.stdout), (Some(1), "eee\n\n"));
     for part in ["error: the conversation is too long", "/clear", "holds 512"] {
         assert!(ran.stderr.contains(part), "expected {part:?} in {}", ran.stderr);
     }
+}
+
+#[test]
+fn a_regen_that_fails_keeps_the_answer_there_was() {
+    let (lab, model) = Lab::with_chat();
+    let long = "e".repeat(600);
+    let input = format!("one\n/system {long}\n/regen\ntwo\n/save chat.json\n");
+    let ran = try_chat(&lab, &model, &input);
+    assert_eq!((ran.status, &*ran.stdout), (Some(1), "eee\n\n"));
+    assert!(ran.stderr.contains("saved 2 messages"), "{ran:?}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `--json`: exactly the fields that scripts rely on, in order, with nothing around them.
 
+use format::gguf::GgufFile;
 use serde_json::Value;
 use tiny_random::TinyRandom;
 
@@ -98,7 +99,7 @@ fn run() {
 fn chat_prints_an_object_an_answer() {
     let (lab, model) = Lab::with_chat();
     let args = ["chat", "-m", &model, "-n", "5", "--json"];
-    let ran = lab.run_with_input(&args, "one\n/system Be brief.\ntwo\n/stats\n/nonsense\n");
+    let ran = lab.run_with_input(&args, "one\n/system Be brief.\ntwo\n/stats\n");
     assert_eq!(ran.status, Some(0), "{ran:?}");
     let answers = ran.json_lines();
     assert_eq!(answers.len(), 2);
@@ -113,6 +114,20 @@ fn chat_prints_an_object_an_answer() {
             ],
         );
     }
+}
+
+#[test]
+fn chat_prints_an_object_an_error() {
+    let (lab, model) = Lab::with_chat();
+    let long = "e".repeat(600);
+    let args = ["chat", "-m", &model, "-n", "5", "--json"];
+    let ran = lab.run_with_input(&args, &format!("{long}\none\n"));
+    assert_eq!(ran.status, Some(1), "{ran:?}");
+    let lines = ran.json_lines();
+    assert_eq!(lines.len(), 2);
+    let is_too_long = |value: &Value| value.as_str().is_some_and(|text| text.contains("too long"));
+    check(&lines[0], &[("error", is_too_long)]);
+    assert!(lines[1]["text"].is_string());
 }
 
 #[test]
@@ -189,6 +204,20 @@ fn bench_prints_a_line_a_test() {
     assert_eq!(tests, expected.concat());
 }
 
+#[test]
+fn bench_of_prompts_and_depths_of_several_passes() {
+    let (lab, model) = Lab::with_tiny();
+    let args = ["bench", "-m", &model, "-p", "600", "-n", "1", "-d", "600", "-r", "1", "--exact"];
+    let lines = lab.json_lines(&[&args[..], &["--json"]].concat());
+    assert_eq!(lines.len(), 2);
+    for line in lines {
+        assert_eq!(line["kv"], "f32");
+        // Far more is read to measure the bandwidth than this model takes.
+        let peak = line["peak_rss_bytes"].as_u64();
+        assert!(peak.is_none_or(|n_bytes| n_bytes < 128 << 20), "{line}");
+    }
+}
+
 /// A model that was pulled before: no source knows its checksum, and the name says where it goes.
 const PULLED: (&str, &str) = ("hf:owner/repo/tiny.gguf", "owner--repo--tiny.gguf");
 
@@ -221,6 +250,7 @@ fn models_pull_show_and_rm_agree_on_a_model() {
 
     let shown = lab.json(&["show", name, "--tensors", "--json"]);
     check_show(&shown);
+    check_tensors(&shown, &bytes);
     assert_eq!((&shown["path"], &shown["file_bytes"]), (&row["path"], &row["bytes"]));
     let brief = lab.json(&["show", name, "--json"]);
     assert!(brief.get("tensors").is_none());
@@ -230,6 +260,17 @@ fn models_pull_show_and_rm_agree_on_a_model() {
     assert_eq!(removed["bytes"], row["bytes"]);
     let names = lab.json_lines(&["models", "--json"]);
     assert!(names.iter().all(|row| row["name"] != name && row["path"].is_null()));
+}
+
+/// Norms too, and nothing twice.
+fn check_tensors(value: &Value, bytes: &[u8]) {
+    let file = GgufFile::from_bytes(bytes.to_vec().into(), "tiny").expect("a model");
+    let expected: Vec<_> = file.tensors().map(|info| info.name.as_str()).collect();
+    let tensors = value["tensors"].as_array().expect("an array");
+    let found: Vec<_> = tensors.iter().filter_map(|tensor| tensor["name"].as_str()).collect();
+    assert_eq!(found, expected);
+    let n_values: usize = file.tensors().map(|info| info.shape.iter().product::<usize>()).sum();
+    assert_eq!(value["parameters"], n_values);
 }
 
 fn check_show(value: &Value) {

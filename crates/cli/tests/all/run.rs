@@ -55,11 +55,26 @@ fn exact_agrees_where_weights_are_f32() {
 }
 
 #[test]
+fn exact_keeps_every_bit_of_the_cache_unless_told() {
+    let (lab, model) = Lab::with_tiny();
+    // The prompt alone, whatever the types make of it.
+    let ends = format!("{END}=1000");
+    let kv_bytes = |args: &[&str]| {
+        let args = [args, &["--logit-bias", &ends, PROMPT]].concat();
+        answer(&lab, &model, &args)["kv_bytes"].clone()
+    };
+    assert_eq!(kv_bytes(&["--exact"]), kv_bytes(&["--kv", "f32"]));
+    assert_eq!(kv_bytes(&["--exact", "--kv", "f16"]), kv_bytes(&[]));
+    assert_ne!(kv_bytes(&["--exact"]), kv_bytes(&[]));
+}
+
+#[test]
 fn endings_have_reasons() {
     let (lab, model) = Lab::with_tiny();
     let stopped = answer(&lab, &model, &["--logit-bias", &format!("{END}=1000"), PROMPT]);
     assert_eq!(stopped["finish_reason"], "stop");
     assert_eq!(stopped["text"], "");
+    assert_eq!((&stopped["ids"], &stopped["timings"]["decode_tokens"]), (&json!([]), &json!(0)));
     let always_e = format!("{LETTER_E}=1000");
     let full = answer(&lab, &model, &["--logit-bias", &always_e, PROMPT]);
     assert_eq!(full["finish_reason"], "length");
@@ -106,6 +121,9 @@ fn prompts_come_from_arguments_files_and_pipes() {
         let ran = lab.run_with_input(args, "From a pipe.\n");
         assert_eq!(ran.json_lines()[0]["prompt_ids"], tokens("From a pipe.\n"));
     }
+    let args = ["run", "-m", &model, "--raw", "-n", "1", "--json", "-f", &document, "-"];
+    let ran = lab.run_with_input(&args, "Does it?");
+    assert_eq!(ran.json_lines()[0]["prompt_ids"], tokens("It rains.\n\nDoes it?"));
 }
 
 #[test]
@@ -166,4 +184,25 @@ fn people_get_the_answer_on_stdout_and_the_numbers_on_stderr() {
         assert!(closing.contains(part), "expected {part:?} in {closing:?}");
     }
     assert_eq!(json!(ran.stderr.lines().count()), 2);
+}
+
+#[test]
+fn the_closing_line_says_what_cut_the_answer_and_how_to_repeat_it() {
+    let (lab, model) = Lab::with_tiny();
+    let always_e = format!("{LETTER_E}=1000");
+    let run = |args: &[&str]| lab.succeeds(&[&["run", "-m", &model, "--raw", "Hi"], args].concat());
+    let check = |args: &[&str], expected: &str| {
+        let ran = run(&[args, &["--logit-bias", &always_e]].concat());
+        assert!(ran.stderr.contains(expected), "expected {expected:?} in {ran:?}");
+    };
+    check(&["-n", "3"], ", stopped at -n 3,");
+    check(&["--ctx", "8"], ", context full,");
+    check(&["--ctx", "8", "-n", "100"], ", context full,");
+
+    let first = run(&["-n", "20"]);
+    let (_, seed) = first.stderr.trim_end_matches("]\n").rsplit_once(", seed ").expect("a seed");
+    let again = run(&["-n", "20", "--seed", seed]);
+    assert_eq!(first.stdout, again.stdout);
+    assert!(!again.stderr.contains("seed"), "{again:?}");
+    assert!(!run(&["-n", "1", "--temperature", "0"]).stderr.contains("seed"));
 }

@@ -103,6 +103,31 @@ fn the_oldest_make_room_when_the_cache_is_full() {
 }
 
 #[test]
+fn a_short_beginning_is_reused_where_the_rest_would_be_evicted_anyway() {
+    let [loaded, _] = models();
+    let mut warm = engine(&loaded, Size { n_positions_max: 192, ..SIZE });
+    let long = request(1, 20, 170);
+    let (_, n_cached) = check(&mut warm, &loaded, &long, 0);
+    assert!(n_cached > 2 * 20, "the prompt is not the lesser part of {n_cached} tokens");
+    // The same question again: the long answer has to go.
+    check(&mut warm, &loaded, &long, 19);
+}
+
+#[test]
+fn others_make_room_before_the_match() {
+    let [loaded, _] = models();
+    let mut warm = engine(&loaded, Size { n_positions_max: 256, ..SIZE });
+    let (long, short) = (request(1, 40, 60), request(2, 40, 10));
+    let (said, n_cached) = check(&mut warm, &loaded, &long, 0);
+    check(&mut warm, &loaded, &short, 0);
+    // Two blocks of four are the long one's, which has little in common with this one.
+    let other = with_prompt(&request(3, 0, 60), &[&long.prompt[..20], &text(4, 20)]);
+    check(&mut warm, &loaded, &other, 0);
+    let second = with_prompt(&request(5, 0, 1), &[&said, &text(5, 1)]);
+    check(&mut warm, &loaded, &second, n_cached);
+}
+
+#[test]
 fn what_never_fits_fails_with_both_numbers_and_others_go_on() {
     let [loaded, _] = models();
     let mut small = engine(&loaded, Size { n_positions_max: 128, ..SIZE });
