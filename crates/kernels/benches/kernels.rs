@@ -1,12 +1,13 @@
 //! How fast each table is, one thread: `cargo bench -p lookback-kernels -- FILTER`.
 //!
-//! `tile`: multiply-adds (elements) of panels in cache. `decode`: packed weight bytes of a matrix
-//! larger than any cache, unpacked and multiplied by one token. `read`: what memory allows.
+//! `tile`: multiply-adds (elements) of panels in cache; `unpack`: values written to them. `rows`:
+//! packed weight bytes of a matrix larger than any cache times a few tokens, with the best table.
+//! `read`: what memory allows.
 
 use std::hint::black_box;
 use std::time::Duration;
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Bencher, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use kernels::block::encode_row;
 use kernels::table::Tile;
 use kernels::{
@@ -65,7 +66,7 @@ fn tiles(c: &mut Criterion) {
     }
 }
 
-fn decode(c: &mut Criterion) {
+fn rows(c: &mut Criterion) {
     let mut group = c.benchmark_group("read");
     group.throughput(Throughput::Bytes(MATRIX_BYTES as u64));
     let words = vec![1u64; MATRIX_BYTES / 8];
@@ -75,33 +76,46 @@ fn decode(c: &mut Criterion) {
     group.finish();
     drop(words);
 
-    for table in kernels::tables() {
-        let mut group = c.benchmark_group(format!("decode/{}", table.name));
+    for n_tokens in [1, TILE_TOKENS] {
+        let name = if n_tokens == 1 { "rows/1 token" } else { "rows/4 tokens" };
+        let mut group = c.benchmark_group(name);
         for dtype in DType::all() {
-            let n_bytes = if table.name == "scalar" { 1 << 20 } else { MATRIX_BYTES };
-            let matrix = matrix(dtype, n_bytes);
-            let panel_bytes = PANEL_ROWS * dtype.row_bytes(N_IN).expect("a multiple of the block");
+            let matrix = matrix(dtype, MATRIX_BYTES);
             group.throughput(Throughput::Bytes(matrix.len() as u64));
+            group.bench_function(dtype.name(), |b| bench_rows(b, dtype, &matrix, n_tokens));
+        }
+    }
+}
+
+fn bench_rows(b: &mut Bencher, dtype: DType, matrix: &[u8], n_tokens: usize) {
+    let table = kernels::detect();
+    let row_bytes = dtype.row_bytes(N_IN).expect("N_IN is a multiple of every block");
+    let (int8, x) = (quantized(table, n_tokens), values(n_tokens * N_IN));
+    let mut out = empty_tile();
+    b.iter(|| {
+        for rows in black_box(matrix).chunks_exact(PANEL_ROWS * row_bytes) {
+            if dtype.is_quantized() {
+                (table.int_rows)(dtype, rows, N_IN, &int8, 0, black_box(&mut out));
+            } else {
+                (table.f32_rows)(dtype, rows, N_IN, &x, black_box(&mut out));
+            }
+        }
+    });
+}
+
+fn unpack(c: &mut Criterion) {
+    for table in kernels::tables() {
+        let mut group = c.benchmark_group(format!("unpack/{}", table.name));
+        group.throughput(Throughput::Elements((N_IN * PANEL_ROWS) as u64));
+        for dtype in DType::all() {
+            let rows = matrix(dtype, 1);
             group.bench_function(dtype.name(), |b| {
-                let mut out = empty_tile();
                 if dtype.is_quantized() {
-                    let x = quantized(table, 1);
                     let mut panel = IntPanel::with_capacity(N_IN);
-                    b.iter(|| {
-                        for rows in black_box(&matrix).chunks_exact(panel_bytes) {
-                            (table.unpack_int)(dtype, rows, N_IN, &mut panel);
-                            (table.int_tile)(&panel, &x, 0, black_box(&mut out));
-                        }
-                    });
+                    b.iter(|| (table.unpack_int)(dtype, black_box(&rows), N_IN, &mut panel));
                 } else {
-                    let x = values(N_IN);
                     let mut panel = F32Panel::with_capacity(N_IN);
-                    b.iter(|| {
-                        for rows in black_box(&matrix).chunks_exact(panel_bytes) {
-                            (table.unpack_f32)(dtype, rows, N_IN, &mut panel);
-                            (table.f32_tile)(&panel, &x, black_box(&mut out));
-                        }
-                    });
+                    b.iter(|| (table.unpack_f32)(dtype, black_box(&rows), N_IN, &mut panel));
                 }
             });
         }
@@ -136,9 +150,9 @@ fn attention(c: &mut Criterion) {
     }
 }
 
-fn rows(c: &mut Criterion) {
+fn pointwise(c: &mut Criterion) {
     for table in kernels::tables() {
-        let mut group = c.benchmark_group(format!("rows/{}", table.name));
+        let mut group = c.benchmark_group(format!("pointwise/{}", table.name));
         group.throughput(Throughput::Elements(N_IN as u64));
         let (x, y) = (values(N_IN), values(N_IN));
         let mut out = values(N_IN);
@@ -178,6 +192,6 @@ criterion_group! {
         .warm_up_time(Duration::from_millis(200))
         .measurement_time(Duration::from_millis(700))
         .without_plots();
-    targets = tiles, decode, attention, rows
+    targets = tiles, rows, unpack, attention, pointwise
 }
 criterion_main!(benches);

@@ -9,6 +9,9 @@
 //!
 //! with exact integer sums and these f32 roundings only, so every kernel and every instruction set
 //! gives the same bits whatever the number of tokens (M6).
+//!
+//! Many tokens share one panel (`unpack_int`, then `int_tile` for each tile); for few of them
+//! `int_rows` multiplies the same integers as it unpacks them, with the sums in the same order.
 
 use crate::{ACT_GROUP, DType, PANEL_ROWS, TILE_TOKENS};
 
@@ -136,7 +139,7 @@ impl IntPanel {
     }
 }
 
-fn count_rows(dtype: DType, n_bytes: usize, n_in: usize) -> usize {
+pub(crate) fn count_rows(dtype: DType, n_bytes: usize, n_in: usize) -> usize {
     let row_bytes = dtype.row_bytes(n_in).expect("columns are a multiple of the block");
     let n_rows = n_bytes.checked_div(row_bytes).unwrap_or(0);
     assert_eq!(n_bytes, n_rows * row_bytes, "whole rows of {n_in} {dtype} values");

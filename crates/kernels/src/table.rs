@@ -22,9 +22,23 @@ pub struct Kernels {
     /// `out[t][r] = panel[r] . x[tile_idx * 4 + t]`; see `panel.rs` for the order of sums. Rows of
     /// `out` beyond the tile's tokens stay as they are.
     pub int_tile: fn(panel: &IntPanel, x: &QuantizedRows, tile_idx: usize, out: &mut Tile),
+    /// The same for up to 16 consecutive weight rows as they are stored, bit for bit what
+    /// `unpack_int` and `int_tile` give: for so few tokens that writing a panel would cost more
+    /// than its products. Columns of `out` beyond the rows stay as they are too.
+    pub int_rows: fn(
+        dtype: DType,
+        rows: &[u8],
+        n_in: usize,
+        x: &QuantizedRows,
+        tile_idx: usize,
+        out: &mut Tile,
+    ),
     /// `out[t][r] = panel[r] . x[t]` in f32, columns in order, one fused multiply-add each.
     /// `x`: `[t, n_in]` with `t` at most 4.
     pub f32_tile: fn(panel: &F32Panel, x: &[f32], out: &mut Tile),
+    /// The same for up to 16 consecutive rows of F32, F16 or BF16 as they are stored, bit for bit
+    /// what `unpack_f32` and `f32_tile` give. Columns of `out` beyond the rows stay as they are.
+    pub f32_rows: fn(dtype: DType, rows: &[u8], n_in: usize, x: &[f32], out: &mut Tile),
 
     /// `out[r][k] = q[r] . key[k]`: `q` `[n_rows, head_dim]`, `keys` `[head_dim, KEY_BLOCK]`
     /// (transposed: lanes are keys), `out` `[n_rows, KEY_BLOCK]`.

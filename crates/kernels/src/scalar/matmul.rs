@@ -1,28 +1,91 @@
-//! A panel of 16 weight rows times a tile of up to 4 tokens.
+//! 16 weight rows, as a panel or as they are stored, times a tile of up to 4 tokens.
 
-use crate::panel::TileRows;
+use crate::block::{CHUNK, CHUNK_GROUPS, decode_row_inline, unpack_row_inline};
+use crate::panel::{TileRows, count_rows};
 use crate::table::Tile;
-use crate::{ACT_GROUP, F32Panel, IntPanel, PANEL_ROWS, QuantizedRows, Quants, TILE_TOKENS};
+use crate::{
+    ACT_GROUP, DType, F32Panel, IntForm, IntPanel, PANEL_ROWS, QuantizedRows, Quants, TILE_TOKENS,
+};
 
 pub(crate) fn int_tile(panel: &IntPanel, x: &QuantizedRows, tile_idx: usize, out: &mut Tile) {
     assert_eq!(panel.n_in, x.n_in, "panel and activations differ in columns");
-    let x = x.tile(tile_idx);
+    let (form, x) = (panel.form, x.tile(tile_idx));
     for (t, out) in out.iter_mut().take(x.n_tokens).enumerate() {
         for (r, out) in out.iter_mut().enumerate() {
-            *out = int_dot(panel, r, &x, t);
+            *out = 0.0;
+            for idx in 0..panel.n_in / form.group {
+                let steps = &panel.quants[idx * form.group / 4..][..form.group / 4];
+                let quants = steps.iter().map(|step| step.0[r]);
+                let (scale, min) = (panel.scales[idx].0[r], panel.mins[idx].0[r]);
+                *out = Group { form, idx, quants, scale, min }.add_product(&x, t, *out);
+            }
         }
     }
 }
 
-fn int_dot(panel: &IntPanel, r: usize, x: &TileRows, t: usize) -> f32 {
-    let form = panel.form;
-    let x_sums = if form.group == 16 { x.sums16 } else { x.sums32 };
-    let activations = x.quants.as_chunks::<4>().0;
-    let mut acc = 0.0f32;
-    for g in 0..panel.n_in / form.group {
+pub(crate) fn int_rows(
+    dtype: DType,
+    rows: &[u8],
+    n_in: usize,
+    x: &QuantizedRows,
+    tile_idx: usize,
+    out: &mut Tile,
+) {
+    let (form, x, n_rows) = start_int_rows(dtype, rows, n_in, x, tile_idx);
+    let row_bytes = rows.len() / n_rows.max(1);
+    let chunk_bytes = CHUNK / dtype.block_len() * dtype.block_bytes();
+    let (mut quants, mut scales, mut mins) = ([0; CHUNK], [0.0; CHUNK_GROUPS], [0.0; CHUNK_GROUPS]);
+    for (r, row) in rows.chunks_exact(row_bytes.max(1)).enumerate() {
+        out[..x.n_tokens].iter_mut().for_each(|out| out[r] = 0.0);
+        for (chunk_idx, bytes) in row.chunks(chunk_bytes).enumerate() {
+            let n_cols = (n_in - chunk_idx * CHUNK).min(CHUNK);
+            let n_groups = n_cols / form.group;
+            let n_mins = if form.has_mins { n_groups } else { 0 };
+            let (quants, scales) = (&mut quants[..n_cols], &mut scales[..n_groups]);
+            unpack_row_inline(dtype, bytes, quants, scales, &mut mins[..n_mins]);
+            for (t, out) in out[..x.n_tokens].iter_mut().enumerate() {
+                for (g, quants) in quants.chunks_exact(form.group).enumerate() {
+                    let idx = chunk_idx * CHUNK / form.group + g;
+                    let quants = quants.as_chunks::<4>().0.iter().copied();
+                    let group = Group { form, idx, quants, scale: scales[g], min: mins[g] };
+                    out[r] = group.add_product(&x, t, out[r]);
+                }
+            }
+        }
+    }
+}
+
+/// The form of `dtype`, the tile and how many rows `rows` are.
+pub(crate) fn start_int_rows<'a>(
+    dtype: DType,
+    rows: &[u8],
+    n_in: usize,
+    x: &'a QuantizedRows,
+    tile_idx: usize,
+) -> (IntForm, TileRows<'a>, usize) {
+    assert_eq!(n_in, x.n_in, "weights and activations differ in columns");
+    let form = dtype.int_form().expect("float types have no integer form");
+    (form, x.tile(tile_idx), count_rows(dtype, rows.len(), n_in))
+}
+
+/// Columns of one weight row that share a scale: group `idx` of the row, `quants` by fours.
+struct Group<Q> {
+    form: IntForm,
+    idx: usize,
+    quants: Q,
+    scale: f32,
+    /// Not read when the form has no mins.
+    min: f32,
+}
+
+impl<Q: Iterator<Item = [u8; 4]>> Group<Q> {
+    /// `acc` and the product with these columns of token `t`.
+    fn add_product(self, x: &TileRows, t: usize, acc: f32) -> f32 {
+        let Self { form, idx, quants, scale, min } = self;
+        let activations = x.quants.as_chunks::<4>().0;
         let mut sum = 0;
-        for k in g * form.group / 4..(g + 1) * form.group / 4 {
-            let (w, a) = (panel.quants[k].0[r], activations[k * x.n_tokens + t]);
+        for (step, w) in quants.enumerate() {
+            let a = activations[(idx * form.group / 4 + step) * x.n_tokens + t];
             for i in 0..4 {
                 let w = match form.quants {
                     Quants::I8 => i32::from(w[i] as i8),
@@ -31,13 +94,14 @@ fn int_dot(panel: &IntPanel, r: usize, x: &TileRows, t: usize) -> f32 {
                 sum += w * i32::from(a[i]);
             }
         }
-        let x_scale = x.scales[g * form.group / ACT_GROUP * x.n_tokens + t];
-        acc = (panel.scales[g].0[r] * x_scale).mul_add(sum as f32, acc);
-        if form.has_mins {
-            acc = (-panel.mins[g].0[r]).mul_add(x_sums[g * x.n_tokens + t], acc);
+        let x_scale = x.scales[idx * form.group / ACT_GROUP * x.n_tokens + t];
+        let acc = (scale * x_scale).mul_add(sum as f32, acc);
+        if !form.has_mins {
+            return acc;
         }
+        let x_sums = if form.group == 16 { x.sums16 } else { x.sums32 };
+        (-min).mul_add(x_sums[idx * x.n_tokens + t], acc)
     }
-    acc
 }
 
 pub(crate) fn f32_tile(panel: &F32Panel, x: &[f32], out: &mut Tile) {
@@ -52,4 +116,31 @@ pub(crate) fn f32_tile(panel: &F32Panel, x: &[f32], out: &mut Tile) {
             }
         }
     }
+}
+
+pub(crate) fn f32_rows(dtype: DType, rows: &[u8], n_in: usize, x: &[f32], out: &mut Tile) {
+    let (n_tokens, n_rows) = start_f32_rows(dtype, rows, n_in, x);
+    let row_bytes = rows.len() / n_rows.max(1);
+    let mut weights = [0.0; CHUNK];
+    for (r, row) in rows.chunks_exact(row_bytes.max(1)).enumerate() {
+        out[..n_tokens].iter_mut().for_each(|out| out[r] = 0.0);
+        for (chunk_idx, bytes) in row.chunks(CHUNK * dtype.block_bytes()).enumerate() {
+            let weights = &mut weights[..bytes.len() / dtype.block_bytes()];
+            decode_row_inline(dtype, bytes, weights);
+            for (x, out) in x.chunks_exact(n_in).zip(out.iter_mut()) {
+                let x = &x[chunk_idx * CHUNK..][..weights.len()];
+                for (&w, &x) in weights.iter().zip(x) {
+                    out[r] = w.mul_add(x, out[r]);
+                }
+            }
+        }
+    }
+}
+
+/// How many tokens `x` is and how many rows `rows` are.
+pub(crate) fn start_f32_rows(dtype: DType, rows: &[u8], n_in: usize, x: &[f32]) -> (usize, usize) {
+    assert!(!dtype.is_quantized(), "rows of {dtype} go through a panel");
+    let n_tokens = x.len().checked_div(n_in).unwrap_or(0);
+    assert!(x.len() == n_tokens * n_in && n_tokens <= TILE_TOKENS, "up to 4 whole rows");
+    (n_tokens, count_rows(dtype, rows.len(), n_in))
 }

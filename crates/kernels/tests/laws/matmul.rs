@@ -44,6 +44,20 @@ fn int_product(table: &Kernels, dtype: DType, weights: &[u8], x: &[f32], n_in: u
     })
 }
 
+/// The same without panels.
+fn int_rows_product(
+    table: &Kernels,
+    dtype: DType,
+    weights: &[u8],
+    x: &[f32],
+    n_in: usize,
+) -> Vec<f32> {
+    let rows = quantize(table, x, n_in);
+    product(dtype, weights, x.len() / n_in, n_in, |bytes, tile_idx, out| {
+        (table.int_rows)(dtype, bytes, n_in, &rows, tile_idx, out);
+    })
+}
+
 /// The same through the f32 path.
 fn f32_product(table: &Kernels, dtype: DType, weights: &[u8], x: &[f32], n_in: usize) -> Vec<f32> {
     let mut panel = F32Panel::with_capacity(n_in);
@@ -132,6 +146,10 @@ proptest! {
         for table in wide_tables() {
             let got = int_product(table, dtype, &weights, &x, n_in);
             check_same(&format!("{} {dtype}", table.name), &got, &expected);
+        }
+        for table in kernels::tables() {
+            let got = int_rows_product(table, dtype, &weights, &x, n_in);
+            check_same(&format!("{} {dtype} rows", table.name), &got, &expected);
         }
     }
 
@@ -230,6 +248,68 @@ proptest! {
     }
 }
 
+const UNTOUCHED: f32 = 7.0;
+
+/// What a panel gives, with the columns beyond its rows untouched.
+fn panel_tile(n_rows: usize, multiply: impl FnOnce(&mut Tile)) -> Tile {
+    let mut tile = [[UNTOUCHED; PANEL_ROWS]; TILE_TOKENS];
+    multiply(&mut tile);
+    tile.iter_mut().for_each(|row| row[n_rows..].fill(UNTOUCHED));
+    tile
+}
+
+/// Without a panel as with one, on any bytes.
+#[test]
+fn int_rows_give_what_panels_give() {
+    for (dtype, n_rows) in quantized_types().into_iter().flat_map(each_number_of_rows) {
+        for (n_tokens, n_blocks) in [(1, 1), (2, 3), (3, 2), (4, 3), (5, 1), (8, 2)] {
+            let n_in = n_blocks * dtype.block_len();
+            let weights = bytes(n_rows as u64, n_rows * dtype.row_bytes(n_in).unwrap());
+            let x = quantize(scalar(), &normal(11, n_tokens * n_in, 1.0), n_in);
+            for (table, tile_idx) in
+                kernels::tables().flat_map(|t| (0..x.n_tiles()).map(move |i| (t, i)))
+            {
+                let expected = panel_tile(n_rows, |out| {
+                    let mut panel = IntPanel::with_capacity(n_in);
+                    (table.unpack_int)(dtype, &weights, n_in, &mut panel);
+                    (table.int_tile)(&panel, &x, tile_idx, out);
+                });
+                let mut got = [[UNTOUCHED; PANEL_ROWS]; TILE_TOKENS];
+                (table.int_rows)(dtype, &weights, n_in, &x, tile_idx, &mut got);
+                let what = format!("{} {dtype} {n_rows} rows, {n_tokens} tokens", table.name);
+                check_same(&what, got.as_flattened(), expected.as_flattened());
+            }
+        }
+    }
+}
+
+#[test]
+fn f32_rows_give_what_panels_give() {
+    for (dtype, n_rows) in
+        [DType::F32, DType::F16, DType::BF16].into_iter().flat_map(each_number_of_rows)
+    {
+        for (n_tokens, n_in) in [(0, 5), (1, 1), (1, 64), (2, 7), (3, 300), (4, 33), (4, 8)] {
+            let weights = bytes(n_rows as u64, n_rows * dtype.row_bytes(n_in).unwrap());
+            let x = normal(12, n_tokens * n_in, 1.0);
+            for table in kernels::tables() {
+                let expected = panel_tile(n_rows, |out| {
+                    let mut panel = F32Panel::with_capacity(n_in);
+                    (table.unpack_f32)(dtype, &weights, n_in, &mut panel);
+                    (table.f32_tile)(&panel, &x, out);
+                });
+                let mut got = [[UNTOUCHED; PANEL_ROWS]; TILE_TOKENS];
+                (table.f32_rows)(dtype, &weights, n_in, &x, &mut got);
+                let what = format!("{} {dtype} {n_rows} rows, {n_tokens} x {n_in}", table.name);
+                check_same(&what, got.as_flattened(), expected.as_flattened());
+            }
+        }
+    }
+}
+
+fn each_number_of_rows(dtype: DType) -> impl Iterator<Item = (DType, usize)> {
+    (0..=PANEL_ROWS).map(move |n_rows| (dtype, n_rows))
+}
+
 /// The integer path is the f32 path of the activations that its int8 rows stand for.
 #[test]
 fn int_products_are_those_of_the_values() {
@@ -258,8 +338,10 @@ fn extreme_quants_do_not_overflow() {
                 let x = vec![sign; 4 * n_in];
                 let expected = int_product(scalar(), dtype, &weights, &x, n_in);
                 for table in wide_tables() {
-                    let got = int_product(table, dtype, &weights, &x, n_in);
-                    check_same(&format!("{} {dtype} {fill}", table.name), &got, &expected);
+                    for path in [int_product, int_rows_product] {
+                        let got = path(table, dtype, &weights, &x, n_in);
+                        check_same(&format!("{} {dtype} {fill}", table.name), &got, &expected);
+                    }
                 }
             }
         }
@@ -275,8 +357,8 @@ fn a_token_does_not_see_its_tile() {
             let n_in = dtype.block_len().max(96);
             let weights = weights(dtype, 5, n_rows, n_in);
             let x = normal(6, n_tokens * n_in, 1.0);
-            let paths = [int_product, f32_product];
-            for path in &paths[usize::from(!dtype.is_quantized())..] {
+            let paths = [int_product, int_rows_product, f32_product];
+            for path in &paths[if dtype.is_quantized() { 0 } else { 2 }..] {
                 let together = path(table, dtype, &weights, &x, n_in);
                 for (x, together) in x.chunks(n_in).zip(together.chunks(n_rows)) {
                     let alone = path(table, dtype, &weights, x, n_in);
@@ -296,10 +378,13 @@ fn activations_that_are_not_finite_reach_every_result() {
             for bad in [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
                 let mut x = normal(9, 3 * n_in, 1.0);
                 x[n_in + 37] = bad;
-                let y = int_product(table, dtype, &weights, &x, n_in);
-                let [before, hit, after] = [0, 1, 2].map(|t| &y[t * PANEL_ROWS..][..PANEL_ROWS]);
-                assert!(hit.iter().all(|y| y.is_nan()), "{} {dtype} {bad}", table.name);
-                assert!(before.iter().chain(after).all(|y| y.is_finite()), "{dtype}");
+                for path in [int_product, int_rows_product] {
+                    let y = path(table, dtype, &weights, &x, n_in);
+                    let [before, hit, after] =
+                        [0, 1, 2].map(|t| &y[t * PANEL_ROWS..][..PANEL_ROWS]);
+                    assert!(hit.iter().all(|y| y.is_nan()), "{} {dtype} {bad}", table.name);
+                    assert!(before.iter().chain(after).all(|y| y.is_finite()), "{dtype}");
+                }
             }
         }
     }

@@ -59,8 +59,8 @@ impl Compute {
         }
     }
 
-    /// Each tile of the output is a few panels of weight rows times all tokens: weights are
-    /// unpacked once, whatever the number of tokens.
+    /// Each tile of the output is a few panels of weight rows times all tokens: weights are read
+    /// once, whatever the number of tokens.
     fn matmul(
         &mut self,
         arithmetic: Arithmetic,
@@ -70,9 +70,9 @@ impl Compute {
         out: &mut [f32],
     ) {
         let (kernels, int8) = (self.kernels, &self.int8);
-        let integer = is_integer(arithmetic, weight);
         let n_tokens = x.len() / weight.n_in;
         assert_eq!(out.len(), n_tokens * weight.n_out);
+        let form = Form::of(arithmetic, weight, n_tokens);
         // Few tokens: longer runs of weights for a thread, since a panel is soon done.
         let n_panels = if n_tokens < 2 * TILE_TOKENS { 4 } else { 1 };
         let tile_cols = n_panels * PANEL_ROWS;
@@ -81,21 +81,30 @@ impl Compute {
             for first in (0..out.n_cols()).step_by(PANEL_ROWS) {
                 let n = PANEL_ROWS.min(out.n_cols() - first);
                 let rows = weight.rows(out.first_col() + first, n);
-                if integer {
-                    (kernels.unpack_int)(weight.dtype, rows, weight.n_in, &mut scratch.int_panel);
-                } else {
-                    (kernels.unpack_f32)(weight.dtype, rows, weight.n_in, &mut scratch.f32_panel);
+                let (dtype, n_in) = (weight.dtype, weight.n_in);
+                match form {
+                    Form::IntPanel => {
+                        (kernels.unpack_int)(dtype, rows, n_in, &mut scratch.int_panel)
+                    }
+                    Form::F32Panel => {
+                        (kernels.unpack_f32)(dtype, rows, n_in, &mut scratch.f32_panel)
+                    }
+                    Form::IntRows | Form::F32Rows => (),
                 }
                 for tile_idx in 0..n_tokens.div_ceil(TILE_TOKENS) {
                     let first_token = tile_idx * TILE_TOKENS;
                     let n_tile = TILE_TOKENS.min(n_tokens - first_token);
-                    if integer {
-                        (kernels.int_tile)(&scratch.int_panel, int8, tile_idx, &mut scratch.tile);
-                    } else {
-                        let x = &x[first_token * weight.n_in..][..n_tile * weight.n_in];
-                        (kernels.f32_tile)(&scratch.f32_panel, x, &mut scratch.tile);
+                    let x = &x[first_token * n_in..][..n_tile * n_in];
+                    let tile = &mut scratch.tile;
+                    match form {
+                        Form::IntPanel => {
+                            (kernels.int_tile)(&scratch.int_panel, int8, tile_idx, tile)
+                        }
+                        Form::F32Panel => (kernels.f32_tile)(&scratch.f32_panel, x, tile),
+                        Form::IntRows => (kernels.int_rows)(dtype, rows, n_in, int8, 0, tile),
+                        Form::F32Rows => (kernels.f32_rows)(dtype, rows, n_in, x, tile),
                     }
-                    for (i, result) in scratch.tile[..n_tile].iter().enumerate() {
+                    for (i, result) in tile[..n_tile].iter().enumerate() {
                         let row = &mut out.row_mut(first_token + i)[first..first + n];
                         row.copy_from_slice(&result[..n]);
                     }
@@ -125,6 +134,29 @@ impl Compute {
                 work(kernels, first_row + row_idx, rows);
             }
         });
+    }
+}
+
+/// How a matrix meets its tokens; all give the same bits.
+#[derive(Clone, Copy)]
+enum Form {
+    /// Unpacked once, met by many tiles of tokens.
+    IntPanel,
+    F32Panel,
+    /// One tile of tokens: multiplied as it is unpacked.
+    IntRows,
+    F32Rows,
+}
+
+impl Form {
+    fn of(arithmetic: Arithmetic, weight: &WeightMatrix, n_tokens: usize) -> Self {
+        let is_one_tile = n_tokens <= TILE_TOKENS;
+        match is_integer(arithmetic, weight) {
+            true if is_one_tile => Self::IntRows,
+            true => Self::IntPanel,
+            false if is_one_tile && !weight.dtype.is_quantized() => Self::F32Rows,
+            false => Self::F32Panel,
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! The table for AVX2, FMA and F16C: laptops and servers since 2013.
 //!
-//! Written by hand: panels, matrix products, int8 activations and f16. The other kernels are the
-//! scalar definitions, compiled again with these instructions allowed; LLVM vectorises them without
-//! changing a bit.
+//! Written by hand: weight rows, matrix products, int8 activations and f16. The other kernels are
+//! the scalar definitions, compiled again with these instructions allowed; LLVM vectorises them
+//! without changing a bit.
 
 #![allow(unsafe_code)]
 
@@ -44,7 +44,12 @@ entries! {
     fn quantize_rows(x: &[f32], n_in: usize, out: &mut QuantizedRows) = quantize::quantize_rows;
     fn int_tile(panel: &IntPanel, x: &QuantizedRows, tile_idx: usize, out: &mut Tile)
         = int_tile::int_tile;
+    fn int_rows(
+        dtype: DType, rows: &[u8], n_in: usize, x: &QuantizedRows, tile_idx: usize, out: &mut Tile
+    ) = unpack::int_rows;
     fn f32_tile(panel: &F32Panel, x: &[f32], out: &mut Tile) = product::f32_tile;
+    fn f32_rows(dtype: DType, rows: &[u8], n_in: usize, x: &[f32], out: &mut Tile)
+        = unpack::f32_rows;
     fn attention_scores(q: &[f32], keys: &[f32], head_dim: usize, out: &mut [f32])
         = product::attention_scores;
     fn online_softmax(scores: &mut [f32], max: f32) -> (f32, f32, f32) = attention::online_softmax;
@@ -68,7 +73,9 @@ static KERNELS: Kernels = Kernels {
     unpack_f32,
     quantize_rows,
     int_tile,
+    int_rows,
     f32_tile,
+    f32_rows,
     attention_scores,
     online_softmax,
     attention_accumulate,

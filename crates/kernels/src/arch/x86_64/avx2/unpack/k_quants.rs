@@ -2,12 +2,12 @@
 
 use std::arch::x86_64::*;
 
-use super::lanes::{Lanes, Rows, f16_pairs};
-use super::small_blocks::set_iq4_values;
+use super::lanes::{Lanes, Rows, SIGNED, f16_pairs};
+use super::small_blocks::{nibbles, set_iq4_values};
 
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn q2_k(rows: Rows<84>, lanes: Lanes<256, 16>) {
+pub(super) fn q2_k(rows: &mut Rows<84>, lanes: &mut impl Lanes<256, 16, 15>) {
     let (d, dmin) = f16_pairs(rows.words(80));
     let nibble = _mm256_set1_epi8(15);
     for (i, codes) in rows.words4(0).into_iter().enumerate() {
@@ -19,18 +19,20 @@ pub(super) fn q2_k(rows: Rows<84>, lanes: Lanes<256, 16>) {
             lanes.set_mins(4 * i + j, _mm256_mul_ps(dmin, m));
         }
     }
+    let three = _mm256_set1_epi8(3);
     for part in 0..4 {
-        for (k, pairs) in rows.words4(16 + 16 * part).into_iter().enumerate() {
-            for (j, quants) in bit_pairs(pairs).into_iter().enumerate() {
-                lanes.set_quants(part / 2 * 32 + 8 * j + part % 2 * 4 + k, quants);
-            }
+        let mut pairs = rows.words4(16 + 16 * part);
+        for j in 0..4 {
+            let first = part / 2 * 8 + part % 2;
+            lanes.set_quants(first + 2 * j, pairs.map(|pairs| _mm256_and_si256(pairs, three)));
+            pairs = pairs.map(|pairs| _mm256_srli_epi16::<2>(pairs));
         }
     }
 }
 
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn q3_k(rows: Rows<110>, lanes: Lanes<256, 16>) {
+pub(super) fn q3_k(rows: &mut Rows<110>, lanes: &mut impl Lanes<256, 16, 15>) {
     let d = rows.f16(108);
     let [low, high, top] = [rows.words(96), rows.words(100), rows.words(104)];
     let nibble = _mm256_set1_epi8(15);
@@ -46,18 +48,21 @@ pub(super) fn q3_k(rows: Rows<110>, lanes: Lanes<256, 16>) {
             lanes.set_mins(4 * i + j, _mm256_mul_ps(scale, _mm256_set1_ps(4.0)));
         }
     }
-    let four = _mm256_set1_epi8(4);
+    let (three, four) = (_mm256_set1_epi8(3), _mm256_set1_epi8(4));
     for part in 0..2 {
         let mut bits = rows.words4(16 * part);
         for n in 0..2 {
-            for (k, pairs) in rows.words4(32 + 32 * n + 16 * part).into_iter().enumerate() {
-                for (j, pair) in bit_pairs(pairs).into_iter().enumerate() {
+            let mut pairs = rows.words4(32 + 32 * n + 16 * part);
+            for j in 0..4 {
+                let mut quants = pairs.map(|pairs| _mm256_and_si256(pairs, three));
+                for k in 0..4 {
                     // Bit 4 n + j, moved to bit 2.
                     let bit = _mm256_and_si256(_mm256_slli_epi16::<2>(bits[k]), four);
+                    quants[k] = _mm256_or_si256(quants[k], bit);
                     bits[k] = _mm256_srli_epi16::<1>(bits[k]);
-                    let step = 32 * n + 8 * j + 4 * part + k;
-                    lanes.set_quants(step, _mm256_or_si256(pair, bit));
+                    pairs[k] = _mm256_srli_epi16::<2>(pairs[k]);
                 }
+                lanes.set_quants(8 * n + 2 * j + part, quants);
             }
         }
     }
@@ -65,45 +70,42 @@ pub(super) fn q3_k(rows: Rows<110>, lanes: Lanes<256, 16>) {
 
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn q4_k(rows: Rows<144>, lanes: Lanes<256, 32>) {
+pub(super) fn q4_k(rows: &mut Rows<144>, lanes: &mut impl Lanes<256, 32, 15>) {
     set_k_scales(rows, lanes);
-    let nibble = _mm256_set1_epi8(15);
-    for part in 0..8 {
-        for (k, words) in rows.words4(16 + 16 * part).into_iter().enumerate() {
-            let step = part / 2 * 16 + part % 2 * 4 + k;
-            let high = _mm256_srli_epi16::<4>(words);
-            lanes.set_quants(step, _mm256_and_si256(words, nibble));
-            lanes.set_quants(step + 8, _mm256_and_si256(high, nibble));
-        }
+    for i in 0..8 {
+        let (low, high) = nibbles(rows, 16 + 16 * i);
+        let part = i / 2 * 4 + i % 2;
+        lanes.set_quants(part, low);
+        lanes.set_quants(part + 2, high);
     }
 }
 
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn q5_k(rows: Rows<176>, lanes: Lanes<256, 32>) {
+pub(super) fn q5_k(rows: &mut Rows<176>, lanes: &mut impl Lanes<256, 32, 31>) {
     set_k_scales(rows, lanes);
-    let (nibble, fifth) = (_mm256_set1_epi8(15), _mm256_set1_epi8(16));
+    let fifth = _mm256_set1_epi8(16);
     for part in 0..2 {
         let mut bits = rows.words4(16 + 16 * part);
         for pair in 0..4 {
-            for (k, words) in rows.words4(48 + 32 * pair + 16 * part).into_iter().enumerate() {
-                let step = 16 * pair + 4 * part + k;
-                let low = _mm256_and_si256(words, nibble);
-                let high = _mm256_and_si256(_mm256_srli_epi16::<4>(words), nibble);
+            let (mut low, mut high) = nibbles(rows, 48 + 32 * pair + 16 * part);
+            for k in 0..4 {
                 // Bits 2 pair and 2 pair + 1 are now bits 0 and 1.
                 let low_bit = _mm256_and_si256(_mm256_slli_epi16::<4>(bits[k]), fifth);
                 let high_bit = _mm256_and_si256(_mm256_slli_epi16::<3>(bits[k]), fifth);
                 bits[k] = _mm256_srli_epi16::<2>(bits[k]);
-                lanes.set_quants(step, _mm256_or_si256(low, low_bit));
-                lanes.set_quants(step + 8, _mm256_or_si256(high, high_bit));
+                low[k] = _mm256_or_si256(low[k], low_bit);
+                high[k] = _mm256_or_si256(high[k], high_bit);
             }
+            lanes.set_quants(4 * pair + part, low);
+            lanes.set_quants(4 * pair + part + 2, high);
         }
     }
 }
 
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn q6_k(rows: Rows<210>, lanes: Lanes<256, 16>) {
+pub(super) fn q6_k(rows: &mut Rows<210>, lanes: &mut impl Lanes<256, 16, 63>) {
     let d = rows.f16(208);
     for (i, codes) in rows.words4(192).into_iter().enumerate() {
         for (j, s) in signed_bytes(codes).into_iter().enumerate() {
@@ -112,24 +114,20 @@ pub(super) fn q6_k(rows: Rows<210>, lanes: Lanes<256, 16>) {
             lanes.set_mins(4 * i + j, _mm256_mul_ps(scale, _mm256_set1_ps(32.0)));
         }
     }
-    let (nibble, top) = (_mm256_set1_epi8(15), _mm256_set1_epi8(0x30));
+    let top = _mm256_set1_epi8(0x30);
     for n in 0..2 {
         for part in 0..2 {
-            let even = rows.words4(64 * n + 16 * part);
-            let odd = rows.words4(64 * n + 32 + 16 * part);
-            let bits = rows.words4(128 + 32 * n + 16 * part);
-            for k in 0..4 {
-                let step = 32 * n + 4 * part + k;
-                let join = |low, bits| {
-                    let (low, bits) = (_mm256_and_si256(low, nibble), _mm256_and_si256(bits, top));
-                    _mm256_or_si256(low, bits)
-                };
-                let (even, odd, bits) = (even[k], odd[k], bits[k]);
-                lanes.set_quants(step, join(even, _mm256_slli_epi16::<4>(bits)));
-                lanes.set_quants(step + 8, join(odd, _mm256_slli_epi16::<2>(bits)));
-                lanes.set_quants(step + 16, join(_mm256_srli_epi16::<4>(even), bits));
-                let bits = _mm256_srli_epi16::<2>(bits);
-                lanes.set_quants(step + 24, join(_mm256_srli_epi16::<4>(odd), bits));
+            let (even, even_high) = nibbles(rows, 64 * n + 16 * part);
+            let (odd, odd_high) = nibbles(rows, 64 * n + 32 + 16 * part);
+            let mut bits = rows.words4(128 + 32 * n + 16 * part);
+            for (r, mut quants) in [even, odd, even_high, odd_high].into_iter().enumerate() {
+                for k in 0..4 {
+                    // Bits 2 r and 2 r + 1 are now bits 0 and 1.
+                    let top_bits = _mm256_and_si256(_mm256_slli_epi16::<4>(bits[k]), top);
+                    bits[k] = _mm256_srli_epi16::<2>(bits[k]);
+                    quants[k] = _mm256_or_si256(quants[k], top_bits);
+                }
+                lanes.set_quants(8 * n + 2 * r + part, quants);
             }
         }
     }
@@ -137,21 +135,19 @@ pub(super) fn q6_k(rows: Rows<210>, lanes: Lanes<256, 16>) {
 
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn q8_k(rows: Rows<292>, lanes: Lanes<256, 32>) {
+pub(super) fn q8_k(rows: &mut Rows<292>, lanes: &mut impl Lanes<256, 32, SIGNED>) {
     let d = _mm256_castsi256_ps(rows.words(0));
     for g in 0..8 {
         lanes.set_scales(g, d);
     }
     for part in 0..16 {
-        for (k, quants) in rows.words4(4 + 16 * part).into_iter().enumerate() {
-            lanes.set_quants(4 * part + k, quants);
-        }
+        lanes.set_quants(part, rows.words4(4 + 16 * part));
     }
 }
 
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn iq4_xs(rows: Rows<136>, lanes: Lanes<256, 32>) {
+pub(super) fn iq4_xs(rows: &mut Rows<136>, lanes: &mut impl Lanes<256, 32, SIGNED>) {
     let (d, _) = f16_pairs(rows.words(0));
     let (mut high, mut low) = (_mm256_srli_epi32::<16>(rows.words(0)), rows.words(4));
     for g in 0..8 {
@@ -161,14 +157,17 @@ pub(super) fn iq4_xs(rows: Rows<136>, lanes: Lanes<256, 32>) {
         let code = _mm256_or_si256(low_bits, high_bits);
         let code = _mm256_sub_epi32(code, _mm256_set1_epi32(32));
         lanes.set_scales(g, _mm256_mul_ps(d, _mm256_cvtepi32_ps(code)));
-        set_iq4_values(rows, 8 + 16 * g, lanes, 8 * g);
+        set_iq4_values(rows, 8 + 16 * g, lanes, 2 * g);
     }
 }
 
 /// The 16 bytes that Q4_K and Q5_K start with: `d`, `dmin` and three words of codes.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn set_k_scales<const BYTES: usize>(rows: Rows<BYTES>, lanes: Lanes<256, 32>) {
+fn set_k_scales<const BYTES: usize, const Q_MAX: i32>(
+    rows: &mut Rows<BYTES>,
+    lanes: &mut impl Lanes<256, 32, Q_MAX>,
+) {
     let [d, a, b, c] = rows.words4(0);
     let (d, dmin) = f16_pairs(d);
     let (six, nibble, top) = (_mm256_set1_epi8(63), _mm256_set1_epi8(15), _mm256_set1_epi8(0x30));

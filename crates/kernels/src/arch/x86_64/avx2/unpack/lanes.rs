@@ -1,10 +1,10 @@
-//! Eight rows side by side: reading the same bytes of each, and writing their half of a panel.
+//! Eight rows side by side: reading the same bytes of each, and what becomes of their values.
 
 use std::arch::x86_64::*;
 
 use crate::PANEL_ROWS;
 
-const N_ROWS: usize = PANEL_ROWS / 2;
+pub(super) const N_ROWS: usize = PANEL_ROWS / 2;
 const LINE_BYTES: usize = 64;
 
 /// The current block, of `BYTES` bytes, of eight consecutive weight rows.
@@ -16,13 +16,23 @@ pub(super) struct Rows<const BYTES: usize> {
     ahead: *const u8,
 }
 
-/// Lanes `0..8` or `8..16` of one block's part of a panel: `LEN` columns in groups of `GROUP`.
-#[derive(Clone, Copy)]
-pub(super) struct Lanes<const LEN: usize, const GROUP: usize> {
-    quants: *mut u8,
-    scales: *mut f32,
-    mins: *mut f32,
+/// `Q_MAX` of int8 quants: the greatest magnitude.
+pub(super) const SIGNED: i32 = 128;
+
+/// Takes one block of eight rows in integer form, a row in each lane, its parts in any order:
+/// `LEN` columns in groups of `GROUP`, quants `0..=Q_MAX` with mins, or `SIGNED` without.
+///
+/// Methods are inlined into functions that have the instructions; who makes a `Lanes` has checked
+/// that they exist.
+pub(super) trait Lanes<const LEN: usize, const GROUP: usize, const Q_MAX: i32> {
+    /// Columns `PART * part..PART * (part + 1)`, four to a register.
+    fn set_quants(&mut self, part: usize, quants: [__m256i; 4]);
+    fn set_scales(&mut self, g: usize, scales: __m256);
+    fn set_mins(&mut self, g: usize, mins: __m256);
 }
+
+/// Columns that `words4` reads, and so the fewest that a `Lanes` takes.
+pub(super) const PART: usize = 16;
 
 impl<const BYTES: usize> Rows<BYTES> {
     /// # Safety
@@ -37,20 +47,22 @@ impl<const BYTES: usize> Rows<BYTES> {
         Self { ahead, ..self }
     }
 
-    /// Asks for the cache line that holds byte `at` of what lies ahead.
+    /// Asks for the next `8 * n_bytes` bytes of what lies ahead.
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
-    fn prefetch(&self, at: usize) {
-        _mm_prefetch::<_MM_HINT_T0>(self.ahead.wrapping_add(at).cast());
+    fn prefetch(&mut self, n_bytes: usize) {
+        for at in (0..N_ROWS * n_bytes).step_by(LINE_BYTES) {
+            _mm_prefetch::<_MM_HINT_T0>(self.ahead.wrapping_add(at).cast());
+        }
+        self.ahead = self.ahead.wrapping_add(N_ROWS * n_bytes);
     }
 
     /// Bytes `at..at + 16` of each row: word `j` of all rows in register `j`.
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
-    pub(super) fn words4(&self, at: usize) -> [__m256i; 4] {
+    pub(super) fn words4(&mut self, at: usize) -> [__m256i; 4] {
         assert!(at + 16 <= BYTES);
-        self.prefetch(N_ROWS * at);
-        self.prefetch(N_ROWS * at + LINE_BYTES);
+        self.prefetch(16);
         // SAFETY: the assertion and the contract of `new`; loads need no alignment.
         let load =
             |r: usize| unsafe { _mm_loadu_si128(self.start.add(r * self.row_bytes + at).cast()) };
@@ -69,9 +81,9 @@ impl<const BYTES: usize> Rows<BYTES> {
     /// Bytes `at..at + 4` of each row.
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
-    pub(super) fn words(&self, at: usize) -> __m256i {
+    pub(super) fn words(&mut self, at: usize) -> __m256i {
         assert!(at + 4 <= BYTES);
-        self.prefetch(N_ROWS * at);
+        self.prefetch(4);
         // SAFETY: the assertion and the contract of `new`.
         let word = |r: usize| unsafe {
             self.start.add(r * self.row_bytes + at).cast::<i32>().read_unaligned()
@@ -82,9 +94,9 @@ impl<const BYTES: usize> Rows<BYTES> {
     /// The f16 at byte `at` of each row.
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
-    pub(super) fn f16(&self, at: usize) -> __m256 {
+    pub(super) fn f16(&mut self, at: usize) -> __m256 {
         assert!(at + 2 <= BYTES);
-        self.prefetch(N_ROWS * at);
+        self.prefetch(2);
         // SAFETY: the assertion and the contract of `new`.
         let half = |r: usize| unsafe {
             self.start.add(r * self.row_bytes + at).cast::<i16>().read_unaligned()
@@ -112,39 +124,4 @@ pub(super) fn f16_pairs(words: __m256i) -> (__m256, __m256) {
     let packed = _mm256_permute4x64_epi64::<0b11_01_10_00>(packed);
     let low = _mm256_cvtph_ps(_mm256_castsi256_si128(packed));
     (low, _mm256_cvtph_ps(_mm256_extracti128_si256::<1>(packed)))
-}
-
-impl<const LEN: usize, const GROUP: usize> Lanes<LEN, GROUP> {
-    /// # Safety
-    /// Pointers are aligned to 32 bytes. While this lives, for `step < LEN / 4` and
-    /// `g < LEN / GROUP`, 32 bytes can be written at `quants + 64 * step`, and 8 values at
-    /// `scales + 16 * g` and, if used, `mins + 16 * g`.
-    pub(super) unsafe fn new(quants: *mut u8, scales: *mut f32, mins: *mut f32) -> Self {
-        Self { quants, scales, mins }
-    }
-
-    /// Columns `4 * step..4 * step + 4`.
-    #[inline]
-    #[target_feature(enable = "avx2,fma,f16c")]
-    pub(super) fn set_quants(&self, step: usize, quants: __m256i) {
-        assert!(step < LEN / 4);
-        // SAFETY: the assertion and the contract of `new`, alignment included.
-        unsafe { _mm256_store_si256(self.quants.add(step * 4 * PANEL_ROWS).cast(), quants) };
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx2,fma,f16c")]
-    pub(super) fn set_scales(&self, g: usize, scales: __m256) {
-        assert!(g < LEN / GROUP);
-        // SAFETY: the assertion and the contract of `new`, alignment included.
-        unsafe { _mm256_store_ps(self.scales.add(g * PANEL_ROWS), scales) };
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx2,fma,f16c")]
-    pub(super) fn set_mins(&self, g: usize, mins: __m256) {
-        assert!(g < LEN / GROUP);
-        // SAFETY: the assertion and the contract of `new`, alignment included.
-        unsafe { _mm256_store_ps(self.mins.add(g * PANEL_ROWS), mins) };
-    }
 }

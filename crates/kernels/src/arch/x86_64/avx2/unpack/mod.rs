@@ -1,11 +1,16 @@
-//! Weight rows to panels, eight rows at a time with a row in each lane.
+//! Weight rows, eight at a time with a row in each lane: to panels, or straight to products.
 //!
 //! The same 16 bytes of eight rows are loaded and transposed as words; what a format then does to
 //! get at its bits is done to all rows at once, and results are already interleaved as panels are.
+//! A format is written once and hands its registers to a `Lanes`: `PanelLanes` stores them,
+//! `Products` multiplies them by a few tokens.
 
 mod floats;
+mod int_rows;
 mod k_quants;
 mod lanes;
+mod panel_lanes;
+mod products;
 mod small_blocks;
 
 use std::ops::Range;
@@ -13,7 +18,11 @@ use std::ops::Range;
 use crate::block::{CHUNK, CHUNK_GROUPS};
 use crate::scalar::unpack as scalar;
 use crate::{DType, F32Panel, IntForm, IntPanel, PANEL_ROWS, Quants, RowValues, Step};
-use lanes::{Lanes, Rows};
+use lanes::{N_ROWS, Rows};
+use panel_lanes::PanelLanes;
+
+pub(super) use floats::f32_rows;
+pub(super) use int_rows::int_rows;
 
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(super) fn unpack_int(dtype: DType, rows: &[u8], n_in: usize, panel: &mut IntPanel) {
@@ -114,9 +123,8 @@ fn each<const BYTES: usize, const LEN: usize, const GROUP: usize>(
     source: Source,
     blocks: Range<usize>,
     target: Target,
-    unpack: impl Fn(Rows<BYTES>, Lanes<LEN, GROUP>),
+    unpack: impl Fn(&mut Rows<BYTES>, &mut PanelLanes<LEN, GROUP>),
 ) {
-    const HALF: usize = PANEL_ROWS / 2;
     let n_groups = blocks.len() * LEN / GROUP;
     assert!(source.rows.len() == PANEL_ROWS * source.row_bytes);
     assert!(blocks.start <= blocks.end && blocks.end * BYTES <= source.row_bytes);
@@ -129,25 +137,26 @@ fn each<const BYTES: usize, const LEN: usize, const GROUP: usize>(
         for half in 0..2 {
             // SAFETY: of block `block_idx` all 16 rows hold `BYTES` bytes, and the target has room
             // for `i` blocks before this one and for this one; both were asserted.
-            let (rows, lanes) = unsafe {
-                let start = half * HALF * source.row_bytes + block_idx * BYTES;
-                let first_scale = i * LEN / GROUP * PANEL_ROWS + half * HALF;
+            let (rows, mut lanes) = unsafe {
+                let start = half * N_ROWS * source.row_bytes + block_idx * BYTES;
+                let first_scale = i * LEN / GROUP * PANEL_ROWS + half * N_ROWS;
                 let rows = Rows::new(source.rows.as_ptr().add(start), source.row_bytes);
-                let lanes = Lanes::new(
-                    quants.add(i * LEN * PANEL_ROWS + half * HALF * 4),
+                let lanes = PanelLanes::new(
+                    quants.add(i * LEN * PANEL_ROWS + half * N_ROWS * 4),
                     scales.add(first_scale),
                     mins.add(first_scale),
                 );
                 (rows, lanes)
             };
-            unpack(rows.prefetching(next_panel(source, block_idx * 2 + half, BYTES)), lanes);
+            let ahead = next_panel(source, block_idx * BYTES + half * BYTES / 2);
+            unpack(&mut rows.prefetching(ahead), &mut lanes);
         }
     }
 }
 
 /// The rows of the next panel usually follow in memory. 16 short rows are too many streams for the
-/// hardware to foresee, so the reads of each half block ask for their share of it, `part`.
-fn next_panel(source: Source, part: usize, block_bytes: usize) -> *const u8 {
-    let at = source.rows.len() + part * PANEL_ROWS / 2 * block_bytes;
-    source.rows.as_ptr().wrapping_add(at)
+/// hardware to foresee, so every read of this one asks for as many bytes of the next, from here on
+/// when `n_bytes` of each row are done.
+fn next_panel(source: Source, n_bytes: usize) -> *const u8 {
+    source.rows.as_ptr().wrapping_add(source.rows.len() + PANEL_ROWS * n_bytes)
 }

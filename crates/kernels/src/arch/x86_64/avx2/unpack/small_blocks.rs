@@ -2,36 +2,32 @@
 
 use std::arch::x86_64::*;
 
-use super::lanes::{Lanes, Rows, f16_pairs};
+use super::lanes::{Lanes, Rows, SIGNED, f16_pairs};
 use crate::block::iq4_nl;
 
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn q4_0(rows: Rows<18>, lanes: Lanes<32, 32>) {
+pub(super) fn q4_0(rows: &mut Rows<18>, lanes: &mut impl Lanes<32, 32, 15>) {
     let d = rows.f16(0);
     lanes.set_scales(0, d);
     lanes.set_mins(0, _mm256_mul_ps(d, _mm256_set1_ps(8.0)));
     let (low, high) = nibbles(rows, 2);
-    for k in 0..4 {
-        lanes.set_quants(k, low[k]);
-        lanes.set_quants(k + 4, high[k]);
-    }
+    lanes.set_quants(0, low);
+    lanes.set_quants(1, high);
 }
 
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn q4_1(rows: Rows<20>, lanes: Lanes<32, 32>) {
+pub(super) fn q4_1(rows: &mut Rows<20>, lanes: &mut impl Lanes<32, 32, 15>) {
     set_scale_and_min(rows, lanes);
     let (low, high) = nibbles(rows, 4);
-    for k in 0..4 {
-        lanes.set_quants(k, low[k]);
-        lanes.set_quants(k + 4, high[k]);
-    }
+    lanes.set_quants(0, low);
+    lanes.set_quants(1, high);
 }
 
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn q5_0(rows: Rows<22>, lanes: Lanes<32, 32>) {
+pub(super) fn q5_0(rows: &mut Rows<22>, lanes: &mut impl Lanes<32, 32, 31>) {
     let d = rows.f16(0);
     lanes.set_scales(0, d);
     lanes.set_mins(0, _mm256_mul_ps(d, _mm256_set1_ps(16.0)));
@@ -40,52 +36,51 @@ pub(super) fn q5_0(rows: Rows<22>, lanes: Lanes<32, 32>) {
 
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn q5_1(rows: Rows<24>, lanes: Lanes<32, 32>) {
+pub(super) fn q5_1(rows: &mut Rows<24>, lanes: &mut impl Lanes<32, 32, 31>) {
     set_scale_and_min(rows, lanes);
     set_five_bits(rows, 4, lanes);
 }
 
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn q8_0(rows: Rows<34>, lanes: Lanes<32, 32>) {
+pub(super) fn q8_0(rows: &mut Rows<34>, lanes: &mut impl Lanes<32, 32, SIGNED>) {
     lanes.set_scales(0, rows.f16(0));
     for part in 0..2 {
-        for (k, quants) in rows.words4(2 + 16 * part).into_iter().enumerate() {
-            lanes.set_quants(4 * part + k, quants);
-        }
+        lanes.set_quants(part, rows.words4(2 + 16 * part));
     }
 }
 
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn iq4_nl(rows: Rows<18>, lanes: Lanes<32, 32>) {
+pub(super) fn iq4_nl(rows: &mut Rows<18>, lanes: &mut impl Lanes<32, 32, SIGNED>) {
     lanes.set_scales(0, rows.f16(0));
     set_iq4_values(rows, 2, lanes, 0);
 }
 
-/// 32 columns from `4 * step` on, whose indices are at byte `at`.
+/// 32 columns from `16 * part` on, whose indices are at byte `at`.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(super) fn set_iq4_values<const BYTES: usize, const LEN: usize>(
-    rows: Rows<BYTES>,
+    rows: &mut Rows<BYTES>,
     at: usize,
-    lanes: Lanes<LEN, 32>,
-    step: usize,
+    lanes: &mut impl Lanes<LEN, 32, SIGNED>,
+    part: usize,
 ) {
     // SAFETY: the table has 16 bytes; the load needs no alignment.
     let values = unsafe { _mm_loadu_si128(iq4_nl::VALUES.as_ptr().cast()) };
     let values = _mm256_broadcastsi128_si256(values);
     let (low, high) = nibbles(rows, at);
-    for k in 0..4 {
-        lanes.set_quants(step + k, _mm256_shuffle_epi8(values, low[k]));
-        lanes.set_quants(step + k + 4, _mm256_shuffle_epi8(values, high[k]));
-    }
+    lanes.set_quants(part, low.map(|q| _mm256_shuffle_epi8(values, q)));
+    lanes.set_quants(part + 1, high.map(|q| _mm256_shuffle_epi8(values, q)));
 }
 
 /// `d` and `m` of Q4_1 and Q5_1, where `w = d q + m`.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn set_scale_and_min<const BYTES: usize>(rows: Rows<BYTES>, lanes: Lanes<32, 32>) {
+fn set_scale_and_min<const BYTES: usize, const Q_MAX: i32>(
+    rows: &mut Rows<BYTES>,
+    lanes: &mut impl Lanes<32, 32, Q_MAX>,
+) {
     let (d, m) = f16_pairs(rows.words(0));
     lanes.set_scales(0, d);
     lanes.set_mins(0, _mm256_xor_ps(m, _mm256_set1_ps(-0.0)));
@@ -94,13 +89,19 @@ fn set_scale_and_min<const BYTES: usize>(rows: Rows<BYTES>, lanes: Lanes<32, 32>
 /// The high bits at byte `at`, one word a row, and the nibbles behind them.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn set_five_bits<const BYTES: usize>(rows: Rows<BYTES>, at: usize, lanes: Lanes<32, 32>) {
+fn set_five_bits<const BYTES: usize>(
+    rows: &mut Rows<BYTES>,
+    at: usize,
+    lanes: &mut impl Lanes<32, 32, 31>,
+) {
     let bits = rows.words(at);
-    let (low, high) = nibbles(rows, at + 4);
+    let (mut low, mut high) = nibbles(rows, at + 4);
     for k in 0..4 {
-        lanes.set_quants(k, _mm256_or_si256(low[k], fifth_bits(bits, k)));
-        lanes.set_quants(k + 4, _mm256_or_si256(high[k], fifth_bits(bits, k + 4)));
+        low[k] = _mm256_or_si256(low[k], fifth_bits(bits, k));
+        high[k] = _mm256_or_si256(high[k], fifth_bits(bits, k + 4));
     }
+    lanes.set_quants(0, low);
+    lanes.set_quants(1, high);
 }
 
 /// Bits `4 k..4 k + 4` of each word, as 16 or 0 in the word's four bytes.
@@ -119,7 +120,10 @@ fn fifth_bits(bits: __m256i, k: usize) -> __m256i {
 /// The low and the high nibbles of bytes `at..at + 16`, four words each.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn nibbles<const BYTES: usize>(rows: Rows<BYTES>, at: usize) -> ([__m256i; 4], [__m256i; 4]) {
+pub(super) fn nibbles<const BYTES: usize>(
+    rows: &mut Rows<BYTES>,
+    at: usize,
+) -> ([__m256i; 4], [__m256i; 4]) {
     let mask = _mm256_set1_epi8(15);
     let words = rows.words4(at);
     (

@@ -1,0 +1,135 @@
+//! Weight rows times a tile of tokens without a panel in memory: for few tokens, when reading the
+//! weights is what takes the time.
+
+use std::arch::x86_64::*;
+
+use super::lanes::{N_ROWS, Rows};
+use super::products::Products;
+use super::{Source, k_quants as k, next_panel, small_blocks as small};
+use crate::panel::TileRows;
+use crate::scalar::matmul as scalar;
+use crate::table::Tile;
+use crate::{ACT_GROUP, DType, PANEL_ROWS, QuantizedRows};
+
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(in super::super) fn int_rows(
+    dtype: DType,
+    rows: &[u8],
+    n_in: usize,
+    x: &QuantizedRows,
+    tile_idx: usize,
+    out: &mut Tile,
+) {
+    let (_, tile, n_rows) = scalar::start_int_rows(dtype, rows, n_in, x, tile_idx);
+    if n_rows < N_ROWS {
+        return scalar::int_rows(dtype, rows, n_in, x, tile_idx, out);
+    }
+    let source = Source { rows, row_bytes: rows.len() / n_rows };
+    match tile.n_tokens {
+        1 => by_dtype::<1>(dtype, source, &tile, out),
+        2 => by_dtype::<2>(dtype, source, &tile, out),
+        3 => by_dtype::<3>(dtype, source, &tile, out),
+        _ => by_dtype::<4>(dtype, source, &tile, out),
+    }
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+fn by_dtype<const T: usize>(dtype: DType, source: Source, x: &TileRows, out: &mut Tile) {
+    match dtype {
+        DType::F32 | DType::F16 | DType::BF16 => unreachable!("float types have no integer form"),
+        DType::Q4_0 => multiply::<T, _, _, _, _>(source, x, out, |r, p| small::q4_0(r, p)),
+        DType::Q4_1 => multiply::<T, _, _, _, _>(source, x, out, |r, p| small::q4_1(r, p)),
+        DType::Q5_0 => multiply::<T, _, _, _, _>(source, x, out, |r, p| small::q5_0(r, p)),
+        DType::Q5_1 => multiply::<T, _, _, _, _>(source, x, out, |r, p| small::q5_1(r, p)),
+        DType::Q8_0 => multiply::<T, _, _, _, _>(source, x, out, |r, p| small::q8_0(r, p)),
+        DType::Iq4Nl => multiply::<T, _, _, _, _>(source, x, out, |r, p| small::iq4_nl(r, p)),
+        DType::Q2K => multiply::<T, _, _, _, _>(source, x, out, |r, p| k::q2_k(r, p)),
+        DType::Q3K => multiply::<T, _, _, _, _>(source, x, out, |r, p| k::q3_k(r, p)),
+        DType::Q4K => multiply::<T, _, _, _, _>(source, x, out, |r, p| k::q4_k(r, p)),
+        DType::Q5K => multiply::<T, _, _, _, _>(source, x, out, |r, p| k::q5_k(r, p)),
+        DType::Q6K => multiply::<T, _, _, _, _>(source, x, out, |r, p| k::q6_k(r, p)),
+        DType::Q8K => multiply::<T, _, _, _, _>(source, x, out, |r, p| k::q8_k(r, p)),
+        DType::Iq4Xs => multiply::<T, _, _, _, _>(source, x, out, |r, p| k::iq4_xs(r, p)),
+    }
+}
+
+/// The first eight rows and the last eight: with fewer than 16, some are done twice with the same
+/// result. The products of a long block are added up in one go, a chain that the processor fills
+/// with those of the other half; short blocks keep more in registers when a half goes alone.
+#[target_feature(enable = "avx2,fma,f16c")]
+fn multiply<
+    'a,
+    const T: usize,
+    const BYTES: usize,
+    const LEN: usize,
+    const GROUP: usize,
+    const Q_MAX: i32,
+>(
+    source: Source,
+    x: &TileRows<'a>,
+    out: &mut Tile,
+    unpack: impl Fn(&mut Rows<BYTES>, &mut Products<'a, T, LEN, GROUP, Q_MAX>),
+) {
+    let first_rows = [0, source.rows.len() / source.row_bytes - N_ROWS];
+    if LEN > ACT_GROUP {
+        multiply_together(source, first_rows, x, out, unpack);
+    } else {
+        for first_row in first_rows {
+            multiply_together(source, [first_row], x, out, &unpack);
+        }
+    }
+}
+
+/// Eight rows from each of `first_rows` on, block after block.
+#[target_feature(enable = "avx2,fma,f16c")]
+fn multiply_together<
+    'a,
+    const N: usize,
+    const T: usize,
+    const BYTES: usize,
+    const LEN: usize,
+    const GROUP: usize,
+    const Q_MAX: i32,
+>(
+    source: Source,
+    first_rows: [usize; N],
+    x: &TileRows<'a>,
+    out: &mut Tile,
+    unpack: impl Fn(&mut Rows<BYTES>, &mut Products<'a, T, LEN, GROUP, Q_MAX>),
+) {
+    let Source { rows, row_bytes } = source;
+    assert!(first_rows.iter().all(|first| (first + N_ROWS) * row_bytes <= rows.len()));
+    let mut ahead = next_panel(source, first_rows[0] * row_bytes / PANEL_ROWS);
+    let x_sums = if GROUP == 16 { x.sums16 } else { x.sums32 };
+    let blocks = x.quants.chunks_exact(LEN * T).zip(x.scales.chunks_exact(LEN / ACT_GROUP * T));
+    let blocks = blocks.zip(x_sums.chunks_exact(LEN / GROUP * T));
+    assert!(blocks.len() * BYTES == row_bytes, "rows and activations have as many columns");
+    let mut acc = [[_mm256_setzero_ps(); T]; N];
+    let mut products = std::array::from_fn::<_, N, _>(|_| Products::new());
+    for (block_idx, ((x, x_scales), x_sums)) in blocks.enumerate() {
+        for (products, first_row) in products.iter_mut().zip(first_rows) {
+            let start = first_row * row_bytes + block_idx * BYTES;
+            // SAFETY: of block `block_idx` all rows hold `BYTES` bytes, as asserted, and there are
+            // eight from `first_row` on.
+            let rows = unsafe { Rows::new(rows.as_ptr().add(start), row_bytes) };
+            products.start_block(x);
+            unpack(&mut rows.prefetching(ahead), products);
+            ahead = ahead.wrapping_add(N_ROWS * BYTES);
+        }
+        for g in 0..LEN / GROUP {
+            for t in 0..T {
+                let x_scale = x_scales[g * GROUP / ACT_GROUP * T + t];
+                for (products, acc) in products.iter().zip(&mut acc) {
+                    products.add_group(g, t, x_scale, x_sums[g * T + t], &mut acc[t]);
+                }
+            }
+        }
+    }
+    for (first_row, acc) in first_rows.into_iter().zip(acc) {
+        for (acc, out) in acc.into_iter().zip(out.iter_mut()) {
+            let out = &mut out[first_row..][..N_ROWS];
+            // SAFETY: `out` holds 8 values; the store needs no alignment.
+            unsafe { _mm256_storeu_ps(out.as_mut_ptr(), acc) };
+        }
+    }
+}
