@@ -186,7 +186,9 @@ fn position_scaling_is_known_and_positive() {
     let kind = |name: &str| Parts::of(&llama()).set("llama.rope.scaling.type", name);
     let yarn = "config: llama.rope.scaling.type: expected none or linear, found yarn";
     check(kind("yarn").load(), yarn);
-    check(kind("linear").load(), "tiny: metadata key \"llama.rope.scaling.factor\" is missing");
+    let key = "llama.rope.scaling.factor";
+    let expected = "expected a number, for linear scaling, found nothing";
+    check(kind("linear").load(), &format!("config: {key}: {expected}"));
     for factor in [0.0f32, -2.0, f32::NAN] {
         let key = "llama.rope.scaling.factor";
         let expected = format!("config: {key}: expected a positive number, found {factor}");
@@ -441,6 +443,27 @@ fn config_json_that_does_not_fit_the_tensors_is_named_by_tensor() {
     let untied = load_folder("gemma3", &[("tie_word_embeddings", Some(json!(false)))]);
     check(untied, "tensor lm_head.weight is missing: expected shape [96, 32]");
     let nameless = load_folder("llama", &[("architectures", Some(json!("LlamaForCausalLM")))]);
-    let expected = "architecture \"\" is not supported; supported are llama, qwen2, gemma3";
-    check(nameless, expected);
+    let supported = "LlamaForCausalLM, Qwen2ForCausalLM, Gemma3ForCausalLM";
+    check(nameless, &format!("architecture \"\" is not supported; supported are {supported}"));
+}
+
+/// What the decoder loop does not do is refused, never left out silently.
+#[test]
+fn variants_that_are_not_supported_are_refused() {
+    let refused = |key: &'static str, value: serde_json::Value, expected: &str| {
+        let found = value.to_string();
+        let message = format!("config: {key}: expected {expected}, found {found}");
+        check(load_folder("llama", &[(key, Some(value))]), &message);
+    };
+    refused("hidden_act", json!("gelu"), "silu or swish");
+    refused("partial_rotary_factor", json!(0.5), "1");
+    refused("use_sliding_window", json!(true), "false");
+    refused("use_bidirectional_attention", json!(true), "false");
+    refused("rope_scaling", json!({"factor": 4.0}), "a rope_type beside the factor");
+}
+
+/// A folder that says its output is tied may still carry the matrix: it is not used.
+#[test]
+fn a_tied_output_wins_over_a_stale_matrix() {
+    assert!(load_folder("llama", &[("tie_word_embeddings", Some(json!(true)))]).is_ok());
 }
