@@ -23,7 +23,7 @@ const N_PROMPT: &str = "512";
 const N_DECODE: &str = "128";
 
 const DEPTHS: &str = "0";
-const KV_TYPES: &str = "f16,q8_0";
+const KV_TYPES: &str = "f16";
 
 /// Tokens a second of each round, by test.
 type Speeds = BTreeMap<(String, String), Vec<f64>>;
