@@ -69,10 +69,6 @@ impl ModelRunner {
         let kv = KvCache::new(shape, options.n_positions_max);
         Self { model, kv, workspace, n_ctx: options.n_ctx }
     }
-
-    pub fn model(&self) -> &Arc<Model> {
-        &self.model
-    }
 }
 
 impl Runner for ModelRunner {

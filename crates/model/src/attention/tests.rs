@@ -2,6 +2,7 @@
 
 use kernels::Kernels;
 use proptest::prelude::*;
+use tiny_random::uniform;
 
 use super::{AttendCtx, AttendScratch, AttentionParams, AttentionPattern, attend, reference};
 use crate::kv::{KvCache, KvShape, KvType};
@@ -30,26 +31,14 @@ struct Case {
     seed: u64,
 }
 
-/// Uniform in -1..1 from a seed (xorshift, Marsaglia 2003).
-fn random(n: usize, seed: u64) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
-    };
-    (0..n).map(|_| next()).collect()
-}
-
 impl Case {
     fn q(&self) -> Vec<f32> {
-        random(self.n_tokens * self.params.n_heads * self.params.head_dim, self.seed)
+        uniform(self.n_tokens * self.params.n_heads * self.params.head_dim, self.seed)
     }
 
     fn kv(&self) -> (Vec<f32>, Vec<f32>) {
         let n = self.n_tokens * self.params.n_kv_heads * self.params.head_dim;
-        (random(n, self.seed + 1), random(n, self.seed + 2))
+        (uniform(n, self.seed + 1), uniform(n, self.seed + 2))
     }
 
     /// All tokens in chunks; a stranger's keys lie in the cache too.
@@ -60,7 +49,7 @@ impl Case {
         let mut kv = KvCache::new(shape, self.n_tokens + 128);
         let stranger = kv.admit(64).expect("room");
         let first = kv.append(stranger, &[0]);
-        let noise = random(n_kv_heads * head_dim, 99);
+        let noise = uniform(n_kv_heads * head_dim, 99);
         kv.write(kernels, 0, (stranger, first), &noise, &noise);
         let id = kv.admit(self.n_tokens).expect("room");
         let (q, (keys, values)) = (self.q(), self.kv());

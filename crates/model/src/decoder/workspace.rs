@@ -119,14 +119,6 @@ impl Workspace {
     pub fn size(&self) -> WorkspaceSize {
         self.size
     }
-
-    pub fn kernels(&self) -> &'static Kernels {
-        self.compute.kernels
-    }
-
-    pub fn n_threads(&self) -> usize {
-        self.compute.pool.n_threads()
-    }
 }
 
 pub(super) fn attention_params(model: &Model) -> AttentionParams {

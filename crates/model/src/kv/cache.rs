@@ -91,10 +91,6 @@ impl KvCache {
         }
     }
 
-    pub fn shape(&self) -> KvShape {
-        self.shape
-    }
-
     /// Reserves room for a sequence of up to `n_positions_max` tokens.
     ///
     /// # Errors
