@@ -11,7 +11,7 @@ use criterion::{Bencher, BenchmarkId, Criterion, Throughput, criterion_group, cr
 use kernels::block::encode_row;
 use kernels::table::Tile;
 use kernels::{
-    DType, F32Panel, IntPanel, KEY_BLOCK, Kernels, PANEL_ROWS, QuantizedRows, TILE_TOKENS,
+    DType, F32Panel, IntPanel, KEY_BLOCK, Kernels, PANEL_ROWS, QuantizedTile, TILE_TOKENS,
 };
 
 /// Larger than the caches of a laptop.
@@ -29,14 +29,14 @@ fn matrix(dtype: DType, n_bytes: usize) -> Vec<u8> {
     row.repeat((n_bytes / row.len()).next_multiple_of(PANEL_ROWS))
 }
 
-fn quantized(table: &Kernels, n_tokens: usize) -> QuantizedRows {
-    let mut rows = QuantizedRows::with_capacity(n_tokens, N_IN);
-    (table.quantize_rows)(&values(n_tokens * N_IN), N_IN, &mut rows);
-    rows
+fn quantized(table: &Kernels, n_tokens: usize) -> QuantizedTile {
+    let mut tile = QuantizedTile::with_capacity(N_IN);
+    (table.quantize)(&values(n_tokens * N_IN), N_IN, &mut tile);
+    tile
 }
 
-fn empty_tile() -> Tile {
-    [[0.0; PANEL_ROWS]; TILE_TOKENS]
+fn empty_tile() -> [Tile; 1] {
+    [[[0.0; PANEL_ROWS]; TILE_TOKENS]]
 }
 
 fn tiles(c: &mut Criterion) {
@@ -44,7 +44,7 @@ fn tiles(c: &mut Criterion) {
         let mut group = c.benchmark_group(format!("tile/{}", table.name));
         for n_tokens in [1, TILE_TOKENS] {
             group.throughput(Throughput::Elements((N_IN * PANEL_ROWS * n_tokens) as u64));
-            let x = quantized(table, n_tokens);
+            let x = [quantized(table, n_tokens)];
             for dtype in [DType::Q4_0, DType::Q2K, DType::Q5_0, DType::Q6K, DType::Q8_0] {
                 let mut panel = IntPanel::with_capacity(N_IN);
                 (table.unpack_int)(dtype, &matrix(dtype, 1), N_IN, &mut panel);
@@ -52,7 +52,7 @@ fn tiles(c: &mut Criterion) {
                 let name = format!("{:?} by {}", form.quants, form.group);
                 group.bench_function(BenchmarkId::new(name, n_tokens), |b| {
                     let mut out = empty_tile();
-                    b.iter(|| (table.int_tile)(black_box(&panel), &x, 0, black_box(&mut out)));
+                    b.iter(|| (table.int_panel)(black_box(&panel), &x, black_box(&mut out)));
                 });
             }
             let mut panel = F32Panel::with_capacity(N_IN);
@@ -60,7 +60,7 @@ fn tiles(c: &mut Criterion) {
             let x = values(n_tokens * N_IN);
             group.bench_function(BenchmarkId::new("F32", n_tokens), |b| {
                 let mut out = empty_tile();
-                b.iter(|| (table.f32_tile)(black_box(&panel), &x, black_box(&mut out)));
+                b.iter(|| (table.f32_panel)(black_box(&panel), &x, black_box(&mut out)));
             });
         }
     }
@@ -95,7 +95,7 @@ fn bench_rows(b: &mut Bencher, dtype: DType, matrix: &[u8], n_tokens: usize) {
     b.iter(|| {
         for rows in black_box(matrix).chunks_exact(PANEL_ROWS * row_bytes) {
             if dtype.is_quantized() {
-                (table.int_rows)(dtype, rows, N_IN, &int8, 0, black_box(&mut out));
+                (table.int_rows)(dtype, rows, N_IN, &int8, black_box(&mut out));
             } else {
                 (table.f32_rows)(dtype, rows, N_IN, &x, black_box(&mut out));
             }
@@ -157,8 +157,8 @@ fn pointwise(c: &mut Criterion) {
         let (x, y) = (values(N_IN), values(N_IN));
         let mut out = values(N_IN);
         let mut quantized = quantized(table, 1);
-        group.bench_function("quantize_rows", |b| {
-            b.iter(|| (table.quantize_rows)(black_box(&x), N_IN, &mut quantized));
+        group.bench_function("quantize", |b| {
+            b.iter(|| (table.quantize)(black_box(&x), N_IN, &mut quantized));
         });
         group.bench_function("rms_norm", |b| {
             b.iter(|| (table.rms_norm)(black_box(&x), &y, 1e-6, &mut out));

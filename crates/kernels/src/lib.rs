@@ -14,7 +14,7 @@ mod scalar;
 pub mod table;
 
 pub use dtype::{DType, UnknownDType};
-pub use panel::{F32Panel, IntForm, IntPanel, QuantizedRows, Quants, RowValues, Step};
+pub use panel::{F32Panel, IntForm, IntPanel, QuantizedTile, Quants, RowValues, Step};
 pub use table::{Kernels, detect, scalar, tables};
 
 /// Weight rows computed together: two AVX2 registers of f32 lanes.

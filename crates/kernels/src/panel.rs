@@ -10,7 +10,7 @@
 //! with exact integer sums and these f32 roundings only, so every kernel and every instruction set
 //! gives the same bits whatever the number of tokens (M6).
 //!
-//! Many tokens share one panel (`unpack_int`, then `int_tile` for each tile); for few of them
+//! Many tokens share one panel (`unpack_int`, then `int_panel`); for few of them
 //! `int_rows` multiplies the same integers as it unpacks them, with the sums in the same order.
 
 use crate::{ACT_GROUP, DType, PANEL_ROWS, TILE_TOKENS};
@@ -69,41 +69,29 @@ pub struct F32Panel {
     pub values: Vec<RowValues>,
 }
 
-/// Int8 activations of many tokens, packed tile by tile. The last tile may hold fewer tokens.
-pub struct QuantizedRows {
+/// Int8 activations of up to `TILE_TOKENS` tokens. The shapes are those of the part in use; the
+/// vectors may be longer.
+#[derive(Clone, Debug)]
+pub struct QuantizedTile {
     pub n_in: usize,
     pub n_tokens: usize,
-    /// Per tile of `t` tokens: `[n_in / 4, t, 4]`.
+    /// `[n_in / 4, n_tokens, 4]`
     pub quants: Vec<i8>,
-    /// Per tile: `[n_in / ACT_GROUP, t]`.
+    /// `[n_in / ACT_GROUP, n_tokens]`
     pub scales: Vec<f32>,
-    /// `x_scale * sum(xq)` over 16 columns. Per tile: `[n_in / 16, t]`.
+    /// `x_scale * sum(xq)` over 16 columns: `[n_in / 16, n_tokens]`.
     pub sums16: Vec<f32>,
-    /// `x_scale * sum(xq)` over 32 columns. Per tile: `[n_in / 32, t]`.
+    /// `x_scale * sum(xq)` over 32 columns: `[n_in / 32, n_tokens]`.
     pub sums32: Vec<f32>,
 }
 
-/// One tile of `QuantizedRows`; the fields have the shapes named there.
-pub(crate) struct TileRows<'a> {
+/// The part of a `QuantizedTile` in use, exactly of the shapes named there.
+pub(crate) struct TileView<'a> {
     pub(crate) n_tokens: usize,
     pub(crate) quants: &'a [i8],
     pub(crate) scales: &'a [f32],
     pub(crate) sums16: &'a [f32],
     pub(crate) sums32: &'a [f32],
-}
-
-/// Where a tile starts in each array of `QuantizedRows`.
-pub(crate) struct TileOffsets {
-    pub(crate) quants: usize,
-    pub(crate) scales: usize,
-    pub(crate) sums16: usize,
-    pub(crate) sums32: usize,
-}
-
-/// Only the last tile can be short, so the tiles before are full.
-pub(crate) fn tile_offsets(n_in: usize, tile_idx: usize) -> TileOffsets {
-    let quants = tile_idx * TILE_TOKENS * n_in;
-    TileOffsets { quants, scales: quants / ACT_GROUP, sums16: quants / 16, sums32: quants / 32 }
 }
 
 impl Step {
@@ -135,7 +123,7 @@ impl IntPanel {
         assert!(self.quants.len() >= n_in / 4, "panel is too small for {n_in} columns");
         assert!(self.scales.len() >= n_groups, "panel is too small for {n_in} columns");
         assert!(self.mins.len() >= n_groups, "panel is too small for {n_in} columns");
-        count_rows(dtype, n_bytes, n_in)
+        count_panel_rows(dtype, n_bytes, n_in)
     }
 }
 
@@ -143,6 +131,11 @@ pub(crate) fn count_rows(dtype: DType, n_bytes: usize, n_in: usize) -> usize {
     let row_bytes = dtype.row_bytes(n_in).expect("columns are a multiple of the block");
     let n_rows = n_bytes.checked_div(row_bytes).unwrap_or(0);
     assert_eq!(n_bytes, n_rows * row_bytes, "whole rows of {n_in} {dtype} values");
+    n_rows
+}
+
+fn count_panel_rows(dtype: DType, n_bytes: usize, n_in: usize) -> usize {
+    let n_rows = count_rows(dtype, n_bytes, n_in);
     assert!(n_rows <= PANEL_ROWS, "{n_rows} rows in a panel of {PANEL_ROWS}");
     n_rows
 }
@@ -156,14 +149,14 @@ impl F32Panel {
     pub(crate) fn start(&mut self, dtype: DType, n_bytes: usize, n_in: usize) -> usize {
         self.n_in = n_in;
         assert!(self.values.len() >= n_in, "panel is too small for {n_in} columns");
-        count_rows(dtype, n_bytes, n_in)
+        count_panel_rows(dtype, n_bytes, n_in)
     }
 }
 
-impl QuantizedRows {
-    pub fn with_capacity(n_tokens_max: usize, n_in_max: usize) -> Self {
-        let n_in_max = n_in_max.next_multiple_of(ACT_GROUP);
-        let n = n_tokens_max * n_in_max;
+impl QuantizedTile {
+    /// Room for `TILE_TOKENS` rows of up to `n_in_max` columns.
+    pub fn with_capacity(n_in_max: usize) -> Self {
+        let n = TILE_TOKENS * n_in_max.next_multiple_of(ACT_GROUP);
         Self {
             n_in: 0,
             n_tokens: 0,
@@ -174,25 +167,24 @@ impl QuantizedRows {
         }
     }
 
-    pub fn n_tiles(&self) -> usize {
-        self.n_tokens.div_ceil(TILE_TOKENS)
+    /// Takes the shape of `x`, rows of `n_in` columns, and checks the room.
+    pub(crate) fn start(&mut self, x: &[f32], n_in: usize) {
+        assert!(n_in.is_multiple_of(ACT_GROUP), "{n_in} columns are no multiple of {ACT_GROUP}");
+        (self.n_in, self.n_tokens) = (n_in, x.len().checked_div(n_in).unwrap_or(0));
+        assert!(x.len() == self.n_tokens * n_in, "x is whole rows of {n_in} columns");
+        assert!(self.n_tokens <= TILE_TOKENS, "{} tokens in a tile", self.n_tokens);
+        assert!(self.quants.len() >= x.len(), "tile is too small for {n_in} columns");
     }
 
-    /// Tokens in tile `tile_idx`: `TILE_TOKENS`, or what is left for the last one.
-    pub fn tile_tokens(&self, tile_idx: usize) -> usize {
-        (self.n_tokens - tile_idx * TILE_TOKENS).min(TILE_TOKENS)
-    }
-
-    pub(crate) fn tile(&self, tile_idx: usize) -> TileRows<'_> {
-        let n_tokens = self.tile_tokens(tile_idx);
-        let n = n_tokens * self.n_in;
-        let at = tile_offsets(self.n_in, tile_idx);
-        TileRows {
-            n_tokens,
-            quants: &self.quants[at.quants..][..n],
-            scales: &self.scales[at.scales..][..n / ACT_GROUP],
-            sums16: &self.sums16[at.sums16..][..n / 16],
-            sums32: &self.sums32[at.sums32..][..n / 32],
+    /// The part in use.
+    pub(crate) fn view(&self) -> TileView<'_> {
+        let n = self.n_tokens * self.n_in;
+        TileView {
+            n_tokens: self.n_tokens,
+            quants: &self.quants[..n],
+            scales: &self.scales[..n / ACT_GROUP],
+            sums16: &self.sums16[..n / 16],
+            sums32: &self.sums32[..n / 32],
         }
     }
 }

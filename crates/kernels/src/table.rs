@@ -1,6 +1,6 @@
 //! One table of kernels per instruction set, and the only place that asks what the CPU can do (K3).
 
-use crate::{DType, F32Panel, IntPanel, PANEL_ROWS, QuantizedRows, TILE_TOKENS};
+use crate::{DType, F32Panel, IntPanel, PANEL_ROWS, QuantizedTile, TILE_TOKENS};
 
 /// One tile of results: `[token, row]`.
 pub type Tile = [[f32; PANEL_ROWS]; TILE_TOKENS];
@@ -15,30 +15,24 @@ pub struct Kernels {
     pub unpack_int: fn(dtype: DType, rows: &[u8], n_in: usize, panel: &mut IntPanel),
     /// The same as f32: the exact path, and the path of F32, F16 and BF16 weights.
     pub unpack_f32: fn(dtype: DType, rows: &[u8], n_in: usize, panel: &mut F32Panel),
-    /// Quantises `x`: `[n_tokens, n_in]` to int8 with a scale per 32 columns (`max |x| / 127`,
-    /// round half to even) and packs it in tiles. `n_in` is a multiple of 32. A value that is not
+    /// Quantises `x`: `[t, n_in]`, `t` at most 4, to int8 with a scale per 32 columns
+    /// (`max |x| / 127`, round half to even). `n_in` is a multiple of 32. A value that is not
     /// finite makes the scale of its columns NaN, and with it every result of its token.
-    pub quantize_rows: fn(x: &[f32], n_in: usize, out: &mut QuantizedRows),
-    /// `out[t][r] = panel[r] . x[tile_idx * 4 + t]`; see `panel.rs` for the order of sums. Rows of
-    /// `out` beyond the tile's tokens stay as they are.
-    pub int_tile: fn(panel: &IntPanel, x: &QuantizedRows, tile_idx: usize, out: &mut Tile),
-    /// The same for up to 16 consecutive weight rows as they are stored, bit for bit what
-    /// `unpack_int` and `int_tile` give: for so few tokens that writing a panel would cost more
+    pub quantize: fn(x: &[f32], n_in: usize, out: &mut QuantizedTile),
+    /// `out[i][t][r] = panel[r] . x[i][t]`; see `panel.rs` for the order of sums. Rows of a tile
+    /// beyond its tokens stay as they are.
+    pub int_panel: fn(panel: &IntPanel, x: &[QuantizedTile], out: &mut [Tile]),
+    /// `out[p][t][r] = row[16 p + r] . x[t]` for weight rows as they are stored, bit for bit what
+    /// `unpack_int` and `int_panel` give: for so few tokens that writing a panel would cost more
     /// than its products. Columns of `out` beyond the rows stay as they are too.
-    pub int_rows: fn(
-        dtype: DType,
-        rows: &[u8],
-        n_in: usize,
-        x: &QuantizedRows,
-        tile_idx: usize,
-        out: &mut Tile,
-    ),
-    /// `out[t][r] = panel[r] . x[t]` in f32, columns in order, one fused multiply-add each.
-    /// `x`: `[t, n_in]` with `t` at most 4.
-    pub f32_tile: fn(panel: &F32Panel, x: &[f32], out: &mut Tile),
-    /// The same for up to 16 consecutive rows of F32, F16 or BF16 as they are stored, bit for bit
-    /// what `unpack_f32` and `f32_tile` give. Columns of `out` beyond the rows stay as they are.
-    pub f32_rows: fn(dtype: DType, rows: &[u8], n_in: usize, x: &[f32], out: &mut Tile),
+    pub int_rows: fn(dtype: DType, rows: &[u8], n_in: usize, x: &QuantizedTile, out: &mut [Tile]),
+    /// `out[i][t][r] = panel[r] . x[4 i + t]` in f32, columns in order, one fused multiply-add
+    /// each. `x`: `[n_tokens, n_in]`, as many tokens as `out` has tiles for, or up to 3 fewer.
+    pub f32_panel: fn(panel: &F32Panel, x: &[f32], out: &mut [Tile]),
+    /// `out[p][t][r] = row[16 p + r] . x[t]` for rows of F32, F16 or BF16 as they are stored and
+    /// up to 4 tokens, bit for bit what `unpack_f32` and `f32_panel` give. Columns of `out` beyond
+    /// the rows stay as they are.
+    pub f32_rows: fn(dtype: DType, rows: &[u8], n_in: usize, x: &[f32], out: &mut [Tile]),
 
     /// `out[r][k] = q[r] . key[k]`: `q` `[n_rows, head_dim]`, `keys` `[head_dim, KEY_BLOCK]`
     /// (transposed: lanes are keys), `out` `[n_rows, KEY_BLOCK]`.

@@ -24,23 +24,23 @@ pub struct ThreadPool {
 }
 
 /// A row-major matrix to be written tile by tile.
-pub struct Tiled<'a> {
-    pub data: &'a mut [f32],
+pub struct Tiled<'a, T = f32> {
+    pub data: &'a mut [T],
     pub n_cols: usize,
     pub tile_rows: usize,
     pub tile_cols: usize,
 }
 
 /// One tile: a rectangle of a [`Tiled`] matrix that no other tile overlaps.
-pub struct TileMut<'a> {
-    origin: *mut f32,
+pub struct TileMut<'a, T = f32> {
+    origin: *mut T,
     /// Columns of the whole matrix.
     stride: usize,
     first_row: usize,
     first_col: usize,
     n_rows: usize,
     n_cols: usize,
-    _matrix: std::marker::PhantomData<&'a mut [f32]>,
+    _matrix: std::marker::PhantomData<&'a mut [T]>,
 }
 
 type Job<'a> = &'a (dyn Fn(usize) + Sync + 'a);
@@ -55,7 +55,13 @@ struct Shared {
     job: UnsafeCell<Option<Job<'static>>>,
     stop: AtomicBool,
     panicked: AtomicBool,
+    /// The next index of each thread's run.
+    next: Vec<CacheLine<AtomicUsize>>,
 }
+
+/// A value that shares its cache line with no other.
+#[repr(align(64))]
+struct CacheLine<T>(T);
 
 const OPEN: u64 = 1;
 const ONE_INSIDE: u64 = 2;
@@ -89,6 +95,7 @@ impl ThreadPool {
             job: UnsafeCell::new(None),
             stop: AtomicBool::new(false),
             panicked: AtomicBool::new(false),
+            next: (0..n_threads).map(|_| CacheLine(AtomicUsize::new(0))).collect(),
         });
         let started = Arc::new(Barrier::new(n_threads));
         let workers = (1..n_threads)
@@ -111,37 +118,82 @@ impl ThreadPool {
         self.workers.len() + 1
     }
 
-    /// Calls `compute(scratch, tile_idx, tiles)` once per tile, tiles shared out dynamically.
+    /// Calls `compute(scratch, tile_idx, tiles)` once for every tile index, with that tile of each
+    /// matrix.
     ///
     /// All matrices must be cut into the same number of tiles, counted row of tiles by row of
     /// tiles. `scratch` holds one element per thread.
-    pub fn for_each_tile<S: Send, const N: usize>(
+    pub fn for_each_tile<S: Send, T: Send + Sync, const N: usize>(
         &mut self,
         scratch: &mut [S],
-        matrices: [Tiled<'_>; N],
-        compute: impl Fn(&mut S, usize, [TileMut<'_>; N]) + Sync,
+        matrices: [Tiled<'_, T>; N],
+        compute: impl Fn(&mut S, usize, [TileMut<'_, T>; N]) + Sync,
     ) {
-        assert!(scratch.len() >= self.n_threads());
         let grids = matrices.map(Grid::new);
         let n_tiles = grids[0].n_tiles();
         assert!(grids.iter().all(|grid| grid.n_tiles() == n_tiles));
-        let next = AtomicUsize::new(0);
+        self.share_out(scratch, n_tiles, |scratch, tile_idx| {
+            // SAFETY: `share_out` gives every index away once.
+            let tiles = std::array::from_fn(|i| unsafe { grids[i].tile(tile_idx) });
+            compute(scratch, tile_idx, tiles);
+        });
+    }
+
+    /// Calls `compute(scratch, matrix_idx, tile)` once for every tile of every matrix.
+    pub fn for_every_tile<S: Send, T: Send + Sync, const N: usize>(
+        &mut self,
+        scratch: &mut [S],
+        matrices: [Tiled<'_, T>; N],
+        compute: impl Fn(&mut S, usize, TileMut<'_, T>) + Sync,
+    ) {
+        let grids = matrices.map(Grid::new);
+        let n_tiles = grids.iter().map(Grid::n_tiles).sum();
+        self.share_out(scratch, n_tiles, |scratch, mut tile_idx| {
+            for (matrix_idx, grid) in grids.iter().enumerate() {
+                if tile_idx < grid.n_tiles() {
+                    // SAFETY: `share_out` gives every index away once.
+                    let tile = unsafe { grid.tile(tile_idx) };
+                    return compute(scratch, matrix_idx, tile);
+                }
+                tile_idx -= grid.n_tiles();
+            }
+        });
+    }
+
+    /// Calls `work(scratch, idx)` once for every `idx < n`. Each thread has its own run of
+    /// indices, so that it reads memory in one stream; who is done early, or finds a thread that
+    /// the system does not run, goes on with the runs of the others.
+    fn share_out<S: Send>(
+        &mut self,
+        scratch: &mut [S],
+        n: usize,
+        work: impl Fn(&mut S, usize) + Sync,
+    ) {
+        let n_threads = self.n_threads();
+        assert!(scratch.len() >= n_threads);
+        if n <= 1 {
+            return (0..n).for_each(|idx| work(&mut scratch[0], idx));
+        }
+        let end = |thread_idx: usize| (thread_idx + 1) * n / n_threads;
+        let shared = Arc::clone(&self.shared);
+        for (thread_idx, next) in shared.next.iter().enumerate() {
+            next.0.store(thread_idx * n / n_threads, Ordering::Relaxed);
+        }
         let scratch = SendPtr(scratch.as_mut_ptr());
-        let job = |thread_idx: usize| {
+        self.run(&|thread_idx: usize| {
             // SAFETY: `scratch` outlives the job and has an element for every thread index; each
             // index is used by one thread.
             let scratch = unsafe { &mut *scratch.at(thread_idx) };
-            loop {
-                let tile_idx = next.fetch_add(1, Ordering::Relaxed);
-                if tile_idx >= n_tiles {
-                    return;
+            for run_idx in (thread_idx..n_threads).chain(0..thread_idx) {
+                loop {
+                    let idx = shared.next[run_idx].0.fetch_add(1, Ordering::Relaxed);
+                    if idx >= end(run_idx) {
+                        break;
+                    }
+                    work(scratch, idx);
                 }
-                // SAFETY: the counter gives every index to one thread only.
-                let tiles = std::array::from_fn(|i| unsafe { grids[i].tile(tile_idx) });
-                compute(scratch, tile_idx, tiles);
             }
-        };
-        if n_tiles > 1 { self.run(&job) } else { job(0) }
+        });
     }
 
     /// Runs `job(thread_idx)` on this thread and on every worker that comes in time.
@@ -234,17 +286,17 @@ impl<T> SendPtr<T> {
 }
 
 /// The tiles of one matrix.
-struct Grid<'a> {
-    origin: SendPtr<f32>,
+struct Grid<'a, T> {
+    origin: SendPtr<T>,
     n_rows: usize,
     n_cols: usize,
     tile_rows: usize,
     tile_cols: usize,
-    _matrix: std::marker::PhantomData<&'a mut [f32]>,
+    _matrix: std::marker::PhantomData<&'a mut [T]>,
 }
 
-impl<'a> Grid<'a> {
-    fn new(matrix: Tiled<'a>) -> Self {
+impl<'a, T> Grid<'a, T> {
+    fn new(matrix: Tiled<'a, T>) -> Self {
         let Tiled { data, n_cols, tile_rows, tile_cols } = matrix;
         assert!(tile_rows > 0 && tile_cols > 0);
         assert!(data.len().is_multiple_of(n_cols));
@@ -259,7 +311,7 @@ impl<'a> Grid<'a> {
 
     /// # Safety
     /// Every index is asked for once in the lifetime of the grid.
-    unsafe fn tile(&self, tile_idx: usize) -> TileMut<'a> {
+    unsafe fn tile(&self, tile_idx: usize) -> TileMut<'a, T> {
         let n_across = self.n_cols.div_ceil(self.tile_cols);
         let first_row = tile_idx / n_across * self.tile_rows;
         let first_col = tile_idx % n_across * self.tile_cols;
@@ -278,7 +330,7 @@ impl<'a> Grid<'a> {
     }
 }
 
-impl TileMut<'_> {
+impl<T> TileMut<'_, T> {
     pub fn first_row(&self) -> usize {
         self.first_row
     }
@@ -296,7 +348,7 @@ impl TileMut<'_> {
     }
 
     /// The tile's part of its row `row_idx` (counted from the tile's first row).
-    pub fn row_mut(&mut self, row_idx: usize) -> &mut [f32] {
+    pub fn row_mut(&mut self, row_idx: usize) -> &mut [T] {
         assert!(row_idx < self.n_rows);
         // SAFETY: row and columns lie inside the matrix, no other tile overlaps them, and the
         // borrow of `self` keeps a second slice of this tile from existing.

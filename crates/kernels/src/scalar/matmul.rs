@@ -1,41 +1,50 @@
-//! 16 weight rows, as a panel or as they are stored, times a tile of up to 4 tokens.
+//! Weight rows, as a panel or as they are stored, times tiles of up to 4 tokens.
 
 use crate::block::{CHUNK, CHUNK_GROUPS, decode_row_inline, unpack_row_inline};
-use crate::panel::{TileRows, count_rows};
+use crate::panel::{TileView, count_rows};
 use crate::table::Tile;
 use crate::{
-    ACT_GROUP, DType, F32Panel, IntForm, IntPanel, PANEL_ROWS, QuantizedRows, Quants, TILE_TOKENS,
+    ACT_GROUP, DType, F32Panel, IntForm, IntPanel, PANEL_ROWS, QuantizedTile, Quants, TILE_TOKENS,
 };
 
-pub(crate) fn int_tile(panel: &IntPanel, x: &QuantizedRows, tile_idx: usize, out: &mut Tile) {
-    assert_eq!(panel.n_in, x.n_in, "panel and activations differ in columns");
-    let (form, x) = (panel.form, x.tile(tile_idx));
-    for (t, out) in out.iter_mut().take(x.n_tokens).enumerate() {
-        for (r, out) in out.iter_mut().enumerate() {
-            *out = 0.0;
-            for idx in 0..panel.n_in / form.group {
-                let steps = &panel.quants[idx * form.group / 4..][..form.group / 4];
-                let quants = steps.iter().map(|step| step.0[r]);
-                let (scale, min) = (panel.scales[idx].0[r], panel.mins[idx].0[r]);
-                *out = Group { form, idx, quants, scale, min }.add_product(&x, t, *out);
+pub(crate) fn int_panel(panel: &IntPanel, x: &[QuantizedTile], out: &mut [Tile]) {
+    check_panel(panel, x, out);
+    let form = panel.form;
+    for (x, out) in x.iter().zip(out) {
+        let x = x.view();
+        for (t, out) in out.iter_mut().take(x.n_tokens).enumerate() {
+            for (r, out) in out.iter_mut().enumerate() {
+                *out = 0.0;
+                for idx in 0..panel.n_in / form.group {
+                    let steps = &panel.quants[idx * form.group / 4..][..form.group / 4];
+                    let quants = steps.iter().map(|step| step.0[r]);
+                    let (scale, min) = (panel.scales[idx].0[r], panel.mins[idx].0[r]);
+                    *out = Group { form, idx, quants, scale, min }.add_product(&x, t, *out);
+                }
             }
         }
     }
+}
+
+pub(crate) fn check_panel(panel: &IntPanel, x: &[QuantizedTile], out: &[Tile]) {
+    assert_eq!(x.len(), out.len(), "as many tiles of results as of tokens");
+    let same_columns = x.iter().all(|x| x.n_in == panel.n_in);
+    assert!(same_columns, "panel and activations differ in columns");
 }
 
 pub(crate) fn int_rows(
     dtype: DType,
     rows: &[u8],
     n_in: usize,
-    x: &QuantizedRows,
-    tile_idx: usize,
-    out: &mut Tile,
+    x: &QuantizedTile,
+    out: &mut [Tile],
 ) {
-    let (form, x, n_rows) = start_int_rows(dtype, rows, n_in, x, tile_idx);
+    let (form, x, n_rows) = start_int_rows(dtype, rows, n_in, x, out);
     let row_bytes = rows.len() / n_rows.max(1);
     let chunk_bytes = CHUNK / dtype.block_len() * dtype.block_bytes();
     let (mut quants, mut scales, mut mins) = ([0; CHUNK], [0.0; CHUNK_GROUPS], [0.0; CHUNK_GROUPS]);
-    for (r, row) in rows.chunks_exact(row_bytes.max(1)).enumerate() {
+    for (row_idx, row) in rows.chunks_exact(row_bytes.max(1)).enumerate() {
+        let (out, r) = (&mut out[row_idx / PANEL_ROWS], row_idx % PANEL_ROWS);
         out[..x.n_tokens].iter_mut().for_each(|out| out[r] = 0.0);
         for (chunk_idx, bytes) in row.chunks(chunk_bytes).enumerate() {
             let n_cols = (n_in - chunk_idx * CHUNK).min(CHUNK);
@@ -60,12 +69,14 @@ pub(crate) fn start_int_rows<'a>(
     dtype: DType,
     rows: &[u8],
     n_in: usize,
-    x: &'a QuantizedRows,
-    tile_idx: usize,
-) -> (IntForm, TileRows<'a>, usize) {
+    x: &'a QuantizedTile,
+    out: &[Tile],
+) -> (IntForm, TileView<'a>, usize) {
     assert_eq!(n_in, x.n_in, "weights and activations differ in columns");
     let form = dtype.int_form().expect("float types have no integer form");
-    (form, x.tile(tile_idx), count_rows(dtype, rows.len(), n_in))
+    let n_rows = count_rows(dtype, rows.len(), n_in);
+    assert_eq!(out.len(), n_rows.div_ceil(PANEL_ROWS), "a tile of results for every 16 rows");
+    (form, x.view(), n_rows)
 }
 
 /// Columns of one weight row that share a scale: group `idx` of the row, `quants` by fours.
@@ -80,7 +91,7 @@ struct Group<Q> {
 
 impl<Q: Iterator<Item = [u8; 4]>> Group<Q> {
     /// `acc` and the product with these columns of token `t`.
-    fn add_product(self, x: &TileRows, t: usize, acc: f32) -> f32 {
+    fn add_product(self, x: &TileView, t: usize, acc: f32) -> f32 {
         let Self { form, idx, quants, scale, min } = self;
         let activations = x.quants.as_chunks::<4>().0;
         let mut sum = 0;
@@ -104,25 +115,34 @@ impl<Q: Iterator<Item = [u8; 4]>> Group<Q> {
     }
 }
 
-pub(crate) fn f32_tile(panel: &F32Panel, x: &[f32], out: &mut Tile) {
+pub(crate) fn f32_panel(panel: &F32Panel, x: &[f32], out: &mut [Tile]) {
+    check_f32_panel(panel, x, out);
     let weights = &panel.values[..panel.n_in];
-    let n_tokens = x.len().checked_div(panel.n_in).unwrap_or(0);
-    assert!(x.len() == n_tokens * panel.n_in && n_tokens <= TILE_TOKENS, "up to 4 whole rows");
-    for (x, out) in x.chunks_exact(panel.n_in.max(1)).zip(out) {
-        *out = [0.0; PANEL_ROWS];
-        for (&x, weights) in x.iter().zip(weights) {
-            for r in 0..PANEL_ROWS {
-                out[r] = weights.0[r].mul_add(x, out[r]);
+    let n_in = panel.n_in.max(1);
+    for (x, out) in x.chunks(TILE_TOKENS * n_in).zip(out) {
+        for (x, out) in x.chunks_exact(n_in).zip(out) {
+            *out = [0.0; PANEL_ROWS];
+            for (&x, weights) in x.iter().zip(weights) {
+                for r in 0..PANEL_ROWS {
+                    out[r] = weights.0[r].mul_add(x, out[r]);
+                }
             }
         }
     }
 }
 
-pub(crate) fn f32_rows(dtype: DType, rows: &[u8], n_in: usize, x: &[f32], out: &mut Tile) {
-    let (n_tokens, n_rows) = start_f32_rows(dtype, rows, n_in, x);
+pub(crate) fn check_f32_panel(panel: &F32Panel, x: &[f32], out: &[Tile]) {
+    let n_tokens = x.len().checked_div(panel.n_in).unwrap_or(0);
+    assert_eq!(x.len(), n_tokens * panel.n_in, "x is whole rows of {} columns", panel.n_in);
+    assert_eq!(out.len(), n_tokens.div_ceil(TILE_TOKENS), "a tile of results for every 4 tokens");
+}
+
+pub(crate) fn f32_rows(dtype: DType, rows: &[u8], n_in: usize, x: &[f32], out: &mut [Tile]) {
+    let (n_tokens, n_rows) = start_f32_rows(dtype, rows, n_in, x, out);
     let row_bytes = rows.len() / n_rows.max(1);
     let mut weights = [0.0; CHUNK];
-    for (r, row) in rows.chunks_exact(row_bytes.max(1)).enumerate() {
+    for (row_idx, row) in rows.chunks_exact(row_bytes.max(1)).enumerate() {
+        let (out, r) = (&mut out[row_idx / PANEL_ROWS], row_idx % PANEL_ROWS);
         out[..n_tokens].iter_mut().for_each(|out| out[r] = 0.0);
         for (chunk_idx, bytes) in row.chunks(CHUNK * dtype.block_bytes()).enumerate() {
             let weights = &mut weights[..bytes.len() / dtype.block_bytes()];
@@ -138,9 +158,17 @@ pub(crate) fn f32_rows(dtype: DType, rows: &[u8], n_in: usize, x: &[f32], out: &
 }
 
 /// How many tokens `x` is and how many rows `rows` are.
-pub(crate) fn start_f32_rows(dtype: DType, rows: &[u8], n_in: usize, x: &[f32]) -> (usize, usize) {
+pub(crate) fn start_f32_rows(
+    dtype: DType,
+    rows: &[u8],
+    n_in: usize,
+    x: &[f32],
+    out: &[Tile],
+) -> (usize, usize) {
     assert!(!dtype.is_quantized(), "rows of {dtype} go through a panel");
     let n_tokens = x.len().checked_div(n_in).unwrap_or(0);
     assert!(x.len() == n_tokens * n_in && n_tokens <= TILE_TOKENS, "up to 4 whole rows");
-    (n_tokens, count_rows(dtype, rows.len(), n_in))
+    let n_rows = count_rows(dtype, rows.len(), n_in);
+    assert_eq!(out.len(), n_rows.div_ceil(PANEL_ROWS), "a tile of results for every 16 rows");
+    (n_tokens, n_rows)
 }

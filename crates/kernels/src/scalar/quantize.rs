@@ -1,7 +1,6 @@
 //! Activations to int8 with one scale per 32 columns.
 
-use crate::panel::tile_offsets;
-use crate::{ACT_GROUP, QuantizedRows, TILE_TOKENS};
+use crate::{ACT_GROUP, QuantizedTile};
 
 /// Largest magnitude of a quantised activation.
 const Q_MAX: f32 = 127.0;
@@ -20,37 +19,32 @@ impl Group {
         Self { scale: f32::NAN, quants: [0; ACT_GROUP], sums: [0; 2] };
 }
 
-pub(crate) fn quantize_rows(x: &[f32], n_in: usize, out: &mut QuantizedRows) {
+pub(crate) fn quantize(x: &[f32], n_in: usize, out: &mut QuantizedTile) {
     pack_rows(x, n_in, out, quantize_group);
 }
 
-/// Puts groups as `quantize` makes them where tiles have them.
+/// Puts groups as `quantize` makes them where a tile has them.
 #[inline(always)]
 pub(crate) fn pack_rows(
     x: &[f32],
     n_in: usize,
-    out: &mut QuantizedRows,
+    out: &mut QuantizedTile,
     quantize: impl Fn(&[f32; ACT_GROUP]) -> Group,
 ) {
-    assert!(n_in.is_multiple_of(ACT_GROUP), "{n_in} columns are no multiple of {ACT_GROUP}");
-    out.n_in = n_in;
-    out.n_tokens = x.len().checked_div(n_in).unwrap_or(0);
-    assert_eq!(x.len(), out.n_tokens * n_in, "x is whole rows of {n_in} columns");
+    out.start(x, n_in);
+    let n_tokens = out.n_tokens;
+    let quads = out.quants.as_chunks_mut::<4>().0;
     for (token, x) in x.chunks_exact(n_in.max(1)).enumerate() {
-        let tile_idx = token / TILE_TOKENS;
-        let (lane, n_lanes) = (token % TILE_TOKENS, out.tile_tokens(tile_idx));
-        let at = tile_offsets(n_in, tile_idx);
-        let quads = out.quants[at.quants..].as_chunks_mut::<4>().0;
         for (g, x) in x.as_chunks::<ACT_GROUP>().0.iter().enumerate() {
             let Group { scale, quants, sums: [first, last] } = quantize(x);
-            let i = g * n_lanes + lane;
-            out.scales[at.scales + i] = scale;
-            out.sums32[at.sums32 + i] = scale * (first + last) as f32;
-            let i = 2 * g * n_lanes + lane;
-            out.sums16[at.sums16 + i] = scale * first as f32;
-            out.sums16[at.sums16 + i + n_lanes] = scale * last as f32;
+            let i = g * n_tokens + token;
+            out.scales[i] = scale;
+            out.sums32[i] = scale * (first + last) as f32;
+            let i = 2 * g * n_tokens + token;
+            out.sums16[i] = scale * first as f32;
+            out.sums16[i + n_tokens] = scale * last as f32;
             for (k, quad) in quants.as_chunks::<4>().0.iter().enumerate() {
-                quads[(g * ACT_GROUP / 4 + k) * n_lanes + lane] = *quad;
+                quads[(g * ACT_GROUP / 4 + k) * n_tokens + token] = *quad;
             }
         }
     }

@@ -3,7 +3,7 @@
 use kernels::block::{decode_row, encode_row};
 use kernels::table::Tile;
 use kernels::{
-    ACT_GROUP, DType, F32Panel, IntPanel, Kernels, PANEL_ROWS, QuantizedRows, RowValues, Step,
+    ACT_GROUP, DType, F32Panel, IntPanel, Kernels, PANEL_ROWS, QuantizedTile, RowValues, Step,
     TILE_TOKENS, scalar,
 };
 use proptest::prelude::*;
@@ -28,23 +28,35 @@ fn weights(dtype: DType, seed: u64, n_rows: usize, n_in: usize) -> Vec<u8> {
     encoded
 }
 
-fn quantize(table: &Kernels, x: &[f32], n_in: usize) -> QuantizedRows {
-    let mut rows = QuantizedRows::with_capacity(x.len() / n_in, n_in);
-    (table.quantize_rows)(x, n_in, &mut rows);
-    rows
+fn quantize(table: &Kernels, x: &[f32], n_in: usize) -> Vec<QuantizedTile> {
+    let quantize_tile = |x| {
+        let mut tile = QuantizedTile::with_capacity(n_in);
+        (table.quantize)(x, n_in, &mut tile);
+        tile
+    };
+    x.chunks(TILE_TOKENS * n_in).map(quantize_tile).collect()
 }
 
-/// `[n_tokens, n_rows]`, all panels and tiles through the integer path.
+/// `[n_tokens, n_rows]`, panel after panel through the integer path.
 fn int_product(table: &Kernels, dtype: DType, weights: &[u8], x: &[f32], n_in: usize) -> Vec<f32> {
-    let rows = quantize(table, x, n_in);
+    let tiles = quantize(table, x, n_in);
     let mut panel = IntPanel::with_capacity(n_in);
-    product(dtype, weights, x.len() / n_in, n_in, |panel_bytes, tile_idx, out| {
-        (table.unpack_int)(dtype, panel_bytes, n_in, &mut panel);
-        (table.int_tile)(&panel, &rows, tile_idx, out);
-    })
+    let panel_bytes = PANEL_ROWS * dtype.row_bytes(n_in).unwrap();
+    let products = weights.chunks(panel_bytes).map(|bytes| {
+        let mut out = empty_tiles(tiles.len());
+        (table.unpack_int)(dtype, bytes, n_in, &mut panel);
+        (table.int_panel)(&panel, &tiles, &mut out);
+        out
+    });
+    let products: Vec<_> = products.collect();
+    let n_rows = weights.len() / dtype.row_bytes(n_in).unwrap();
+    let at = |token: usize, row: usize| {
+        products[row / PANEL_ROWS][token / TILE_TOKENS][token % TILE_TOKENS][row % PANEL_ROWS]
+    };
+    flatten(x.len() / n_in, n_rows, at)
 }
 
-/// The same without panels.
+/// The same without panels, all rows in one call.
 fn int_rows_product(
     table: &Kernels,
     dtype: DType,
@@ -52,49 +64,48 @@ fn int_rows_product(
     x: &[f32],
     n_in: usize,
 ) -> Vec<f32> {
-    let rows = quantize(table, x, n_in);
-    product(dtype, weights, x.len() / n_in, n_in, |bytes, tile_idx, out| {
-        (table.int_rows)(dtype, bytes, n_in, &rows, tile_idx, out);
-    })
+    let n_rows = weights.len() / dtype.row_bytes(n_in).unwrap();
+    let products = quantize(table, x, n_in).into_iter().map(|tile| {
+        let mut out = empty_tiles(n_rows.div_ceil(PANEL_ROWS));
+        (table.int_rows)(dtype, weights, n_in, &tile, &mut out);
+        out
+    });
+    let products: Vec<_> = products.collect();
+    let at = |token: usize, row: usize| {
+        products[token / TILE_TOKENS][row / PANEL_ROWS][token % TILE_TOKENS][row % PANEL_ROWS]
+    };
+    flatten(x.len() / n_in, n_rows, at)
 }
 
 /// The same through the f32 path.
 fn f32_product(table: &Kernels, dtype: DType, weights: &[u8], x: &[f32], n_in: usize) -> Vec<f32> {
+    let (n_tokens, n_rows) = (x.len() / n_in, weights.len() / dtype.row_bytes(n_in).unwrap());
     let mut panel = F32Panel::with_capacity(n_in);
-    product(dtype, weights, x.len() / n_in, n_in, |panel_bytes, tile_idx, out| {
-        (table.unpack_f32)(dtype, panel_bytes, n_in, &mut panel);
-        let first = tile_idx * TILE_TOKENS * n_in;
-        let last = (first + TILE_TOKENS * n_in).min(x.len());
-        (table.f32_tile)(&panel, &x[first..last], out);
-    })
+    let panel_bytes = PANEL_ROWS * dtype.row_bytes(n_in).unwrap();
+    let products = weights.chunks(panel_bytes).map(|bytes| {
+        let mut out = empty_tiles(n_tokens.div_ceil(TILE_TOKENS));
+        (table.unpack_f32)(dtype, bytes, n_in, &mut panel);
+        (table.f32_panel)(&panel, x, &mut out);
+        out
+    });
+    let products: Vec<_> = products.collect();
+    let at = |token: usize, row: usize| {
+        products[row / PANEL_ROWS][token / TILE_TOKENS][token % TILE_TOKENS][row % PANEL_ROWS]
+    };
+    flatten(n_tokens, n_rows, at)
+}
+
+fn empty_tiles(n: usize) -> Vec<Tile> {
+    vec![[[f32::NAN; PANEL_ROWS]; TILE_TOKENS]; n]
+}
+
+/// `[n_tokens, n_rows]`
+fn flatten(n_tokens: usize, n_rows: usize, at: impl Fn(usize, usize) -> f32) -> Vec<f32> {
+    (0..n_tokens * n_rows).map(|i| at(i / n_rows, i % n_rows)).collect()
 }
 
 fn flat(values: &[RowValues]) -> Vec<f32> {
     values.iter().flat_map(|values| values.0).collect()
-}
-
-fn product(
-    dtype: DType,
-    weights: &[u8],
-    n_tokens: usize,
-    n_in: usize,
-    mut tile: impl FnMut(&[u8], usize, &mut Tile),
-) -> Vec<f32> {
-    let row_bytes = dtype.row_bytes(n_in).unwrap();
-    let n_rows = weights.len() / row_bytes;
-    let mut y = vec![0.0; n_tokens * n_rows];
-    for (panel_idx, panel) in weights.chunks(PANEL_ROWS * row_bytes).enumerate() {
-        for tile_idx in 0..n_tokens.div_ceil(TILE_TOKENS) {
-            let mut out = [[f32::NAN; PANEL_ROWS]; TILE_TOKENS];
-            tile(panel, tile_idx, &mut out);
-            for t in 0..TILE_TOKENS.min(n_tokens - tile_idx * TILE_TOKENS) {
-                let row = (tile_idx * TILE_TOKENS + t) * n_rows + panel_idx * PANEL_ROWS;
-                let n = panel.len() / row_bytes;
-                y[row..row + n].copy_from_slice(&out[t][..n]);
-            }
-        }
-    }
-    y
 }
 
 /// What the scalar table stands for, in f64: decoded weights times `x`.
@@ -114,18 +125,17 @@ fn check_truth(dtype: DType, weights: &[u8], x: &[f32], n_in: usize, got: &[f32]
     }
 }
 
-/// The activations that int8 rows stand for: `[n_tokens, n_in]`.
-fn dequantize(rows: &QuantizedRows) -> Vec<f32> {
-    let mut x = vec![0.0; rows.n_tokens * rows.n_in];
-    for (i, x) in x.iter_mut().enumerate() {
-        let (token, col) = (i / rows.n_in, i % rows.n_in);
-        let (tile_idx, t) = (token / TILE_TOKENS, token % TILE_TOKENS);
-        let n = rows.tile_tokens(tile_idx);
-        let first = tile_idx * TILE_TOKENS * rows.n_in;
-        let q = rows.quants[first + (col / 4 * n + t) * 4 + col % 4];
-        *x = rows.scales[first / ACT_GROUP + col / ACT_GROUP * n + t] * f32::from(q);
-    }
-    x
+/// The activations that int8 tiles stand for: `[n_tokens, n_in]`.
+fn dequantize(tiles: &[QuantizedTile]) -> Vec<f32> {
+    let token = |tile: &QuantizedTile, t: usize| -> Vec<f32> {
+        let n = tile.n_tokens;
+        let value = |col: usize| {
+            let q = tile.quants[(col / 4 * n + t) * 4 + col % 4];
+            tile.scales[col / ACT_GROUP * n + t] * f32::from(q)
+        };
+        (0..tile.n_in).map(value).collect()
+    };
+    tiles.iter().flat_map(|tile| (0..tile.n_tokens).flat_map(|t| token(tile, t))).collect()
 }
 
 proptest! {
@@ -228,11 +238,14 @@ proptest! {
         let expected = quantize(scalar(), &x, n_in);
         for table in wide_tables() {
             let got = quantize(table, &x, n_in);
-            assert_eq!((got.n_in, got.n_tokens), (n_in, n_tokens));
-            assert_eq!(got.quants, expected.quants);
-            check_same(table.name, &got.scales, &expected.scales);
-            check_same(table.name, &got.sums16, &expected.sums16);
-            check_same(table.name, &got.sums32, &expected.sums32);
+            assert_eq!(got.len(), expected.len());
+            for (got, expected) in got.iter().zip(&expected) {
+                assert_eq!((got.n_in, got.n_tokens), (n_in, expected.n_tokens));
+                assert_eq!(got.quants, expected.quants);
+                check_same(table.name, &got.scales, &expected.scales);
+                check_same(table.name, &got.sums16, &expected.sums16);
+                check_same(table.name, &got.sums32, &expected.sums32);
+            }
         }
         let near = dequantize(&expected);
         for (group, near) in x.chunks(ACT_GROUP).zip(near.chunks(ACT_GROUP)) {
@@ -250,34 +263,43 @@ proptest! {
 
 const UNTOUCHED: f32 = 7.0;
 
-/// What a panel gives, with the columns beyond its rows untouched.
-fn panel_tile(n_rows: usize, multiply: impl FnOnce(&mut Tile)) -> Tile {
-    let mut tile = [[UNTOUCHED; PANEL_ROWS]; TILE_TOKENS];
-    multiply(&mut tile);
-    tile.iter_mut().for_each(|row| row[n_rows..].fill(UNTOUCHED));
-    tile
+/// What panels give, with the columns beyond their rows and the tokens beyond `n_tokens`
+/// untouched: `[n_rows / PANEL_ROWS]` tiles.
+fn panel_tiles(n_rows: usize, mut multiply: impl FnMut(usize, &mut Tile)) -> Vec<Tile> {
+    let mut tiles = vec![[[UNTOUCHED; PANEL_ROWS]; TILE_TOKENS]; n_rows.div_ceil(PANEL_ROWS)];
+    for (panel_idx, tile) in tiles.iter_mut().enumerate() {
+        multiply(panel_idx, tile);
+        let n_rows = (n_rows - panel_idx * PANEL_ROWS).min(PANEL_ROWS);
+        tile.iter_mut().for_each(|row| row[n_rows..].fill(UNTOUCHED));
+    }
+    tiles
+}
+
+fn check_tiles(what: &str, got: &[Tile], expected: &[Tile]) {
+    check_same(what, got.as_flattened().as_flattened(), expected.as_flattened().as_flattened());
 }
 
 /// Without a panel as with one, on any bytes.
 #[test]
 fn int_rows_give_what_panels_give() {
     for (dtype, n_rows) in quantized_types().into_iter().flat_map(each_number_of_rows) {
-        for (n_tokens, n_blocks) in [(1, 1), (2, 3), (3, 2), (4, 3), (5, 1), (8, 2)] {
+        for (n_tokens, n_blocks) in [(1, 1), (2, 3), (3, 2), (4, 3), (1, 4)] {
             let n_in = n_blocks * dtype.block_len();
-            let weights = bytes(n_rows as u64, n_rows * dtype.row_bytes(n_in).unwrap());
-            let x = quantize(scalar(), &normal(11, n_tokens * n_in, 1.0), n_in);
-            for (table, tile_idx) in
-                kernels::tables().flat_map(|t| (0..x.n_tiles()).map(move |i| (t, i)))
-            {
-                let expected = panel_tile(n_rows, |out| {
-                    let mut panel = IntPanel::with_capacity(n_in);
-                    (table.unpack_int)(dtype, &weights, n_in, &mut panel);
-                    (table.int_tile)(&panel, &x, tile_idx, out);
+            let row_bytes = dtype.row_bytes(n_in).unwrap();
+            let weights = bytes(n_rows as u64, n_rows * row_bytes);
+            let panels: Vec<_> = weights.chunks(PANEL_ROWS * row_bytes).collect();
+            let x = &quantize(scalar(), &normal(11, n_tokens * n_in, 1.0), n_in)[0];
+            for table in kernels::tables() {
+                let mut panel = IntPanel::with_capacity(n_in);
+                let expected = panel_tiles(n_rows, |panel_idx, out| {
+                    (table.unpack_int)(dtype, panels[panel_idx], n_in, &mut panel);
+                    let (x, out) = (std::slice::from_ref(x), std::slice::from_mut(out));
+                    (table.int_panel)(&panel, x, out);
                 });
-                let mut got = [[UNTOUCHED; PANEL_ROWS]; TILE_TOKENS];
-                (table.int_rows)(dtype, &weights, n_in, &x, tile_idx, &mut got);
+                let mut got = panel_tiles(n_rows, |_, _| ());
+                (table.int_rows)(dtype, &weights, n_in, x, &mut got);
                 let what = format!("{} {dtype} {n_rows} rows, {n_tokens} tokens", table.name);
-                check_same(&what, got.as_flattened(), expected.as_flattened());
+                check_tiles(&what, &got, &expected);
             }
         }
     }
@@ -289,25 +311,28 @@ fn f32_rows_give_what_panels_give() {
         [DType::F32, DType::F16, DType::BF16].into_iter().flat_map(each_number_of_rows)
     {
         for (n_tokens, n_in) in [(0, 5), (1, 1), (1, 64), (2, 7), (3, 300), (4, 33), (4, 8)] {
-            let weights = bytes(n_rows as u64, n_rows * dtype.row_bytes(n_in).unwrap());
+            let row_bytes = dtype.row_bytes(n_in).unwrap();
+            let weights = bytes(n_rows as u64, n_rows * row_bytes);
+            let panels: Vec<_> = weights.chunks(PANEL_ROWS * row_bytes).collect();
             let x = normal(12, n_tokens * n_in, 1.0);
             for table in kernels::tables() {
-                let expected = panel_tile(n_rows, |out| {
-                    let mut panel = F32Panel::with_capacity(n_in);
-                    (table.unpack_f32)(dtype, &weights, n_in, &mut panel);
-                    (table.f32_tile)(&panel, &x, out);
+                let mut panel = F32Panel::with_capacity(n_in);
+                let expected = panel_tiles(n_rows, |panel_idx, out| {
+                    (table.unpack_f32)(dtype, panels[panel_idx], n_in, &mut panel);
+                    let out = std::slice::from_mut(out);
+                    (table.f32_panel)(&panel, &x, &mut out[..n_tokens.min(1)]);
                 });
-                let mut got = [[UNTOUCHED; PANEL_ROWS]; TILE_TOKENS];
+                let mut got = panel_tiles(n_rows, |_, _| ());
                 (table.f32_rows)(dtype, &weights, n_in, &x, &mut got);
                 let what = format!("{} {dtype} {n_rows} rows, {n_tokens} x {n_in}", table.name);
-                check_same(&what, got.as_flattened(), expected.as_flattened());
+                check_tiles(&what, &got, &expected);
             }
         }
     }
 }
 
 fn each_number_of_rows(dtype: DType) -> impl Iterator<Item = (DType, usize)> {
-    (0..=PANEL_ROWS).map(move |n_rows| (dtype, n_rows))
+    (0..=PANEL_ROWS).chain([25, 40]).map(move |n_rows| (dtype, n_rows))
 }
 
 /// The integer path is the f32 path of the activations that its int8 rows stand for.
@@ -394,7 +419,7 @@ fn activations_that_are_not_finite_reach_every_result() {
 fn zero_and_tiny_activations_are_zero() {
     for table in kernels::tables() {
         for value in [0.0, -0.0, 1e-45, -1e-39, 1e-37] {
-            let rows = quantize(table, &[value; 32], 32);
+            let rows = &quantize(table, &[value; 32], 32)[0];
             assert!(rows.quants.iter().all(|&q| q == 0), "{value}");
             assert!(rows.scales.iter().chain(&rows.sums16).all(|s| s.is_finite()), "{value}");
         }

@@ -1,11 +1,10 @@
 //! `residual += attn_output(attend(q, k, v))` of one layer, keys and values cached on the way.
 
-use super::compute::Compute;
-use super::feed_forward::{add_delta, norm_rows};
+use super::compute::{Compute, Input, Norm};
+use super::feed_forward::add_delta;
 use super::forward::ForwardCtx;
 use super::workspace::{RopeAngles, Workspace, attention_params};
 use crate::attention::{AttendCtx, attend, attention_weights};
-use crate::config::HEAD_DIM_MAX;
 use crate::kv::{KvCache, KvView};
 use crate::probe::{Capture, HeadRow, Probe, RowStats};
 use crate::shape::Heads;
@@ -22,14 +21,13 @@ pub(super) fn attention_block<P: Probe>(
     let n = batch.n_tokens();
     let (q_width, kv_width) = (c.n_heads * c.head_dim, c.n_kv_heads * c.head_dim);
     let residual = &mut ws.residual[..n * c.d_model];
-    let normed = &mut ws.normed[..n * c.d_model];
     let (q, k) = (&mut ws.q[..n * q_width], &mut ws.k[..n * kv_width]);
     let (v, delta) = (&mut ws.v[..n * kv_width], &mut ws.delta[..n * c.d_model]);
     let attn_out = &mut ws.attn_out[..n * q_width];
 
-    norm_rows(&mut ws.compute, residual, &layer.attn_norm, c.norm_eps, normed);
+    let norm = Norm { gain: &layer.attn_norm, eps: c.norm_eps };
     let products = [(&layer.attn_q, &mut *q), (&layer.attn_k, &mut *k), (&layer.attn_v, &mut *v)];
-    ws.compute.multiply(model.arithmetic, normed, products);
+    ws.compute.multiply(Input { x: residual, norm: Some(norm) }, products);
     let angles = match c.layer_kinds[ctx.layer_idx] {
         LayerKind::Full => &ws.rope_full,
         LayerKind::Sliding => &ws.rope_sliding,
@@ -46,10 +44,11 @@ pub(super) fn attention_block<P: Probe>(
         let rows = (&*q, &*ws.log_sum_exp, &mut ws.probe_weights);
         show_attention(ctx, kv, &mut ws.compute, rows, probe);
     }
-    ws.compute.multiply(model.arithmetic, attn_out, [(&layer.attn_output, &mut *delta)]);
+    let input = Input { x: attn_out, norm: None };
+    ws.compute.multiply(input, [(&layer.attn_output, &mut *delta)]);
     let post_norm = layer.post_attention_norm.as_deref();
-    let compute = (&mut ws.compute, c.norm_eps);
-    add_delta(compute, post_norm, residual, (delta, normed), c.d_model);
+    let post_norm = post_norm.map(|gain| Norm { gain, eps: c.norm_eps });
+    add_delta(&mut ws.compute, post_norm, residual, delta, c.d_model);
 }
 
 /// Norms each head, where there is a gain, and rotates it by its token's angles.
@@ -66,13 +65,12 @@ fn norm_and_rotate(
     let c = &ctx.model.config;
     let n_cols = heads.len() / ctx.batch.n_tokens();
     let n_pairs = c.rope_full.rope_dim / 2;
-    compute.for_each_row([(heads, n_cols)], |kernels, token_idx, [row]| {
+    compute.for_each_row([(heads, n_cols)], |kernels, spare, token_idx, [row]| {
         let cos = &angles.cos[token_idx * n_pairs..][..n_pairs];
         let sin = &angles.sin[token_idx * n_pairs..][..n_pairs];
         for head in row.chunks_exact_mut(c.head_dim) {
             if let Some(gain) = gain {
-                let mut copy = [0.0; HEAD_DIM_MAX];
-                let copy = &mut copy[..c.head_dim];
+                let copy = &mut spare[..c.head_dim];
                 copy.copy_from_slice(head);
                 (kernels.rms_norm)(copy, gain, c.norm_eps, head);
             }

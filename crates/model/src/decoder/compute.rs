@@ -1,9 +1,11 @@
 //! The parallel steps of the loop: matrices times rows, and work on each row.
 
-use kernels::{Kernels, PANEL_ROWS, QuantizedRows, TILE_TOKENS};
+use kernels::{Kernels, QuantizedTile, TILE_TOKENS};
 
+use super::product::{Product, Rows};
 use super::workspace::ThreadScratch;
 use crate::pool::{ThreadPool, TileMut, Tiled};
+use crate::spec::Activation;
 use crate::weights::{Arithmetic, Linear, WeightMatrix};
 
 /// Threads, their buffers and the kernels they run.
@@ -11,114 +13,151 @@ pub(super) struct Compute {
     pub(super) kernels: &'static Kernels,
     pub(super) pool: ThreadPool,
     pub(super) scratch: Vec<ThreadScratch>,
-    pub(super) int8: QuantizedRows,
+    pub(super) prepared: Prepared,
+}
+
+/// What is multiplied next.
+pub(super) struct Prepared {
+    pub(super) arithmetic: Arithmetic,
+    /// As int8: `[n_tokens / TILE_TOKENS]`.
+    pub(super) tiles: Vec<QuantizedTile>,
+    /// As f32, where it is normed first: `[n_tokens, d_model]`.
+    pub(super) normed: Vec<f32>,
+}
+
+/// What matrices are multiplied with: rows, or their norms.
+#[derive(Clone, Copy)]
+pub(super) struct Input<'a> {
+    /// `[n_tokens, n_in]`
+    pub(super) x: &'a [f32],
+    pub(super) norm: Option<Norm<'a>>,
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Norm<'a> {
+    /// `[n_in]`
+    pub(super) gain: &'a [f32],
+    pub(super) eps: f32,
 }
 
 /// Rows handled together by [`Compute::for_each_row`].
 const ROWS_PER_TILE: usize = 8;
+/// Int8 tiles that a thread fills before it asks for more.
+const TILES_AT_ONCE: usize = 2;
 
 impl Compute {
-    /// `out = weight x + bias` for several matrices that read the same rows.
+    /// `out = weight input + bias` for several matrices that read the same rows, in one go.
     ///
     /// # Shapes
-    /// - `x`: `[n_tokens, n_in]`
     /// - each `out`: `[n_tokens, n_out]`
     pub(super) fn multiply<const N: usize>(
         &mut self,
-        arithmetic: Arithmetic,
-        x: &[f32],
+        input: Input<'_>,
         products: [(&Linear, &mut [f32]); N],
     ) {
-        let weights = products.iter().map(|(linear, _)| &linear.weight);
-        self.quantize_if_needed(arithmetic, x, weights);
-        for (linear, out) in products {
-            self.matmul(arithmetic, x, &linear.weight, linear.bias.as_deref(), out);
-        }
+        let factors = products.each_ref().map(|(linear, _)| Product::from(*linear));
+        let outs = products.map(|(_, out)| out);
+        self.multiply_all(input, factors, outs);
     }
 
     /// `out = weight x` for one matrix without bias; shapes as in [`Self::multiply`].
-    pub(super) fn multiply_matrix(
-        &mut self,
-        arithmetic: Arithmetic,
-        x: &[f32],
-        weight: &WeightMatrix,
-        out: &mut [f32],
-    ) {
-        self.quantize_if_needed(arithmetic, x, [weight].into_iter());
-        self.matmul(arithmetic, x, weight, None, out);
+    pub(super) fn multiply_matrix(&mut self, x: &[f32], weight: &WeightMatrix, out: &mut [f32]) {
+        let product = Product { weight, bias: None };
+        self.multiply_all(Input { x, norm: None }, [product], [out]);
     }
 
-    fn quantize_if_needed<'a>(
+    fn multiply_all<const N: usize>(
         &mut self,
-        arithmetic: Arithmetic,
-        x: &[f32],
-        mut weights: impl Iterator<Item = &'a WeightMatrix>,
+        input: Input<'_>,
+        products: [Product<'_>; N],
+        outs: [&mut [f32]; N],
     ) {
-        if let Some(weight) = weights.find(|weight| is_integer(arithmetic, weight)) {
-            (self.kernels.quantize_rows)(x, weight.n_in, &mut self.int8);
-        }
-    }
-
-    /// Each tile of the output is a few panels of weight rows times all tokens: weights are read
-    /// once, whatever the number of tokens.
-    fn matmul(
-        &mut self,
-        arithmetic: Arithmetic,
-        x: &[f32],
-        weight: &WeightMatrix,
-        bias: Option<&[f32]>,
-        out: &mut [f32],
-    ) {
-        let (kernels, int8) = (self.kernels, &self.int8);
-        let n_tokens = x.len() / weight.n_in;
-        assert_eq!(out.len(), n_tokens * weight.n_out);
-        let form = Form::of(arithmetic, weight, n_tokens);
-        // Few tokens: longer runs of weights for a thread, since a panel is soon done.
-        let n_panels = if n_tokens < 2 * TILE_TOKENS { 4 } else { 1 };
-        let tile_cols = n_panels * PANEL_ROWS;
-        let out = Tiled { data: out, n_cols: weight.n_out, tile_rows: n_tokens, tile_cols };
-        self.pool.for_each_tile(&mut self.scratch, [out], |scratch, _, [mut out]| {
-            for first in (0..out.n_cols()).step_by(PANEL_ROWS) {
-                let n = PANEL_ROWS.min(out.n_cols() - first);
-                let rows = weight.rows(out.first_col() + first, n);
-                let (dtype, n_in) = (weight.dtype, weight.n_in);
-                match form {
-                    Form::IntPanel => {
-                        (kernels.unpack_int)(dtype, rows, n_in, &mut scratch.int_panel)
-                    }
-                    Form::F32Panel => {
-                        (kernels.unpack_f32)(dtype, rows, n_in, &mut scratch.f32_panel)
-                    }
-                    Form::IntRows | Form::F32Rows => (),
-                }
-                for tile_idx in 0..n_tokens.div_ceil(TILE_TOKENS) {
-                    let first_token = tile_idx * TILE_TOKENS;
-                    let n_tile = TILE_TOKENS.min(n_tokens - first_token);
-                    let x = &x[first_token * n_in..][..n_tile * n_in];
-                    let tile = &mut scratch.tile;
-                    match form {
-                        Form::IntPanel => {
-                            (kernels.int_tile)(&scratch.int_panel, int8, tile_idx, tile)
-                        }
-                        Form::F32Panel => (kernels.f32_tile)(&scratch.f32_panel, x, tile),
-                        Form::IntRows => (kernels.int_rows)(dtype, rows, n_in, int8, 0, tile),
-                        Form::F32Rows => (kernels.f32_rows)(dtype, rows, n_in, x, tile),
-                    }
-                    for (i, result) in tile[..n_tile].iter().enumerate() {
-                        let row = &mut out.row_mut(first_token + i)[first..first + n];
-                        row.copy_from_slice(&result[..n]);
-                    }
-                }
-            }
-            add_bias(&mut out, bias);
+        let n_threads = self.pool.n_threads();
+        self.prepare(input, &products);
+        let rows = self.prepared.rows(self.kernels, input, &products);
+        let mut products_of = products.iter();
+        let outs = outs.map(|data| {
+            let n_cols = products_of.next().expect("a product an output").weight.n_out;
+            rows.tiled(data, n_cols, n_threads)
+        });
+        self.pool.for_every_tile(&mut self.scratch, outs, |scratch, i, mut out| {
+            rows.multiply(&products[i], scratch, &mut out);
         });
     }
 
-    /// Calls `work(rows...)` for each token's row of each matrix: `[n_tokens, n_cols]` each.
+    /// `out = activation(gate input) * (up input)`, both matrices `[d_ff, n_in]`.
+    ///
+    /// # Shapes
+    /// - `out`: `[n_tokens, d_ff]`
+    pub(super) fn multiply_gated(
+        &mut self,
+        input: Input<'_>,
+        [gate, up]: [&Linear; 2],
+        activation: Activation,
+        out: &mut [f32],
+    ) {
+        let n_threads = self.pool.n_threads();
+        let products = [Product::from(gate), Product::from(up)];
+        self.prepare(input, &products);
+        let rows = self.prepared.rows(self.kernels, input, &products);
+        let out = rows.tiled(out, gate.weight.n_out, n_threads);
+        self.pool.for_each_tile(&mut self.scratch, [out], |scratch, _, [mut out]| {
+            rows.multiply_gated(&products, activation, scratch, &mut out);
+        });
+    }
+
+    /// Makes the forms of the input that the products need: int8, f32 or both.
+    fn prepare(&mut self, input: Input<'_>, products: &[Product<'_>]) {
+        let n_in = products[0].weight.n_in;
+        assert!(products.iter().all(|product| product.weight.n_in == n_in));
+        let is_integer = |product: &Product<'_>| product.is_integer(self.prepared.arithmetic);
+        let (needs_int, needs_f32) =
+            (products.iter().any(is_integer), !products.iter().all(is_integer));
+        let Input { x, norm } = input;
+        if let (Some(norm), true) = (norm, needs_f32) {
+            let mut normed = std::mem::take(&mut self.prepared.normed);
+            self.for_each_row(
+                [(&mut normed[..x.len()], n_in)],
+                |kernels, _, token_idx, [normed]| {
+                    (kernels.rms_norm)(&x[token_idx * n_in..][..n_in], norm.gain, norm.eps, normed);
+                },
+            );
+            self.prepared.normed = normed;
+        }
+        if needs_int {
+            self.quantize(input, n_in);
+        }
+    }
+
+    /// Norms where asked for, and quantises: tile after tile.
+    fn quantize(&mut self, Input { x, norm }: Input<'_>, n_in: usize) {
+        let kernels = self.kernels;
+        let tile_len = TILE_TOKENS * n_in;
+        let data = &mut self.prepared.tiles[..x.len().div_ceil(tile_len)];
+        let tiles = Tiled { data, n_cols: 1, tile_rows: TILES_AT_ONCE, tile_cols: 1 };
+        self.pool.for_each_tile(&mut self.scratch, [tiles], |scratch, _, [mut tiles]| {
+            for i in 0..tiles.n_rows() {
+                let x = x.chunks(tile_len).nth(tiles.first_row() + i).expect("a tile of rows");
+                let tile = &mut tiles.row_mut(i)[0];
+                let Some(norm) = norm else {
+                    (kernels.quantize)(x, n_in, tile);
+                    continue;
+                };
+                let normed = &mut scratch.normed[..x.len()];
+                for (x, normed) in x.chunks_exact(n_in).zip(normed.chunks_exact_mut(n_in)) {
+                    (kernels.rms_norm)(x, norm.gain, norm.eps, normed);
+                }
+                (kernels.quantize)(normed, n_in, tile);
+            }
+        });
+    }
+
+    /// Calls `work(kernels, spare, token_idx, rows)` for each token's row of each matrix:
+    /// `[n_tokens, n_cols]` each. `spare` has room for a row of any matrix.
     pub(super) fn for_each_row<const N: usize>(
         &mut self,
         matrices: [(&mut [f32], usize); N],
-        work: impl Fn(&'static Kernels, usize, [&mut [f32]; N]) + Sync,
+        work: impl Fn(&'static Kernels, &mut [f32], usize, [&mut [f32]; N]) + Sync,
     ) {
         let kernels = self.kernels;
         let tiled = matrices.map(|(data, n_cols)| Tiled {
@@ -127,49 +166,32 @@ impl Compute {
             tile_rows: ROWS_PER_TILE,
             tile_cols: n_cols,
         });
-        self.pool.for_each_tile(&mut self.scratch, tiled, |_, _, mut tiles| {
-            let (first_row, n_rows) = (tiles[0].first_row(), tiles[0].n_rows());
-            for row_idx in 0..n_rows {
-                let rows = tiles.each_mut().map(|tile| tile.row_mut(row_idx));
-                work(kernels, first_row + row_idx, rows);
-            }
-        });
+        self.pool.for_each_tile(
+            &mut self.scratch,
+            tiled,
+            |scratch, _, mut tiles: [TileMut<'_>; N]| {
+                let (first_row, n_rows) = (tiles[0].first_row(), tiles[0].n_rows());
+                for row_idx in 0..n_rows {
+                    let rows = tiles.each_mut().map(|tile| tile.row_mut(row_idx));
+                    work(kernels, &mut scratch.normed, first_row + row_idx, rows);
+                }
+            },
+        );
     }
 }
 
-/// How a matrix meets its tokens; all give the same bits.
-#[derive(Clone, Copy)]
-enum Form {
-    /// Unpacked once, met by many tiles of tokens.
-    IntPanel,
-    F32Panel,
-    /// One tile of tokens: multiplied as it is unpacked.
-    IntRows,
-    F32Rows,
-}
-
-impl Form {
-    fn of(arithmetic: Arithmetic, weight: &WeightMatrix, n_tokens: usize) -> Self {
-        let is_one_tile = n_tokens <= TILE_TOKENS;
-        match is_integer(arithmetic, weight) {
-            true if is_one_tile => Self::IntRows,
-            true => Self::IntPanel,
-            false if is_one_tile && !weight.dtype.is_quantized() => Self::F32Rows,
-            false => Self::F32Panel,
-        }
-    }
-}
-
-fn is_integer(arithmetic: Arithmetic, weight: &WeightMatrix) -> bool {
-    arithmetic == Arithmetic::Int8 && weight.dtype.is_quantized()
-}
-
-fn add_bias(out: &mut TileMut<'_>, bias: Option<&[f32]>) {
-    let Some(bias) = bias else { return };
-    let bias = &bias[out.first_col()..][..out.n_cols()];
-    for row_idx in 0..out.n_rows() {
-        for (out, bias) in out.row_mut(row_idx).iter_mut().zip(bias) {
-            *out += bias;
-        }
+impl Prepared {
+    /// The input, prepared.
+    fn rows<'a>(
+        &'a self,
+        kernels: &'static Kernels,
+        input: Input<'a>,
+        products: &[Product<'_>],
+    ) -> Rows<'a> {
+        let n_in = products[0].weight.n_in;
+        let x = if input.norm.is_some() { &self.normed[..input.x.len()] } else { input.x };
+        let n_tokens = x.len() / n_in;
+        let tiles = &self.tiles[..n_tokens.div_ceil(TILE_TOKENS)];
+        Rows { kernels, arithmetic: self.arithmetic, n_tokens, x, tiles }
     }
 }

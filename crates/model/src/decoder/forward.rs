@@ -66,7 +66,7 @@ pub fn unembed<'a>(model: &Model, rows: Range<usize>, ws: &'a mut Workspace) -> 
     if rows.is_empty() {
         return logits;
     }
-    ws.compute.multiply_matrix(model.arithmetic, hidden, model.output_matrix(), logits);
+    ws.compute.multiply_matrix(hidden, model.output_matrix(), logits);
     if let Some(cap) = model.config.logit_softcap {
         (ws.compute.kernels.softcap)(logits, cap);
     }
@@ -88,7 +88,7 @@ fn fill_angles(model: &Model, batch: &Batch, ws: &mut Workspace) {
 fn embed(model: &Model, batch: &Batch, ws: &mut Workspace) {
     let (d_model, scale) = (model.config.d_model, model.config.embedding_scale);
     let residual = &mut ws.residual[..batch.n_tokens() * d_model];
-    ws.compute.for_each_row([(residual, d_model)], |_, token_idx, [row]| {
+    ws.compute.for_each_row([(residual, d_model)], |_, _, token_idx, [row]| {
         model.token_embd.decode_row(batch.token_ids[token_idx] as usize, row);
         if scale != 1.0 {
             row.iter_mut().for_each(|x| *x *= scale);

@@ -4,6 +4,7 @@ mod attention_block;
 mod compute;
 mod feed_forward;
 mod forward;
+mod product;
 mod workspace;
 
 pub use forward::{forward, unembed};

@@ -1,9 +1,10 @@
 //! Every buffer of a forward pass, with its shape; read this and you know the program.
 
 use kernels::table::Tile;
-use kernels::{F32Panel, IntPanel, Kernels, PANEL_ROWS, QuantizedRows, TILE_TOKENS};
+use kernels::{F32Panel, IntPanel, Kernels, PANEL_ROWS, QuantizedTile, TILE_TOKENS};
 
-use super::compute::Compute;
+use super::compute::{Compute, Prepared};
+use super::product::STRIP_PANELS;
 use crate::attention::{AttendScratch, AttentionParams};
 use crate::pool::ThreadPool;
 use crate::weights::Model;
@@ -22,8 +23,6 @@ pub struct Workspace {
     pub(super) compute: Compute,
     /// `[n_tokens, d_model]`
     pub(super) residual: Vec<f32>,
-    /// `[n_tokens, d_model]`
-    pub(super) normed: Vec<f32>,
     /// `[n_tokens, d_model]`: what a block adds to the residual.
     pub(super) delta: Vec<f32>,
     /// `[n_tokens, n_heads, head_dim]`
@@ -37,9 +36,7 @@ pub struct Workspace {
     /// `[n_tokens, n_heads]`
     pub(super) log_sum_exp: Vec<f32>,
     /// `[n_tokens, d_ff]`
-    pub(super) gate: Vec<f32>,
-    /// `[n_tokens, d_ff]`
-    pub(super) up: Vec<f32>,
+    pub(super) gated: Vec<f32>,
     /// Angles of the full layers.
     pub(super) rope_full: RopeAngles,
     /// Angles of the sliding layers.
@@ -61,10 +58,18 @@ pub(super) struct RopeAngles {
 }
 
 pub(super) struct ThreadScratch {
-    pub(super) int_panel: IntPanel,
-    pub(super) f32_panel: F32Panel,
-    pub(super) tile: Tile,
+    pub(super) panels: Panels,
+    /// Results of one or two products: `[max(n_tokens / TILE_TOKENS, STRIP_PANELS)]` each.
+    pub(super) results: [Vec<Tile>; 2],
+    /// `[TILE_TOKENS, n_in]`
+    pub(super) normed: Vec<f32>,
     pub(super) attend: AttendScratch,
+}
+
+/// Weight rows on their way from the file to a product.
+pub(super) struct Panels {
+    pub(super) int: IntPanel,
+    pub(super) f32: F32Panel,
 }
 
 impl AsMut<AttendScratch> for ThreadScratch {
@@ -84,29 +89,41 @@ impl Workspace {
         let n = size.n_tokens_max;
         let params = attention_params(model);
         let n_in_max = c.d_model.max(c.d_ff).max(c.n_heads * c.head_dim);
+        let n_tiles = n.max(size.n_logit_rows_max).div_ceil(TILE_TOKENS);
+        let results = || vec![[[0.0; PANEL_ROWS]; TILE_TOKENS]; n_tiles.max(STRIP_PANELS)];
         let thread = || ThreadScratch {
-            int_panel: IntPanel::with_capacity(n_in_max),
-            f32_panel: F32Panel::with_capacity(n_in_max),
-            tile: [[0.0; PANEL_ROWS]; TILE_TOKENS],
+            panels: Panels {
+                int: IntPanel::with_capacity(n_in_max),
+                f32: F32Panel::with_capacity(n_in_max),
+            },
+            results: [results(), results()],
+            normed: vec![0.0; TILE_TOKENS * n_in_max],
             attend: AttendScratch::new(&params),
         };
         let scratch = (0..pool.n_threads()).map(|_| thread()).collect();
-        let int8 = QuantizedRows::with_capacity(n.max(size.n_logit_rows_max), n_in_max);
+        let tiles = (0..n_tiles).map(|_| QuantizedTile::with_capacity(n_in_max)).collect();
         let floats = |width: usize| vec![0.0; n * width];
         let angles = |n_pairs: usize| RopeAngles { cos: floats(n_pairs), sin: floats(n_pairs) };
         Self {
             size,
-            compute: Compute { kernels, pool, scratch, int8 },
+            compute: Compute {
+                kernels,
+                pool,
+                scratch,
+                prepared: Prepared {
+                    arithmetic: model.arithmetic,
+                    tiles,
+                    normed: floats(c.d_model),
+                },
+            },
             residual: floats(c.d_model),
-            normed: floats(c.d_model),
             delta: floats(c.d_model),
             q: floats(c.n_heads * c.head_dim),
             k: floats(c.n_kv_heads * c.head_dim),
             v: floats(c.n_kv_heads * c.head_dim),
             attn_out: floats(c.n_heads * c.head_dim),
             log_sum_exp: floats(c.n_heads),
-            gate: floats(c.d_ff),
-            up: floats(c.d_ff),
+            gated: floats(c.d_ff),
             rope_full: angles(model.rope_full.n_pairs()),
             rope_sliding: angles(model.rope_sliding.n_pairs()),
             hidden: floats(c.d_model),

@@ -7,14 +7,14 @@
 #![allow(unsafe_code)]
 
 mod half;
-mod int_tile;
+mod int_panel;
 mod product;
 mod quantize;
 mod unpack;
 
 use crate::scalar::{activation, attention, norm, rope};
 use crate::table::{Avx2, Kernels, Tile};
-use crate::{DType, F32Panel, IntPanel, QuantizedRows};
+use crate::{DType, F32Panel, IntPanel, QuantizedTile};
 
 /// The argument is the proof that these instructions exist here.
 pub(crate) fn table(_: Avx2) -> &'static Kernels {
@@ -41,14 +41,13 @@ entries! {
         = unpack::unpack_int;
     fn unpack_f32(dtype: DType, rows: &[u8], n_in: usize, panel: &mut F32Panel)
         = unpack::unpack_f32;
-    fn quantize_rows(x: &[f32], n_in: usize, out: &mut QuantizedRows) = quantize::quantize_rows;
-    fn int_tile(panel: &IntPanel, x: &QuantizedRows, tile_idx: usize, out: &mut Tile)
-        = int_tile::int_tile;
-    fn int_rows(
-        dtype: DType, rows: &[u8], n_in: usize, x: &QuantizedRows, tile_idx: usize, out: &mut Tile
-    ) = unpack::int_rows;
-    fn f32_tile(panel: &F32Panel, x: &[f32], out: &mut Tile) = product::f32_tile;
-    fn f32_rows(dtype: DType, rows: &[u8], n_in: usize, x: &[f32], out: &mut Tile)
+    fn quantize(x: &[f32], n_in: usize, out: &mut QuantizedTile) = quantize::quantize;
+    fn int_panel(panel: &IntPanel, x: &[QuantizedTile], out: &mut [Tile])
+        = int_panel::int_panel;
+    fn int_rows(dtype: DType, rows: &[u8], n_in: usize, x: &QuantizedTile, out: &mut [Tile])
+        = unpack::int_rows;
+    fn f32_panel(panel: &F32Panel, x: &[f32], out: &mut [Tile]) = product::f32_panel;
+    fn f32_rows(dtype: DType, rows: &[u8], n_in: usize, x: &[f32], out: &mut [Tile])
         = unpack::f32_rows;
     fn attention_scores(q: &[f32], keys: &[f32], head_dim: usize, out: &mut [f32])
         = product::attention_scores;
@@ -71,10 +70,10 @@ static KERNELS: Kernels = Kernels {
     name: "avx2",
     unpack_int,
     unpack_f32,
-    quantize_rows,
-    int_tile,
+    quantize,
+    int_panel,
     int_rows,
-    f32_tile,
+    f32_panel,
     f32_rows,
     attention_scores,
     online_softmax,

@@ -4,21 +4,23 @@
 use std::arch::x86_64::*;
 
 use crate::scalar::attention::check_shapes;
+use crate::scalar::matmul::check_f32_panel;
 use crate::table::Tile;
 use crate::{F32Panel, KEY_BLOCK, PANEL_ROWS, TILE_TOKENS};
 
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn f32_tile(panel: &F32Panel, x: &[f32], out: &mut Tile) {
-    let n_tokens = x.len().checked_div(panel.n_in).unwrap_or(0);
-    assert!(x.len() == n_tokens * panel.n_in && n_tokens <= TILE_TOKENS, "up to 4 whole rows");
-    let out = out[..n_tokens].as_flattened_mut();
-    out.fill(0.0);
+pub(super) fn f32_panel(panel: &F32Panel, x: &[f32], out: &mut [Tile]) {
+    check_f32_panel(panel, x, out);
     let values = &panel.values[..panel.n_in];
     // SAFETY: each `RowValues` is 16 values and nothing else.
     let values = unsafe {
         std::slice::from_raw_parts(values.as_ptr().cast::<f32>(), values.len() * PANEL_ROWS)
     };
-    add_product(x, values, panel.n_in, out);
+    for (x, out) in x.chunks(TILE_TOKENS * panel.n_in.max(1)).zip(out) {
+        let out = out[..x.len() / panel.n_in].as_flattened_mut();
+        out.fill(0.0);
+        add_product(x, values, panel.n_in, out);
+    }
 }
 
 #[target_feature(enable = "avx2,fma,f16c")]

@@ -3,10 +3,10 @@
 use std::arch::x86_64::*;
 
 use crate::scalar::quantize::{Group, pack_rows, scale_and_inverse};
-use crate::{ACT_GROUP, QuantizedRows};
+use crate::{ACT_GROUP, QuantizedTile};
 
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn quantize_rows(x: &[f32], n_in: usize, out: &mut QuantizedRows) {
+pub(super) fn quantize(x: &[f32], n_in: usize, out: &mut QuantizedTile) {
     pack_rows(x, n_in, out, |x| quantize_group(x));
 }
 

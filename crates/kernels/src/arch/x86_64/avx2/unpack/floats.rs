@@ -64,18 +64,24 @@ pub(in super::super) fn f32_rows(
     rows: &[u8],
     n_in: usize,
     x: &[f32],
-    out: &mut Tile,
+    out: &mut [Tile],
 ) {
-    let (n_tokens, n_rows) = scalar::start_f32_rows(dtype, rows, n_in, x);
-    if n_rows < N_ROWS || n_tokens == 0 {
-        return scalar::f32_rows(dtype, rows, n_in, x, out);
-    }
-    let source = Source { rows, row_bytes: rows.len() / n_rows };
-    match n_tokens {
-        1 => multiply::<1>(dtype, source, x, out),
-        2 => multiply::<2>(dtype, source, x, out),
-        3 => multiply::<3>(dtype, source, x, out),
-        _ => multiply::<4>(dtype, source, x, out),
+    let (n_tokens, n_rows) = scalar::start_f32_rows(dtype, rows, n_in, x, out);
+    let row_bytes = rows.len() / n_rows.max(1);
+    let panels = rows.chunks(PANEL_ROWS * row_bytes.max(1));
+    for (rows, out) in panels.zip(out) {
+        if rows.len() < N_ROWS * row_bytes {
+            scalar::f32_rows(dtype, rows, n_in, x, std::slice::from_mut(out));
+            continue;
+        }
+        let source = Source { rows, row_bytes };
+        match n_tokens {
+            0 => (),
+            1 => multiply::<1>(dtype, source, x, out),
+            2 => multiply::<2>(dtype, source, x, out),
+            3 => multiply::<3>(dtype, source, x, out),
+            _ => multiply::<4>(dtype, source, x, out),
+        }
     }
 }
 

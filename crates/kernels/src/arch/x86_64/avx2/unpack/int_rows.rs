@@ -6,35 +6,40 @@ use std::arch::x86_64::*;
 use super::lanes::{N_ROWS, Rows};
 use super::products::Products;
 use super::{Source, k_quants as k, next_panel, small_blocks as small};
-use crate::panel::TileRows;
+use crate::panel::TileView;
 use crate::scalar::matmul as scalar;
 use crate::table::Tile;
-use crate::{ACT_GROUP, DType, PANEL_ROWS, QuantizedRows};
+use crate::{ACT_GROUP, DType, PANEL_ROWS, QuantizedTile};
 
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(in super::super) fn int_rows(
     dtype: DType,
     rows: &[u8],
     n_in: usize,
-    x: &QuantizedRows,
-    tile_idx: usize,
-    out: &mut Tile,
+    x: &QuantizedTile,
+    out: &mut [Tile],
 ) {
-    let (_, tile, n_rows) = scalar::start_int_rows(dtype, rows, n_in, x, tile_idx);
-    if n_rows < N_ROWS {
-        return scalar::int_rows(dtype, rows, n_in, x, tile_idx, out);
-    }
-    let source = Source { rows, row_bytes: rows.len() / n_rows };
-    match tile.n_tokens {
-        1 => by_dtype::<1>(dtype, source, &tile, out),
-        2 => by_dtype::<2>(dtype, source, &tile, out),
-        3 => by_dtype::<3>(dtype, source, &tile, out),
-        _ => by_dtype::<4>(dtype, source, &tile, out),
+    let (_, tile, n_rows) = scalar::start_int_rows(dtype, rows, n_in, x, out);
+    let row_bytes = rows.len() / n_rows.max(1);
+    let panels = rows.chunks(PANEL_ROWS * row_bytes.max(1));
+    for (rows, out) in panels.zip(out) {
+        if rows.len() < N_ROWS * row_bytes {
+            scalar::int_rows(dtype, rows, n_in, x, std::slice::from_mut(out));
+            continue;
+        }
+        let source = Source { rows, row_bytes };
+        match tile.n_tokens {
+            0 => (),
+            1 => by_dtype::<1>(dtype, source, &tile, out),
+            2 => by_dtype::<2>(dtype, source, &tile, out),
+            3 => by_dtype::<3>(dtype, source, &tile, out),
+            _ => by_dtype::<4>(dtype, source, &tile, out),
+        }
     }
 }
 
 #[target_feature(enable = "avx2,fma,f16c")]
-fn by_dtype<const T: usize>(dtype: DType, source: Source, x: &TileRows, out: &mut Tile) {
+fn by_dtype<const T: usize>(dtype: DType, source: Source, x: &TileView, out: &mut Tile) {
     match dtype {
         DType::F32 | DType::F16 | DType::BF16 => unreachable!("float types have no integer form"),
         DType::Q4_0 => multiply::<T, _, _, _, _>(source, x, out, |r, p| small::q4_0(r, p)),
@@ -66,7 +71,7 @@ fn multiply<
     const Q_MAX: i32,
 >(
     source: Source,
-    x: &TileRows<'a>,
+    x: &TileView<'a>,
     out: &mut Tile,
     unpack: impl Fn(&mut Rows<BYTES>, &mut Products<'a, T, LEN, GROUP, Q_MAX>),
 ) {
@@ -93,7 +98,7 @@ fn multiply_together<
 >(
     source: Source,
     first_rows: [usize; N],
-    x: &TileRows<'a>,
+    x: &TileView<'a>,
     out: &mut Tile,
     unpack: impl Fn(&mut Rows<BYTES>, &mut Products<'a, T, LEN, GROUP, Q_MAX>),
 ) {

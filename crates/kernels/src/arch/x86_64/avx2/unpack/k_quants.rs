@@ -8,7 +8,7 @@ use super::small_blocks::{nibbles, set_iq4_values};
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(super) fn q2_k(rows: &mut Rows<84>, lanes: &mut impl Lanes<256, 16, 15>) {
-    let (d, dmin) = f16_pairs(rows.words(80));
+    let (d, dmin) = f16_pairs(rows.last_word());
     let nibble = _mm256_set1_epi8(15);
     for (i, codes) in rows.words4(0).into_iter().enumerate() {
         let scales = _mm256_and_si256(codes, nibble);
@@ -33,8 +33,8 @@ pub(super) fn q2_k(rows: &mut Rows<84>, lanes: &mut impl Lanes<256, 16, 15>) {
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(super) fn q3_k(rows: &mut Rows<110>, lanes: &mut impl Lanes<256, 16, 15>) {
-    let d = rows.f16(108);
-    let [low, high, top] = [rows.words(96), rows.words(100), rows.words(104)];
+    let (_, d) = f16_pairs(rows.last_word());
+    let [_, low, high, top] = rows.words4(92);
     let nibble = _mm256_set1_epi8(15);
     let upper = |codes| _mm256_and_si256(_mm256_srli_epi16::<4>(codes), nibble);
     let lower = |codes| _mm256_and_si256(codes, nibble);
@@ -106,7 +106,7 @@ pub(super) fn q5_k(rows: &mut Rows<176>, lanes: &mut impl Lanes<256, 32, 31>) {
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(super) fn q6_k(rows: &mut Rows<210>, lanes: &mut impl Lanes<256, 16, 63>) {
-    let d = rows.f16(208);
+    let (_, d) = f16_pairs(rows.last_word());
     for (i, codes) in rows.words4(192).into_iter().enumerate() {
         for (j, s) in signed_bytes(codes).into_iter().enumerate() {
             let scale = _mm256_mul_ps(d, s);
@@ -148,8 +148,9 @@ pub(super) fn q8_k(rows: &mut Rows<292>, lanes: &mut impl Lanes<256, 32, SIGNED>
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(super) fn iq4_xs(rows: &mut Rows<136>, lanes: &mut impl Lanes<256, 32, SIGNED>) {
-    let (d, _) = f16_pairs(rows.words(0));
-    let (mut high, mut low) = (_mm256_srli_epi32::<16>(rows.words(0)), rows.words(4));
+    let [first, mut low] = rows.words2(0, 8);
+    let (d, _) = f16_pairs(first);
+    let mut high = _mm256_srli_epi32::<16>(first);
     for g in 0..8 {
         let low_bits = _mm256_and_si256(low, _mm256_set1_epi32(15));
         let high_bits = _mm256_and_si256(_mm256_slli_epi32::<4>(high), _mm256_set1_epi32(0x30));

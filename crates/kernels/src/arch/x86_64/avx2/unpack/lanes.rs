@@ -61,13 +61,7 @@ impl<const BYTES: usize> Rows<BYTES> {
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
     pub(super) fn words4(&mut self, at: usize) -> [__m256i; 4] {
-        assert!(at + 16 <= BYTES);
-        self.prefetch(16);
-        // SAFETY: the assertion and the contract of `new`; loads need no alignment.
-        let load =
-            |r: usize| unsafe { _mm_loadu_si128(self.start.add(r * self.row_bytes + at).cast()) };
-        let pair = |r: usize| _mm256_set_m128i(load(r + 4), load(r));
-        let [a, b, c, d] = [pair(0), pair(1), pair(2), pair(3)];
+        let [a, b, c, d] = self.pairs(at, 16);
         let (ab, cd) = (_mm256_unpacklo_epi32(a, b), _mm256_unpacklo_epi32(c, d));
         let (ab_high, cd_high) = (_mm256_unpackhi_epi32(a, b), _mm256_unpackhi_epi32(c, d));
         [
@@ -78,39 +72,53 @@ impl<const BYTES: usize> Rows<BYTES> {
         ]
     }
 
-    /// Bytes `at..at + 4` of each row.
+    /// Bytes `at..at + 4` of each row, where 12 more bytes of the block follow.
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
     pub(super) fn words(&mut self, at: usize) -> __m256i {
-        assert!(at + 4 <= BYTES);
-        self.prefetch(4);
-        // SAFETY: the assertion and the contract of `new`.
-        let word = |r: usize| unsafe {
-            self.start.add(r * self.row_bytes + at).cast::<i32>().read_unaligned()
-        };
-        _mm256_setr_epi32(word(0), word(1), word(2), word(3), word(4), word(5), word(6), word(7))
+        self.words2(at, 4)[0]
     }
 
-    /// The f16 at byte `at` of each row.
+    /// Bytes `at..at + 8` of each row, of which `n_bytes` are new, where 8 more bytes of the block
+    /// follow.
+    #[inline]
+    #[target_feature(enable = "avx2,fma,f16c")]
+    pub(super) fn words2(&mut self, at: usize, n_bytes: usize) -> [__m256i; 2] {
+        let [a, b, c, d] = self.pairs(at, n_bytes);
+        let (ab, cd) = (_mm256_unpacklo_epi32(a, b), _mm256_unpacklo_epi32(c, d));
+        [_mm256_unpacklo_epi64(ab, cd), _mm256_unpackhi_epi64(ab, cd)]
+    }
+
+    /// Bytes `at..at + 16` of row `r` in the low and of row `r + 4` in the high half of register
+    /// `r`.
+    #[inline]
+    #[target_feature(enable = "avx2,fma,f16c")]
+    fn pairs(&mut self, at: usize, n_bytes: usize) -> [__m256i; 4] {
+        assert!(at + 16 <= BYTES);
+        self.prefetch(n_bytes);
+        [0, 1, 2, 3].map(|r| {
+            // SAFETY: the assertion and the contract of `new`; loads need no alignment.
+            unsafe {
+                let low = self.start.add(r * self.row_bytes + at);
+                let high = low.add(4 * self.row_bytes);
+                _mm256_set_m128i(_mm_loadu_si128(high.cast()), _mm_loadu_si128(low.cast()))
+            }
+        })
+    }
+
+    /// The f16 at byte `at` of each row, where 14 more bytes of the block follow.
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
     pub(super) fn f16(&mut self, at: usize) -> __m256 {
-        assert!(at + 2 <= BYTES);
-        self.prefetch(2);
-        // SAFETY: the assertion and the contract of `new`.
-        let half = |r: usize| unsafe {
-            self.start.add(r * self.row_bytes + at).cast::<i16>().read_unaligned()
-        };
-        _mm256_cvtph_ps(_mm_setr_epi16(
-            half(0),
-            half(1),
-            half(2),
-            half(3),
-            half(4),
-            half(5),
-            half(6),
-            half(7),
-        ))
+        f16_pairs(self.words2(at, 2)[0]).0
+    }
+
+    /// The last 4 bytes of the block.
+    #[inline]
+    #[target_feature(enable = "avx2,fma,f16c")]
+    pub(super) fn last_word(&mut self) -> __m256i {
+        let [a, b, c, d] = self.pairs(BYTES - 16, 4);
+        _mm256_unpackhi_epi64(_mm256_unpackhi_epi32(a, b), _mm256_unpackhi_epi32(c, d))
     }
 }
 
@@ -118,9 +126,12 @@ impl<const BYTES: usize> Rows<BYTES> {
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(super) fn f16_pairs(words: __m256i) -> (__m256, __m256) {
-    let low = _mm256_and_si256(words, _mm256_set1_epi32(0xffff));
-    let packed = _mm256_packus_epi32(low, _mm256_srli_epi32::<16>(words));
-    // The pack works in 128-bit halves: put rows 0..8 of the low parts first.
+    let order = _mm256_setr_epi8(
+        0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15, 0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7,
+        10, 11, 14, 15,
+    );
+    // The shuffle works in 128-bit halves: put rows 0..8 of the low parts first.
+    let packed = _mm256_shuffle_epi8(words, order);
     let packed = _mm256_permute4x64_epi64::<0b11_01_10_00>(packed);
     let low = _mm256_cvtph_ps(_mm256_castsi256_si128(packed));
     (low, _mm256_cvtph_ps(_mm256_extracti128_si256::<1>(packed)))

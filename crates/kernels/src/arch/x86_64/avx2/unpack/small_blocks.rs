@@ -19,7 +19,7 @@ pub(super) fn q4_0(rows: &mut Rows<18>, lanes: &mut impl Lanes<32, 32, 15>) {
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(super) fn q4_1(rows: &mut Rows<20>, lanes: &mut impl Lanes<32, 32, 15>) {
-    set_scale_and_min(rows, lanes);
+    set_scale_and_min(rows.words(0), lanes);
     let (low, high) = nibbles(rows, 4);
     lanes.set_quants(0, low);
     lanes.set_quants(1, high);
@@ -28,17 +28,20 @@ pub(super) fn q4_1(rows: &mut Rows<20>, lanes: &mut impl Lanes<32, 32, 15>) {
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(super) fn q5_0(rows: &mut Rows<22>, lanes: &mut impl Lanes<32, 32, 31>) {
-    let d = rows.f16(0);
+    let [first, second] = rows.words2(0, 6);
+    let (d, _) = f16_pairs(first);
     lanes.set_scales(0, d);
     lanes.set_mins(0, _mm256_mul_ps(d, _mm256_set1_ps(16.0)));
-    set_five_bits(rows, 2, lanes);
+    let bits = _mm256_or_si256(_mm256_srli_epi32::<16>(first), _mm256_slli_epi32::<16>(second));
+    set_five_bits(rows, bits, 6, lanes);
 }
 
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(super) fn q5_1(rows: &mut Rows<24>, lanes: &mut impl Lanes<32, 32, 31>) {
-    set_scale_and_min(rows, lanes);
-    set_five_bits(rows, 4, lanes);
+    let [first, bits] = rows.words2(0, 8);
+    set_scale_and_min(first, lanes);
+    set_five_bits(rows, bits, 8, lanes);
 }
 
 #[inline]
@@ -77,25 +80,22 @@ pub(super) fn set_iq4_values<const BYTES: usize, const LEN: usize>(
 /// `d` and `m` of Q4_1 and Q5_1, where `w = d q + m`.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn set_scale_and_min<const BYTES: usize, const Q_MAX: i32>(
-    rows: &mut Rows<BYTES>,
-    lanes: &mut impl Lanes<32, 32, Q_MAX>,
-) {
-    let (d, m) = f16_pairs(rows.words(0));
+fn set_scale_and_min<const Q_MAX: i32>(words: __m256i, lanes: &mut impl Lanes<32, 32, Q_MAX>) {
+    let (d, m) = f16_pairs(words);
     lanes.set_scales(0, d);
     lanes.set_mins(0, _mm256_xor_ps(m, _mm256_set1_ps(-0.0)));
 }
 
-/// The high bits at byte `at`, one word a row, and the nibbles behind them.
+/// The high bits, one word a row, and the nibbles at byte `at`.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
 fn set_five_bits<const BYTES: usize>(
     rows: &mut Rows<BYTES>,
+    bits: __m256i,
     at: usize,
     lanes: &mut impl Lanes<32, 32, 31>,
 ) {
-    let bits = rows.words(at);
-    let (mut low, mut high) = nibbles(rows, at + 4);
+    let (mut low, mut high) = nibbles(rows, at);
     for k in 0..4 {
         low[k] = _mm256_or_si256(low[k], fifth_bits(bits, k));
         high[k] = _mm256_or_si256(high[k], fifth_bits(bits, k + 4));
@@ -108,13 +108,15 @@ fn set_five_bits<const BYTES: usize>(
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
 fn fifth_bits(bits: __m256i, k: usize) -> __m256i {
-    // Byte k / 2 of each word, four times.
+    // The four bits as the high half of a byte, four times: any of 16, 32, 64 and 128 is at
+    // least 16.
+    let bits = if k.is_multiple_of(2) { _mm256_slli_epi32::<4>(bits) } else { bits };
     let words = _mm256_setr_epi32(0, 4, 8, 12, 0, 4, 8, 12);
     let bytes = _mm256_add_epi32(words, _mm256_set1_epi32(k as i32 / 2));
     let spread = _mm256_mullo_epi32(bytes, _mm256_set1_epi32(0x0101_0101));
-    let select = _mm256_set1_epi32(0x0804_0201 << (4 * (k % 2)));
+    let select = _mm256_set1_epi32(0x8040_2010_u32 as i32);
     let bits = _mm256_and_si256(_mm256_shuffle_epi8(bits, spread), select);
-    _mm256_and_si256(_mm256_cmpeq_epi8(bits, select), _mm256_set1_epi8(16))
+    _mm256_min_epu8(bits, _mm256_set1_epi8(16))
 }
 
 /// The low and the high nibbles of bytes `at..at + 16`, four words each.
