@@ -220,6 +220,9 @@ pub(crate) struct BenchArgs {
     /// How keys and values are stored [default: f16, or f32 with --exact]
     #[arg(long, value_name = "TYPE,...", value_delimiter = ',')]
     pub(crate) kv: Vec<KvArg>,
+    /// Sequences that decode together; their tokens are counted together
+    #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "1")]
+    pub(crate) parallel: Vec<usize>,
     /// Repetitions; the median counts
     #[arg(short, value_name = "N", default_value_t = 3)]
     pub(crate) r: usize,

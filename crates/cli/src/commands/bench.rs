@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
-use engine::{Loaded, ModelRunner, Runner, RunnerOptions};
+use engine::{ModelRunner, Runner, RunnerOptions};
+use kernels::KEY_BLOCK;
 use model::batch::LogitRows;
 use model::kv::KvShape;
 use model::{Batch, SequenceId, WorkspaceSize};
@@ -13,12 +14,13 @@ use serde::Serialize;
 
 use crate::args::{BenchArgs, KvArg};
 use crate::interrupt::{EXIT_INTERRUPTED, Interrupt};
-use crate::open::{self, N_TOKENS_MAX, Show};
+use crate::open::{self, N_TOKENS_MAX, Opened, Show};
 use crate::{machine, output};
 
 #[derive(Serialize)]
 struct Line {
-    /// `pp512@d4096`: 512 prompt tokens after 4096; `tg64@d0`: 64 tokens one by one.
+    /// `pp512@d4096`: 512 prompt tokens after 4096; `tg64@d0`: 64 tokens one by one; `tg64x4@d0`:
+    /// the same in four sequences together.
     test: String,
     kv: &'static str,
     /// Median of `runs`, tokens a second.
@@ -29,6 +31,7 @@ struct Line {
     /// Of the read bandwidth measured just before.
     bandwidth_share: Option<f64>,
     peak_rss_bytes: Option<u64>,
+    load_ms: f64,
     cpu: String,
     kernels: &'static str,
     threads: usize,
@@ -41,6 +44,9 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<ExitCode> {
     }
     if args.p == 0 && args.n == 0 {
         bail!(crate::Usage("-p 0 -n 0: at least one of them must be more than 0".into()));
+    }
+    if args.parallel.contains(&0) {
+        bail!(crate::Usage("--parallel 0: at least one sequence is needed".into()));
     }
     let interrupt = Interrupt::install()?;
     let show = if args.output.json { Show::Nothing } else { Show::Progress };
@@ -56,7 +62,7 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<ExitCode> {
     for &kv in kv_types {
         // The peak is that of the runs with this cache, not of what was measured before.
         machine::reset_peak_rss();
-        let mut bench = Bench::new(args, &opened.loaded, kv, n_threads, bandwidth)?;
+        let mut bench = Bench::new(args, &opened, kv, n_threads, bandwidth)?;
         for &depth in &args.d {
             for line in bench.at_depth(args, depth, &interrupt) {
                 print_line(&line, args.output.json)?;
@@ -82,9 +88,10 @@ fn print_line(line: &Line, json: bool) -> Result<()> {
 }
 
 struct Bench<'a> {
-    loaded: &'a Loaded,
+    opened: &'a Opened,
     runner: ModelRunner,
-    id: SequenceId,
+    /// As many as decode together at the most.
+    ids: Vec<SequenceId>,
     batch: Batch,
     kv: KvArg,
     kernels: &'static kernels::Kernels,
@@ -97,63 +104,78 @@ struct Bench<'a> {
 impl<'a> Bench<'a> {
     fn new(
         args: &BenchArgs,
-        loaded: &'a Loaded,
+        opened: &'a Opened,
         kv: KvArg,
         n_threads: usize,
         bandwidth: f64,
     ) -> Result<Self> {
         let n_ctx = args.d.iter().max().unwrap_or(&0).saturating_add(args.p.max(args.n));
         let n_ctx = n_ctx.saturating_add(1);
-        open::check_cache_fits(loaded, kv.kv_type(), n_ctx)?;
+        let n_parallel = args.parallel.iter().copied().max().unwrap_or(1);
+        // A sequence has whole blocks of the cache.
+        let n_positions_max = n_ctx.saturating_add(KEY_BLOCK).saturating_mul(n_parallel);
+        open::check_cache_fits(&opened.loaded, kv.kv_type(), n_positions_max)?;
         let kernels = machine::kernels()?;
         let options = RunnerOptions {
             n_ctx,
-            n_positions_max: n_ctx,
+            n_positions_max,
             k_type: kv.kv_type(),
             v_type: kv.kv_type(),
             n_threads,
-            size: WorkspaceSize { n_tokens_max: N_TOKENS_MAX, n_logit_rows_max: 1 },
+            size: WorkspaceSize {
+                n_tokens_max: N_TOKENS_MAX.max(n_parallel),
+                n_logit_rows_max: n_parallel,
+            },
             kernels,
         };
-        let mut runner = ModelRunner::new(Arc::clone(&loaded.model), &options);
-        let id = runner.admit(n_ctx)?;
+        let mut runner = ModelRunner::new(Arc::clone(&opened.loaded.model), &options);
+        let ids = (0..n_parallel).map(|_| runner.admit(n_ctx)).collect::<Result<_, _>>()?;
         let batch = Batch::default();
-        Ok(Self { loaded, runner, id, batch, kv, kernels, n_threads, bandwidth, seed: 1 })
+        Ok(Self { opened, runner, ids, batch, kv, kernels, n_threads, bandwidth, seed: 1 })
     }
 
     /// The tests at one depth; fewer when Ctrl-C came.
     fn at_depth(&mut self, args: &BenchArgs, depth: usize, interrupt: &Interrupt) -> Vec<Line> {
-        self.runner.truncate(self.id, 0);
-        self.feed(0, depth);
-        self.feed_one(depth); // wakes the threads
-        let (mut prompt, mut decode) = (Vec::new(), Vec::new());
+        self.truncate(0);
+        for sequence_idx in 0..self.ids.len() {
+            self.feed(sequence_idx, 0, depth);
+        }
+        self.feed_one_each(1, depth); // wakes the threads
+        let mut prompt = Vec::new();
+        let mut decode = vec![Vec::new(); args.parallel.len()];
         for _ in 0..args.r {
             if interrupt.is_requested() {
                 return Vec::new();
             }
-            self.runner.truncate(self.id, depth);
+            self.truncate(depth);
             if args.p > 0 {
-                let start = Instant::now();
-                self.feed(depth, args.p);
-                prompt.push(args.p as f64 / start.elapsed().as_secs_f64());
-                self.runner.truncate(self.id, depth);
+                prompt.push(tokens_per_second(args.p, || self.feed(0, depth, args.p)));
+                self.truncate(depth);
             }
-            if args.n > 0 {
-                let start = Instant::now();
-                (0..args.n).for_each(|i| self.feed_one(depth + i));
-                decode.push(args.n as f64 / start.elapsed().as_secs_f64());
+            for (speeds, &n_parallel) in decode.iter_mut().zip(&args.parallel) {
+                let feed = || (0..args.n).for_each(|i| self.feed_one_each(n_parallel, depth + i));
+                speeds.push(tokens_per_second(args.n * n_parallel, feed));
+                self.truncate(depth);
             }
         }
         let mut lines = Vec::new();
         if args.p > 0 {
             lines.push(self.line(format!("pp{}@d{depth}", args.p), prompt, None));
         }
-        if args.n > 0 {
-            let n_keys = depth + args.n / 2;
-            let read = self.bytes_per_token(n_keys);
-            lines.push(self.line(format!("tg{}@d{depth}", args.n), decode, Some(read)));
+        if args.n == 0 {
+            return lines;
+        }
+        for (speeds, &n_parallel) in decode.into_iter().zip(&args.parallel) {
+            let times = if n_parallel == 1 { String::new() } else { format!("x{n_parallel}") };
+            let read = self.bytes_per_token(depth + args.n / 2, n_parallel);
+            lines.push(self.line(format!("tg{}{times}@d{depth}", args.n), speeds, Some(read)));
         }
         lines
+    }
+
+    /// Leaves `n_keys` in the cache of every sequence.
+    fn truncate(&mut self, n_keys: usize) {
+        self.ids.iter().for_each(|&id| self.runner.truncate(id, n_keys));
     }
 
     fn line(&self, test: String, runs: Vec<f64>, bytes_per_token: Option<f64>) -> Line {
@@ -170,6 +192,7 @@ impl<'a> Bench<'a> {
             gbps: rate.map(|rate| round(rate / 1e9)),
             bandwidth_share: rate.map(|rate| round(rate / self.bandwidth)),
             peak_rss_bytes: machine::peak_rss_bytes(),
+            load_ms: round(self.opened.load_ms),
             cpu: machine::cpu_name(),
             kernels: self.kernels.name,
             threads: self.n_threads,
@@ -177,9 +200,10 @@ impl<'a> Bench<'a> {
         }
     }
 
-    /// Weights, without the embedding rows that are not looked up, and the cache.
-    fn bytes_per_token(&self, n_keys: usize) -> f64 {
-        let model = &self.loaded.model;
+    /// The weights, without the embedding rows that are not looked up, once for all sequences, and
+    /// each one's cache.
+    fn bytes_per_token(&self, n_keys: usize, n_parallel: usize) -> f64 {
+        let model = &self.opened.loaded.model;
         let n_bytes: usize = model.matrices().map(|matrix| matrix.n_bytes()).sum();
         let embedding = model.output.as_ref().map_or(0, |_| model.token_embd.n_bytes());
         let c = &model.config;
@@ -188,26 +212,31 @@ impl<'a> Bench<'a> {
         let n_seen: usize = (0..c.n_layers)
             .map(|layer_idx| c.pattern(layer_idx).key_range(n_keys as u32).len().min(n_keys))
             .sum();
-        (n_bytes - embedding + n_seen * layer_bytes) as f64
+        (n_bytes - embedding) as f64 / n_parallel as f64 + (n_seen * layer_bytes) as f64
     }
 
-    fn feed(&mut self, first: usize, n: usize) {
+    fn feed(&mut self, sequence_idx: usize, first: usize, n: usize) {
         for start in (first..first + n).step_by(N_TOKENS_MAX) {
             let end = (start + N_TOKENS_MAX).min(first + n);
             let logit_rows = if end == first + n { LogitRows::Last } else { LogitRows::None };
             let ids: Vec<u32> = (start..end).map(|_| self.random_id()).collect();
-            self.step(&ids, start, logit_rows);
+            self.batch.clear();
+            self.batch.push(self.ids[sequence_idx], &ids, start as u32, logit_rows);
+            self.step();
         }
     }
 
-    fn feed_one(&mut self, pos: usize) {
-        let id = self.random_id();
-        self.step(&[id], pos, LogitRows::Last);
+    /// A token for each of the first `n_parallel` sequences.
+    fn feed_one_each(&mut self, n_parallel: usize, pos: usize) {
+        self.batch.clear();
+        for sequence_idx in 0..n_parallel {
+            let id = self.random_id();
+            self.batch.push(self.ids[sequence_idx], &[id], pos as u32, LogitRows::Last);
+        }
+        self.step();
     }
 
-    fn step(&mut self, ids: &[u32], first_pos: usize, logit_rows: LogitRows) {
-        self.batch.clear();
-        self.batch.push(self.id, ids, first_pos as u32, logit_rows);
+    fn step(&mut self) {
         self.runner.forward(&self.batch);
         let n_rows = self.batch.logit_rows.len();
         std::hint::black_box(self.runner.logits(0..n_rows));
@@ -216,8 +245,14 @@ impl<'a> Bench<'a> {
     /// Knuth's MMIX generator: any spread of ids will do.
     fn random_id(&mut self) -> u32 {
         self.seed = self.seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        ((self.seed >> 33) % self.loaded.model.config.n_vocab as u64) as u32
+        ((self.seed >> 33) % self.opened.loaded.model.config.n_vocab as u64) as u32
     }
+}
+
+fn tokens_per_second(n_tokens: usize, work: impl FnOnce()) -> f64 {
+    let start = Instant::now();
+    work();
+    n_tokens as f64 / start.elapsed().as_secs_f64()
 }
 
 /// Bytes a second that `n_threads` read from memory together: the best of a few passes over a

@@ -139,6 +139,7 @@ fn a_bench_of_nothing() {
     let bench = |args: &[&str]| lab.run(&[&["bench", "-m", &model], args].concat());
     bench(&["-p", "0", "-n", "0"]).is_error(2, &["-p 0 -n 0"]);
     bench(&["-r", "0"]).is_error(2, &["-r 0"]);
+    bench(&["--parallel", "2,0"]).is_error(2, &["--parallel 0"]);
 }
 
 #[test]

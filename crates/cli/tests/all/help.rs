@@ -48,7 +48,7 @@ fn measures() {
     check("tokenize", &[&MODEL[..], &["[TEXT]", "-f", "--file", "--special", "--json"]].concat());
     let score = [&MODEL[..], &RUNTIME, &CACHE, &["-f", "--file", "--ids", "--top", "--json"]];
     check("score", &score.concat());
-    let bench = [&MODEL[..], &RUNTIME, &["-p", "-n", "-d", "-r", "--kv", "--json"]];
+    let bench = [&MODEL[..], &RUNTIME, &["-p", "-n", "-d", "-r", "--kv", "--parallel", "--json"]];
     check("bench", &bench.concat());
 }
 

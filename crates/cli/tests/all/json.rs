@@ -176,7 +176,8 @@ fn joined(value: &Value) -> String {
 fn bench_prints_a_line_a_test() {
     let (lab, model) = Lab::with_tiny();
     let args = ["bench", "-m", &model, "-p", "8", "-n", "4", "-d", "0,16", "-r", "2"];
-    let lines = lab.json_lines(&[&args[..], &["--kv", "f16,q8_0", "--json"]].concat());
+    let lists = ["--kv", "f16,q8_0", "--parallel", "1,3", "--json"];
+    let lines = lab.json_lines(&[&args[..], &lists].concat());
     let mut tests = Vec::new();
     for line in &lines {
         check(
@@ -189,6 +190,7 @@ fn bench_prints_a_line_a_test() {
                 ("gbps", is_number_or_null),
                 ("bandwidth_share", is_number_or_null),
                 ("peak_rss_bytes", is_count_or_null),
+                ("load_ms", Value::is_f64),
                 ("cpu", Value::is_string),
                 ("kernels", Value::is_string),
                 ("threads", Value::is_u64),
@@ -199,8 +201,8 @@ fn bench_prints_a_line_a_test() {
         let text = |field: &str| line[field].as_str().expect("checked above").to_owned();
         tests.push(text("test") + " " + &text("kv"));
     }
-    let expected = ["f16", "q8_0"]
-        .map(|kv| ["pp8@d0", "tg4@d0", "pp8@d16", "tg4@d16"].map(|t| format!("{t} {kv}")));
+    let at_depths = ["pp8@d0", "tg4@d0", "tg4x3@d0", "pp8@d16", "tg4@d16", "tg4x3@d16"];
+    let expected = ["f16", "q8_0"].map(|kv| at_depths.map(|test| format!("{test} {kv}")));
     assert_eq!(tests, expected.concat());
 }
 

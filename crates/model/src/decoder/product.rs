@@ -12,7 +12,7 @@ use crate::weights::{Arithmetic, Linear, WeightMatrix};
 pub(super) const STRIP_PANELS: usize = 16;
 /// Strips that each thread has of a matrix, at the least: so many that one who finds its neighbour
 /// late can take some over.
-const STRIPS_PER_THREAD: usize = 4;
+const STRIPS_PER_THREAD: usize = 8;
 
 #[derive(Clone, Copy)]
 pub(super) struct Product<'a> {

@@ -129,6 +129,69 @@ unsafe fn add_steps<const T: usize, const DEPTH: usize>(
     sums
 }
 
+/// Instructions for the products of one token with the weights in `w0` and `w1`, set or added.
+macro_rules! token {
+    (set $x:literal, $low:literal, $high:literal) => {
+        concat!(
+            "vpbroadcastd {x}, [{xs} + ",
+            $x,
+            "]\n",
+            "vpmaddubsw {",
+            $low,
+            "}, {w0}, {x}\n",
+            "vpmaddubsw {",
+            $high,
+            "}, {w1}, {x}\n",
+        )
+    };
+    (add $x:literal, $low:literal, $high:literal) => {
+        concat!(
+            "vpbroadcastd {x}, [{xs} + ",
+            $x,
+            "]\n",
+            "vpmaddubsw {y}, {w0}, {x}\n",
+            "vpaddw {",
+            $low,
+            "}, {",
+            $low,
+            "}, {y}\n",
+            "vpmaddubsw {x}, {w1}, {x}\n",
+            "vpaddw {",
+            $high,
+            "}, {",
+            $high,
+            "}, {x}\n",
+        )
+    };
+}
+
+/// Two steps of all four tokens, from `$ws` and `$xs` to `$sums`.
+macro_rules! two_steps {
+    ($first:ident $ws:ident $xs:ident, $kind:ident $sums:ident) => {
+        asm!(
+            "vmovdqa {w0}, [{ws}]",
+            "vmovdqa {w1}, [{ws} + 32]",
+            token!($first 0, "a0", "a1"),
+            token!($first 4, "b0", "b1"),
+            token!($first 8, "c0", "c1"),
+            token!($first 12, "d0", "d1"),
+            "vmovdqa {w0}, [{ws} + 64]",
+            "vmovdqa {w1}, [{ws} + 96]",
+            token!(add 16, "a0", "a1"),
+            token!(add 20, "b0", "b1"),
+            token!(add 24, "c0", "c1"),
+            token!(add 28, "d0", "d1"),
+            ws = in(reg) $ws, xs = in(reg) $xs,
+            a0 = $kind(ymm_reg) $sums[0][0], a1 = $kind(ymm_reg) $sums[0][1],
+            b0 = $kind(ymm_reg) $sums[1][0], b1 = $kind(ymm_reg) $sums[1][1],
+            c0 = $kind(ymm_reg) $sums[2][0], c1 = $kind(ymm_reg) $sums[2][1],
+            d0 = $kind(ymm_reg) $sums[3][0], d1 = $kind(ymm_reg) $sums[3][1],
+            w0 = out(ymm_reg) _, w1 = out(ymm_reg) _, x = out(ymm_reg) _, y = out(ymm_reg) _,
+            options(pure, readonly, nostack, preserves_flags),
+        )
+    };
+}
+
 /// `add_steps` for four tokens, written out: integer additions may be regrouped, and a compiler
 /// that does so needs more registers than there are.
 ///
@@ -142,67 +205,6 @@ unsafe fn add_full_steps<const DEPTH: usize>(
     k: usize,
 ) -> [[__m256i; 2]; TILE_TOKENS] {
     const { assert!(DEPTH.is_multiple_of(2)) };
-    // Products of one token with the step at `$w` and `$w + 32`, set or added.
-    macro_rules! token {
-        (set $x:literal, $low:literal, $high:literal) => {
-            concat!(
-                "vpbroadcastd {x}, [{xs} + ",
-                $x,
-                "]\n",
-                "vpmaddubsw {",
-                $low,
-                "}, {w0}, {x}\n",
-                "vpmaddubsw {",
-                $high,
-                "}, {w1}, {x}\n",
-            )
-        };
-        (add $x:literal, $low:literal, $high:literal) => {
-            concat!(
-                "vpbroadcastd {x}, [{xs} + ",
-                $x,
-                "]\n",
-                "vpmaddubsw {y}, {w0}, {x}\n",
-                "vpaddw {",
-                $low,
-                "}, {",
-                $low,
-                "}, {y}\n",
-                "vpmaddubsw {x}, {w1}, {x}\n",
-                "vpaddw {",
-                $high,
-                "}, {",
-                $high,
-                "}, {x}\n",
-            )
-        };
-    }
-    // Two steps of all four tokens.
-    macro_rules! two_steps {
-        ($first:ident $ws:ident $xs:ident, $kind:ident $sums:ident) => {
-            asm!(
-                "vmovdqa {w0}, [{ws}]",
-                "vmovdqa {w1}, [{ws} + 32]",
-                token!($first 0, "a0", "a1"),
-                token!($first 4, "b0", "b1"),
-                token!($first 8, "c0", "c1"),
-                token!($first 12, "d0", "d1"),
-                "vmovdqa {w0}, [{ws} + 64]",
-                "vmovdqa {w1}, [{ws} + 96]",
-                token!(add 16, "a0", "a1"),
-                token!(add 20, "b0", "b1"),
-                token!(add 24, "c0", "c1"),
-                token!(add 28, "d0", "d1"),
-                ws = in(reg) $ws, xs = in(reg) $xs,
-                a0 = $kind(ymm_reg) $sums[0][0], a1 = $kind(ymm_reg) $sums[0][1],
-                b0 = $kind(ymm_reg) $sums[1][0], b1 = $kind(ymm_reg) $sums[1][1],
-                c0 = $kind(ymm_reg) $sums[2][0], c1 = $kind(ymm_reg) $sums[2][1],
-                d0 = $kind(ymm_reg) $sums[3][0], d1 = $kind(ymm_reg) $sums[3][1],
-                w0 = out(ymm_reg) _, w1 = out(ymm_reg) _, x = out(ymm_reg) _, y = out(ymm_reg) _,
-                options(pure, readonly, nostack, preserves_flags),
-            )
-        };
-    }
     let mut sums = [[_mm256_setzero_si256(); 2]; TILE_TOKENS];
     // SAFETY: by the contract panel and tile hold every step that is read; panel steps are aligned.
     unsafe {

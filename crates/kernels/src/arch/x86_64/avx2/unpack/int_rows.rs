@@ -104,7 +104,11 @@ fn multiply_together<
 ) {
     let Source { rows, row_bytes } = source;
     assert!(first_rows.iter().all(|first| (first + N_ROWS) * row_bytes <= rows.len()));
-    let mut ahead = next_panel(source, first_rows[0] * row_bytes / PANEL_ROWS);
+    // What is read after these rows: the other half of the panel, or the next panel.
+    let mut ahead = match N {
+        1 => rows.as_ptr().wrapping_add((first_rows[0] + N_ROWS) * row_bytes),
+        _ => next_panel(source, 0),
+    };
     let x_sums = if GROUP == 16 { x.sums16 } else { x.sums32 };
     let blocks = x.quants.chunks_exact(LEN * T).zip(x.scales.chunks_exact(LEN / ACT_GROUP * T));
     let blocks = blocks.zip(x_sums.chunks_exact(LEN / GROUP * T));
