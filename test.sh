@@ -1,6 +1,6 @@
 #!/bin/sh
-# Fetches the test models once, then checks everything: format, lints, the tree's rules, tests.
-# Needs Rust with rustfmt and clippy; Python 3 with pip, for the models only.
+# Fetches the test models and an aarch64 emulator once, then checks everything: format, lints, the
+# tree's rules, tests. Needs Rust with rustfmt and clippy; Python 3 with pip, for the models only.
 set -eu
 cd "$(dirname "$0")"
 
@@ -13,6 +13,10 @@ if ! command -v python3 >/dev/null; then
     echo "test.sh: python3 not found; tests that need a real model skip themselves" >&2
 elif ! python3 tests/fetch_models.py; then
     echo "test.sh: not every model could be fetched; tests that need one skip themselves" >&2
+fi
+
+if ! tests/setup_aarch64.sh; then
+    echo "test.sh: no emulator of aarch64; its kernel tests are skipped" >&2
 fi
 
 exec cargo run --locked --quiet --package xtask -- check

@@ -6,6 +6,8 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 
+use crate::aarch64;
+
 /// Name of a step, and what cargo is told.
 const STEPS: &[(&str, &[&str])] = &[
     ("format", &["fmt", "--all", "--check"]),
@@ -17,19 +19,30 @@ const STEPS: &[(&str, &[&str])] = &[
 pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
     let start = Instant::now();
     for (name, arguments) in STEPS {
-        let step_start = Instant::now();
-        println!("== {name}: cargo {}", arguments.join(" "));
-        let status = Command::new("cargo")
-            .args(*arguments)
-            .current_dir(root)
-            .status()
-            .context("starting cargo")?;
-        let elapsed_s = step_start.elapsed().as_secs_f64();
-        if !status.success() {
-            bail!("{name} failed after {elapsed_s:.1} s: cargo {}", arguments.join(" "));
+        step(name, Command::new("cargo").args(*arguments).current_dir(root))?;
+    }
+    match aarch64::obstacle() {
+        None => {
+            for cpu in aarch64::CPUS {
+                step(&format!("aarch64, {cpu}"), &mut aarch64::kernel_tests(root, cpu))?;
+            }
         }
-        println!("== {name}: passed in {elapsed_s:.1} s\n");
+        Some(reason) => println!("== aarch64: skipped, {reason}\n"),
     }
     println!("== everything passed in {:.1} s", start.elapsed().as_secs_f64());
+    Ok(())
+}
+
+fn step(name: &str, cargo: &mut Command) -> anyhow::Result<()> {
+    let start = Instant::now();
+    let arguments: Vec<_> = cargo.get_args().map(|argument| argument.to_string_lossy()).collect();
+    let arguments = arguments.join(" ");
+    println!("== {name}: cargo {arguments}");
+    let status = cargo.status().context("starting cargo")?;
+    let elapsed_s = start.elapsed().as_secs_f64();
+    if !status.success() {
+        bail!("{name} failed after {elapsed_s:.1} s: cargo {arguments}");
+    }
+    println!("== {name}: passed in {elapsed_s:.1} s\n");
     Ok(())
 }
