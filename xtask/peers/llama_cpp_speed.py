@@ -1,9 +1,10 @@
-"""Speed of llama.cpp on a GGUF file, one JSON line a test, for `cargo xtask bench --compare`.
+"""Speed of llama.cpp on a GGUF file, one JSON line a test, for `cargo xtask bench`.
 
-usage: llama_cpp_speed.py MODEL N_PROMPT N_DECODE DEPTH[,DEPTH] KV[,KV] N_THREADS
+usage: llama_cpp_speed.py MODE MODEL N_PROMPT N_DECODE DEPTH[,DEPTH] KV[,KV] N_THREADS
 
-Each test runs once in each mode that llama.cpp offers a user (default, weights not repacked, flash
-attention off); the caller repeats the whole and takes the best mode's median.
+Each test runs once in one of the modes that llama.cpp offers a user (default, weights not repacked,
+flash attention off); the caller repeats the whole and takes the best mode's median. Peak memory is
+that above what Python and the library held before the model was opened.
 """
 
 import contextlib
@@ -84,26 +85,36 @@ def at_depth(session, depth, n_prompt, n_decode):
         yield f"tg{n_decode}@d{depth}", tokens_per_second(n_decode, decode)
 
 
+def resident_bytes(field):
+    with open("/proc/self/status", encoding="ascii") as status:
+        line = next(line for line in status if line.startswith(field + ":"))
+    return int(line.split()[1]) * 1024
+
+
 def main():
-    path, n_prompt, n_decode, depths, kvs, n_threads = sys.argv[1:]
+    mode, path, n_prompt, n_decode, depths, kvs, n_threads = sys.argv[1:]
     n_prompt, n_decode, n_threads = int(n_prompt), int(n_decode), int(n_threads)
     depths = [int(depth) for depth in depths.split(",")]
+    repack, flash_attention = MODES[mode]
     llama_cpp.llama_backend_init()
     n_ctx = max(depths) + max(n_prompt, n_decode) + 8
-    for mode, (repack, flash_attention) in MODES.items():
-        params = llama_cpp.llama_model_default_params()
-        params.use_extra_bufts = repack
-        model = llama_cpp.llama_model_load_from_file(path.encode(), params)
-        for kv in kvs.split(","):
-            if kv == "q8_0" and not flash_attention:
-                continue  # llama.cpp wants flash attention for a quantised cache
-            session = Session(model, n_ctx, kv, flash_attention, n_threads)
-            for depth in depths:
-                for test, tps in at_depth(session, depth, n_prompt, n_decode):
-                    line = {"test": test, "kv": kv, "mode": mode, "tps": tps}
-                    print(json.dumps(line), flush=True)
-            session.close()
-        llama_cpp.llama_model_free(model)
+    before = resident_bytes("VmRSS")
+    params = llama_cpp.llama_model_default_params()
+    params.use_extra_bufts = repack
+    start = time.perf_counter()
+    model = llama_cpp.llama_model_load_from_file(path.encode(), params)
+    load_ms = 1e3 * (time.perf_counter() - start)
+    for kv in kvs.split(","):
+        if kv == "q8_0" and not flash_attention:
+            continue  # llama.cpp wants flash attention for a quantised cache
+        session = Session(model, n_ctx, kv, flash_attention, n_threads)
+        for depth in depths:
+            for test, tps in at_depth(session, depth, n_prompt, n_decode):
+                line = {"test": test, "kv": kv, "mode": mode, "tps": tps, "load_ms": load_ms}
+                line["peak_rss_bytes"] = resident_bytes("VmHWM") - before
+                print(json.dumps(line), flush=True)
+        session.close()
+    llama_cpp.llama_model_free(model)
 
 
 # llama.cpp logs to stderr, which belongs to real errors of this script.

@@ -21,89 +21,171 @@ const MODELS: [(&str, &str); 3] = [
 const N_ROUNDS: usize = 5;
 const N_PROMPT: &str = "512";
 const N_DECODE: &str = "128";
+/// Sequences that decode together.
+const N_PARALLEL: &str = "4";
 
 const DEPTHS: &str = "0";
 const KV_TYPES: &str = "f16";
+/// What llama.cpp offers a user, see `llama_cpp_speed.py`.
+const MODES: [&str; 3] = ["default", "no-repack", "fa-off"];
 
-/// Tokens a second of each round, by test.
-type Speeds = BTreeMap<(String, String), Vec<f64>>;
+/// Lines of all rounds, by test and type of cache.
+type Lines = BTreeMap<(String, String), Vec<Value>>;
+
+/// What a model's rounds gave.
+#[derive(Default)]
+struct Rounds {
+    ours: Lines,
+    /// By mode.
+    theirs: BTreeMap<&'static str, Lines>,
+}
 
 /// Measures, prints the ratios, and writes them into the page.
 pub(crate) fn compare(root: &Path) -> anyhow::Result<()> {
     let models = models_folder()?;
     venv::call("cargo", ["build", "--release", "--package", "lookback"])?;
     let peers = root.join("xtask/peers");
-    let requirements = peers.join("requirements.txt");
-    let python = venv::python(&root.join("target/peers-venv"), &requirements)?;
+    let python = venv::python(&root.join("target/peers-venv"), &peers.join("requirements.txt"))?;
     let n_threads = std::thread::available_parallelism().map_or(1, usize::from).to_string();
-    let lookback = root.join("target/release/lookback");
-    let mut table = String::new();
-    let mut machine = String::new();
+    let mut page = Page::default();
     for (name, file) in MODELS {
         let model = models.join(file);
         if !model.exists() {
             bail!("{} is missing: tests/fetch_models.py fetches it", model.display());
         }
-        let (mut ours, mut theirs) = (Speeds::new(), BTreeMap::<String, Speeds>::new());
+        let model = model.to_str().context("a model path that is text")?;
+        let mut rounds = Rounds::default();
         for round in 1..=N_ROUNDS {
             eprintln!("{name}: round {round} of {N_ROUNDS}");
-            let model = model.to_str().context("a model path that is text")?;
-            let arguments = format!(
-                "bench -p {N_PROMPT} -n {N_DECODE} -d {DEPTHS} --kv {KV_TYPES} -t {n_threads} -r 1 \
-                 --json -m"
-            );
-            let arguments = arguments.split(' ').chain([model]);
-            for line in lines(&venv::output(&lookback, arguments)?)? {
-                machine = machine_of(&line)?;
+            for line in run_lookback(root, model, &n_threads)? {
+                page.machine = machine_of(&line)?;
                 append_history(root, name, &line)?;
-                add(&mut ours, &line)?;
+                add(&mut rounds.ours, line)?;
             }
-            let script = peers.join("llama_cpp_speed.py");
-            let script = script.to_str().context("a path that is text")?;
-            let arguments = [script, model, N_PROMPT, N_DECODE, DEPTHS, KV_TYPES, &n_threads];
-            for line in lines(&venv::output(&python, arguments)?)? {
-                let mode = line["mode"].as_str().context("mode")?.to_owned();
-                add(theirs.entry(mode).or_default(), &line)?;
+            for mode in MODES {
+                let lines = rounds.theirs.entry(mode).or_default();
+                for line in run_llama_cpp(&python, &peers, mode, model, &n_threads)? {
+                    add(lines, line)?;
+                }
             }
         }
-        write_rows(&mut table, name, &ours, &theirs)?;
+        page.add(name, &rounds)?;
     }
-    let note = format!(
-        "{machine}, {n_threads} threads, medians of {N_ROUNDS} rounds in which both ran in turn."
-    );
-    println!("{note}\n\n{HEAD}{table}");
-    write_page(root, &format!("{note}\n\n{HEAD}{table}"))
+    let text = page.finish(&n_threads);
+    println!("{text}");
+    write_page(root, &text)
 }
 
-const HEAD: &str = "| model | test | cache | lookback, t/s | llama.cpp, best mode, t/s | ratio |\n\
-                    |---|---|---|---|---|---|\n";
-
-fn write_rows(
-    table: &mut String,
-    name: &str,
-    ours: &Speeds,
-    theirs: &BTreeMap<String, Speeds>,
-) -> anyhow::Result<()> {
-    for (key, speeds) in ours {
-        let best = theirs.values().filter_map(|speeds| speeds.get(key)).map(|s| median(s));
-        let best = best.reduce(f64::max).with_context(|| format!("{key:?} of llama.cpp"))?;
-        let (test, kv) = key;
-        let ours = median(speeds);
-        writeln!(table, "| {name} | {test} | {kv} | {ours:.0} | {best:.0} | {:.2} |", ours / best)?;
+/// One sequence, then several, in runs of their own: the peak of memory is that of one.
+fn run_lookback(root: &Path, model: &str, n_threads: &str) -> anyhow::Result<Vec<Value>> {
+    let program = root.join("target/release/lookback");
+    let one = format!("-p {N_PROMPT} --parallel 1");
+    let several = format!("-p 0 --parallel {N_PARALLEL}");
+    let mut all = Vec::new();
+    for tests in [one, several] {
+        let arguments = format!(
+            "bench {tests} -n {N_DECODE} -d {DEPTHS} --kv {KV_TYPES} -t {n_threads} -r 1 --json -m"
+        );
+        all.extend(lines(&venv::output(&program, arguments.split(' ').chain([model]))?)?);
     }
-    Ok(())
+    Ok(all)
 }
 
-fn median(speeds: &[f64]) -> f64 {
-    let mut sorted = speeds.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted[sorted.len() / 2]
+fn run_llama_cpp(
+    python: &Path,
+    peers: &Path,
+    mode: &str,
+    model: &str,
+    n_threads: &str,
+) -> anyhow::Result<Vec<Value>> {
+    let script = peers.join("llama_cpp_speed.py");
+    let script = script.to_str().context("a path that is text")?;
+    let arguments = [script, mode, model, N_PROMPT, N_DECODE, DEPTHS, KV_TYPES, n_threads];
+    lines(&venv::output(python, arguments)?)
 }
 
-fn add(speeds: &mut Speeds, line: &Value) -> anyhow::Result<()> {
+/// The generated part of docs/performance.md.
+#[derive(Default)]
+struct Page {
+    machine: String,
+    speeds: String,
+    costs: String,
+}
+
+impl Page {
+    fn add(&mut self, name: &str, rounds: &Rounds) -> anyhow::Result<()> {
+        let tps = |lines: &[Value]| median(lines, "tps");
+        let one = rounds.ours.iter().find(|((test, _), _)| test.starts_with("tg"));
+        let (_, one) = one.context("a decode test")?;
+        for (key, lines) in &rounds.ours {
+            let (test, kv) = key;
+            let ours = tps(lines)?;
+            let share = lines[0]["bandwidth_share"].as_f64();
+            let share = share.map(|_| median(lines, "bandwidth_share")).transpose()?;
+            let share = share.map_or_else(String::new, |share| format!("{:.0}%", share * 100.0));
+            let theirs = rounds.theirs.values().filter_map(|lines| lines.get(key));
+            let best = theirs.map(|lines| tps(lines)).collect::<anyhow::Result<Vec<_>>>()?;
+            let beside = match best.into_iter().reduce(f64::max) {
+                Some(best) => format!("{best:.0} | {:.2}", ours / best),
+                None => format!("one sequence: {:.0} | {:.2}", tps(one)?, ours / tps(one)?),
+            };
+            writeln!(self.speeds, "| {name} | {test} | {kv} | {ours:.0} | {share} | {beside} |")?;
+        }
+        self.add_costs(name, rounds)
+    }
+
+    /// Of the runs with one sequence; of llama.cpp the mode with the least.
+    fn add_costs(&mut self, name: &str, rounds: &Rounds) -> anyhow::Result<()> {
+        let least = |key: &str| -> anyhow::Result<f64> {
+            let all = rounds.theirs.values().map(|tests| {
+                let values = tests.values().map(|lines| median(lines, key));
+                values
+                    .collect::<anyhow::Result<Vec<_>>>()
+                    .map(|v| v.into_iter().fold(0.0, f64::max))
+            });
+            let all = all.collect::<anyhow::Result<Vec<_>>>()?;
+            all.into_iter().reduce(f64::min).context("a mode")
+        };
+        let ours = |key: &str| -> anyhow::Result<f64> {
+            let tests = rounds.ours.iter().filter(|((test, _), _)| !test.contains('x'));
+            let values = tests.map(|(_, lines)| median(lines, key));
+            Ok(values.collect::<anyhow::Result<Vec<_>>>()?.into_iter().fold(0.0, f64::max))
+        };
+        let mib = |n_bytes: f64| n_bytes / f64::from(1 << 20);
+        writeln!(
+            self.costs,
+            "| {name} | {:.0} MiB | {:.0} MiB | {:.0} ms | {:.0} ms |",
+            mib(ours("peak_rss_bytes")?),
+            mib(least("peak_rss_bytes")?),
+            ours("load_ms")?,
+            least("load_ms")?,
+        )?;
+        Ok(())
+    }
+
+    fn finish(&self, n_threads: &str) -> String {
+        let Self { machine, speeds, costs } = self;
+        format!(
+            "{machine}, {n_threads} threads, medians of {N_ROUNDS} rounds in which both ran in \
+             turn.\n\n\
+             | model | test | cache | lookback, t/s | of the bandwidth | llama.cpp, best mode, t/s \
+             | ratio |\n|---|---|---|---|---|---|---|\n{speeds}\n\
+             | model | peak memory | of llama.cpp | load | of llama.cpp |\n\
+             |---|---|---|---|---|\n{costs}"
+        )
+    }
+}
+
+fn median(lines: &[Value], key: &str) -> anyhow::Result<f64> {
+    let values = lines.iter().map(|line| line[key].as_f64().context(key.to_owned()));
+    let mut values = values.collect::<anyhow::Result<Vec<_>>>()?;
+    values.sort_by(f64::total_cmp);
+    Ok(values[values.len() / 2])
+}
+
+fn add(tests: &mut Lines, line: Value) -> anyhow::Result<()> {
     let text = |key: &str| line[key].as_str().map(str::to_owned).with_context(|| key.to_owned());
-    let tps = line["tps"].as_f64().context("tps")?;
-    speeds.entry((text("test")?, text("kv")?)).or_default().push(tps);
+    tests.entry((text("test")?, text("kv")?)).or_default().push(line);
     Ok(())
 }
 
