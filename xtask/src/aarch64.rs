@@ -1,4 +1,4 @@
-//! The kernel tests of aarch64 on x86-64 Linux: cross-compiled, and run by an emulator.
+//! The kernels of aarch64 on x86-64 Linux: linted, cross-compiled, and tested in an emulator.
 
 use std::path::Path;
 use std::process::Command;
@@ -12,6 +12,19 @@ const LINKER: &str = "aarch64-linux-gnu-gcc";
 const EMULATOR: &str = "qemu-aarch64";
 /// The C library to link with and to run on.
 const SYSROOT: &str = "/usr/aarch64-linux-gnu";
+
+/// Lints of what only aarch64 compiles, where Rust's target is there and not this machine's own.
+pub(crate) fn kernel_lints(root: &Path) -> Option<Command> {
+    if cfg!(target_arch = "aarch64") || !has_target() {
+        return None;
+    }
+    let mut cargo = Command::new("cargo");
+    cargo
+        .current_dir(root)
+        .args(["clippy", "--package", "lookback-kernels", "--lib", "--target", TARGET])
+        .args(["--", "--deny", "warnings"]);
+    Some(cargo)
+}
 
 /// Why the tests cannot or need not run on this machine.
 pub(crate) fn obstacle() -> Option<String> {

@@ -21,6 +21,9 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
     for (name, arguments) in STEPS {
         step(name, Command::new("cargo").args(*arguments).current_dir(root))?;
     }
+    if let Some(mut cargo) = aarch64::kernel_lints(root) {
+        step("aarch64, clippy", &mut cargo)?;
+    }
     match aarch64::obstacle() {
         None => {
             for cpu in aarch64::CPUS {

@@ -77,7 +77,13 @@ pub fn scalar() -> &'static Kernels {
 pub fn tables() -> impl Iterator<Item = &'static Kernels> {
     #[cfg(target_arch = "x86_64")]
     let wide = Avx2::detect().map(crate::arch::x86_64::avx2::table);
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(target_arch = "aarch64")]
+    let wide = {
+        use crate::arch::aarch64::{dotprod, i8mm, neon};
+        let i8mm = Dotprod::detect().zip(I8mm::detect()).map(|(dotprod, mm)| i8mm(dotprod, mm));
+        [i8mm, Dotprod::detect().map(dotprod), Some(neon())].into_iter().flatten()
+    };
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     let wide = None;
     wide.into_iter().chain([scalar()])
 }
@@ -99,5 +105,27 @@ impl Avx2 {
             && is_x86_feature_detected!("fma")
             && is_x86_feature_detected!("f16c");
         found.then_some(Self(()))
+    }
+}
+
+/// Proof that this CPU has `sdot`.
+#[cfg(target_arch = "aarch64")]
+pub(crate) struct Dotprod(());
+
+#[cfg(target_arch = "aarch64")]
+impl Dotprod {
+    fn detect() -> Option<Self> {
+        std::arch::is_aarch64_feature_detected!("dotprod").then_some(Self(()))
+    }
+}
+
+/// Proof that this CPU has `smmla`.
+#[cfg(target_arch = "aarch64")]
+pub(crate) struct I8mm(());
+
+#[cfg(target_arch = "aarch64")]
+impl I8mm {
+    fn detect() -> Option<Self> {
+        std::arch::is_aarch64_feature_detected!("i8mm").then_some(Self(()))
     }
 }

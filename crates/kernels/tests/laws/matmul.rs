@@ -348,6 +348,24 @@ fn int_products_are_those_of_the_values() {
     }
 }
 
+/// Kernels that keep some columns of a row on the stack meet a second part, and a short one.
+#[test]
+fn long_rows_agree() {
+    for dtype in DType::all() {
+        let (n_rows, n_in) = (PANEL_ROWS + 3, (256 + 32usize).next_multiple_of(dtype.block_len()));
+        let weights = weights(dtype, 9, n_rows, n_in);
+        let x = normal(10, 5 * n_in, 1.0);
+        let paths = [int_product, int_rows_product, f32_product];
+        for path in &paths[if dtype.is_quantized() { 0 } else { 2 }..] {
+            let expected = path(scalar(), dtype, &weights, &x, n_in);
+            for table in wide_tables() {
+                let got = path(table, dtype, &weights, &x, n_in);
+                check_same(&format!("{} {dtype}", table.name), &got, &expected);
+            }
+        }
+    }
+}
+
 /// Extreme quants everywhere, so that int16 sums would overflow if they could.
 #[test]
 fn extreme_quants_do_not_overflow() {
