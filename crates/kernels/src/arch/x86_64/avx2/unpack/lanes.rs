@@ -110,7 +110,35 @@ impl<const BYTES: usize> Rows<BYTES> {
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
     pub(super) fn f16(&mut self, at: usize) -> __m256 {
-        f16_pairs(self.words2(at, 2)[0]).0
+        self.prefetch(2);
+        self.halves(at).0
+    }
+
+    /// The f16 at byte `at` of each row and the one behind it, where 12 more bytes of the block
+    /// follow.
+    #[inline]
+    #[target_feature(enable = "avx2,fma,f16c")]
+    pub(super) fn f16_pair(&mut self, at: usize) -> (__m256, __m256) {
+        self.prefetch(4);
+        self.halves(at)
+    }
+
+    /// Both f16 of `f16_pair`, by halves of registers: cheaper than joining the rows first.
+    #[inline]
+    #[target_feature(enable = "avx2,fma,f16c")]
+    fn halves(&self, at: usize) -> (__m256, __m256) {
+        assert!(at + 16 <= BYTES);
+        // SAFETY: the assertion and the contract of `new`; loads need no alignment.
+        let row =
+            |r: usize| unsafe { _mm_loadu_si128(self.start.add(r * self.row_bytes + at).cast()) };
+        // The first f16 of four rows, then the second.
+        let four = |r: usize| {
+            let first_two = _mm_unpacklo_epi16(row(r), row(r + 1));
+            _mm_unpacklo_epi32(first_two, _mm_unpacklo_epi16(row(r + 2), row(r + 3)))
+        };
+        let (top, bottom) = (four(0), four(4));
+        let first = _mm256_cvtph_ps(_mm_unpacklo_epi64(top, bottom));
+        (first, _mm256_cvtph_ps(_mm_unpackhi_epi64(top, bottom)))
     }
 
     /// The last 4 bytes of the block.

@@ -19,7 +19,7 @@ pub(super) fn q4_0(rows: &mut Rows<18>, lanes: &mut impl Lanes<32, 32, 15>) {
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(super) fn q4_1(rows: &mut Rows<20>, lanes: &mut impl Lanes<32, 32, 15>) {
-    set_scale_and_min(rows.words(0), lanes);
+    set_scale_and_min(rows.f16_pair(0), lanes);
     let (low, high) = nibbles(rows, 4);
     lanes.set_quants(0, low);
     lanes.set_quants(1, high);
@@ -40,7 +40,7 @@ pub(super) fn q5_0(rows: &mut Rows<22>, lanes: &mut impl Lanes<32, 32, 31>) {
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(super) fn q5_1(rows: &mut Rows<24>, lanes: &mut impl Lanes<32, 32, 31>) {
     let [first, bits] = rows.words2(0, 8);
-    set_scale_and_min(first, lanes);
+    set_scale_and_min(f16_pairs(first), lanes);
     set_five_bits(rows, bits, 8, lanes);
 }
 
@@ -80,8 +80,10 @@ pub(super) fn set_iq4_values<const BYTES: usize, const LEN: usize>(
 /// `d` and `m` of Q4_1 and Q5_1, where `w = d q + m`.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn set_scale_and_min<const Q_MAX: i32>(words: __m256i, lanes: &mut impl Lanes<32, 32, Q_MAX>) {
-    let (d, m) = f16_pairs(words);
+fn set_scale_and_min<const Q_MAX: i32>(
+    (d, m): (__m256, __m256),
+    lanes: &mut impl Lanes<32, 32, Q_MAX>,
+) {
     lanes.set_scales(0, d);
     lanes.set_mins(0, _mm256_xor_ps(m, _mm256_set1_ps(-0.0)));
 }
