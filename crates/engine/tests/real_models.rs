@@ -17,7 +17,7 @@ use serde_json::Value;
 const NLL_EXACT: f64 = 1e-3;
 const LOGIT_EXACT: f32 = 5e-3;
 /// Int8 activations and an f16 cache, on texts of over 500 tokens and on short ones.
-const NLL_DEFAULT_LONG: f64 = 0.02;
+const NLL_DEFAULT_LONG: f64 = 0.01;
 const NLL_DEFAULT_SHORT: f64 = 0.08;
 const N_TOKENS_LONG: usize = 500;
 

@@ -27,7 +27,7 @@ pub(super) struct Products<
 impl<'a, const T: usize, const LEN: usize, const GROUP: usize, const Q_MAX: i32>
     Products<'a, T, LEN, GROUP, Q_MAX>
 {
-    /// Products of `vpmaddubsw` that add up in int16 lanes without overflow, see `int_tile.rs`.
+    /// Products of `vpmaddubsw` that add up in int16 lanes without overflow, see `int_panel.rs`.
     const DEPTH: usize = (i16::MAX as i32 / (2 * 127 * Q_MAX)) as usize;
     /// Quads of columns in a part.
     const STEPS: usize = PART / 4;
