@@ -7,7 +7,7 @@ use std::path::PathBuf;
 pub(crate) const VARIABLES: [(&str, &str); 5] = [
     ("LOOKBACK_MODELS", "folder of downloaded models, instead of the platform's cache folder"),
     ("LOOKBACK_THREADS", "threads, where --threads is not given"),
-    ("LOOKBACK_KERNELS", "forces a kernel table: scalar, avx2"),
+    ("LOOKBACK_KERNELS", "forces a kernel table: scalar; avx2, avx512, avxvnni, avx512vnni; neon, dotprod, i8mm"),
     ("HF_ENDPOINT", "address of the model hub, instead of https://huggingface.co"),
     ("HF_TOKEN", "token for models that need a login"),
 ];
@@ -46,6 +46,17 @@ fn read_raw(name: &'static str) -> Option<OsString> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_kernel_table_is_named() {
+        let (_, what) = VARIABLES.iter().find(|row| row.0 == "LOOKBACK_KERNELS").expect("a row");
+        let names = what.rsplit(": ").next().unwrap_or_default();
+        let mut names: Vec<_> = names.split(", ").collect();
+        let mut expected: Vec<_> = kernels::names().collect();
+        names.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(names, expected);
+    }
 
     #[test]
     fn environment_page_is_this_table() {

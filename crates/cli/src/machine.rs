@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use anyhow::{Context, Result, bail};
 
-use crate::env;
+use crate::{env, output};
 
 /// Threads to use: the flag, `LOOKBACK_THREADS`, or the physical cores granted.
 pub(crate) fn n_threads(flag: Option<u16>) -> Result<usize> {
@@ -47,13 +47,30 @@ fn n_cores(list: &str, siblings: impl Fn(usize) -> Option<String>) -> usize {
     cpus.flatten().map(core).collect::<HashSet<_>>().len()
 }
 
-/// The kernel table: the one that `LOOKBACK_KERNELS` names, or the best.
+/// The kernel table: the one that `LOOKBACK_KERNELS` names, or the best. Warns of tables that do
+/// not compute here what they should.
+///
+/// # Errors
+/// A name of no table, or of one that this processor cannot run.
 pub(crate) fn kernels() -> Result<&'static kernels::Kernels> {
-    let Some(name) = env::kernels() else { return Ok(kernels::detect()) };
-    let names: Vec<_> = kernels::tables().map(|table| table.name).collect();
-    kernels::tables().find(|table| table.name == name).with_context(|| {
-        format!("LOOKBACK_KERNELS: this processor can run {}, not {name:?}", names.join(", "))
-    })
+    let Some(name) = env::kernels() else {
+        for table in kernels::left_out() {
+            warn_of(table.name, "they are left out");
+        }
+        return Ok(kernels::detect());
+    };
+    let table = kernels::find(&name).context("LOOKBACK_KERNELS")?;
+    if table.evidence != kernels::Evidence::Hardware && !kernels::agrees_with_scalar(table) {
+        warn_of(table.name, "answers may be wrong");
+    }
+    Ok(table)
+}
+
+fn warn_of(kernels: &str, consequence: &str) {
+    output::note(format_args!(
+        "warning: kernels {kernels:?} failed their check on this processor, {}: {consequence}",
+        cpu_name()
+    ));
 }
 
 /// Memory of the machine, or less where the process is granted less, in bytes; `None` where the

@@ -8,14 +8,18 @@
 
 mod arch;
 pub mod block;
+mod choice;
 mod dtype;
 mod panel;
 mod scalar;
+mod self_check;
 pub mod table;
 
+pub use choice::{UnknownTable, detect, find, left_out, names};
 pub use dtype::{DType, UnknownDType};
 pub use panel::{F32Panel, IntForm, IntPanel, QuantizedTile, Quants, RowValues, Step};
-pub use table::{Kernels, detect, scalar, tables};
+pub use self_check::agrees_with_scalar;
+pub use table::{Evidence, Kernels, scalar, tables};
 
 /// Weight rows computed together: two AVX2 registers of f32 lanes.
 pub const PANEL_ROWS: usize = 16;

@@ -9,6 +9,8 @@ pub type Tile = [[f32; PANEL_ROWS]; TILE_TOKENS];
 pub struct Kernels {
     /// `scalar`, `avx2`, ...
     pub name: &'static str,
+    /// What its tests have run on.
+    pub evidence: Evidence,
 
     /// Writes up to 16 consecutive weight rows in integer form. `rows`: their bytes, row after row;
     /// rows beyond the last one are zeros (scale and min zero too).
@@ -68,6 +70,17 @@ pub struct Kernels {
     pub f32_to_f16: fn(src: &[f32], dst: &mut [u16]),
 }
 
+/// What the tests of a table have run on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// A CPU that has its instructions.
+    Hardware,
+    /// An emulator of one.
+    Emulated,
+    /// Neither: it was compiled and reviewed.
+    Compiled,
+}
+
 /// The definition of every kernel.
 pub fn scalar() -> &'static Kernels {
     &crate::scalar::KERNELS
@@ -75,57 +88,128 @@ pub fn scalar() -> &'static Kernels {
 
 /// Every table that this CPU can run, the best first; scalar is always the last.
 pub fn tables() -> impl Iterator<Item = &'static Kernels> {
-    #[cfg(target_arch = "x86_64")]
-    let wide = Avx2::detect().map(crate::arch::x86_64::avx2::table);
-    #[cfg(target_arch = "aarch64")]
-    let wide = {
-        use crate::arch::aarch64::{dotprod, i8mm, neon};
-        let i8mm = Dotprod::detect().zip(I8mm::detect()).map(|(dotprod, mm)| i8mm(dotprod, mm));
-        [i8mm, Dotprod::detect().map(dotprod), Some(neon())].into_iter().flatten()
-    };
-    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-    let wide = None;
-    wide.into_iter().chain([scalar()])
+    wide_tables().into_iter().flatten().chain([scalar()])
 }
 
-/// The best table for this CPU.
-pub fn detect() -> &'static Kernels {
-    tables().next().expect("scalar is always there")
-}
-
-/// Proof that this CPU has AVX2, FMA and F16C. The table asks for it, so nobody can name the
-/// table without this check.
+/// By products of bytes, where the time goes: `vpdpbusd` does in one instruction what takes two or
+/// three without it, so with it even half the width is worth more than AVX-512.
 #[cfg(target_arch = "x86_64")]
-pub(crate) struct Avx2(());
+fn wide_tables() -> [Option<&'static Kernels>; 4] {
+    use crate::arch::x86_64::{avx2, avx512, avx512vnni, avxvnni};
+    [
+        Avx512Vnni::detect().map(avx512vnni::table),
+        AvxVnni::detect().map(avxvnni::table),
+        Avx512::detect().map(avx512::table),
+        Avx2::detect().map(avx2::table),
+    ]
+}
+
+#[cfg(target_arch = "aarch64")]
+fn wide_tables() -> [Option<&'static Kernels>; 3] {
+    use crate::arch::aarch64::{dotprod, i8mm, neon};
+    let i8mm = Dotprod::detect().zip(I8mm::detect()).map(|(dotprod, mm)| i8mm(dotprod, mm));
+    [i8mm, Dotprod::detect().map(dotprod), Some(neon())]
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn wide_tables() -> [Option<&'static Kernels>; 0] {
+    []
+}
+
+/// What a table asks of a CPU.
+pub(crate) struct Needs {
+    pub(crate) table: &'static str,
+    pub(crate) arch: &'static str,
+    pub(crate) features: &'static [&'static str],
+}
+
+/// Every table that there is for some CPU, but scalar, which asks nothing.
+pub(crate) const NEEDS: [Needs; 7] = [
+    Needs {
+        table: "avx512vnni",
+        arch: "x86-64",
+        features: &[
+            "avx2",
+            "fma",
+            "f16c",
+            "avx512f",
+            "avx512bw",
+            "avx512dq",
+            "avx512vl",
+            "avx512vnni",
+        ],
+    },
+    Needs { table: "avxvnni", arch: "x86-64", features: &["avx2", "fma", "f16c", "avxvnni"] },
+    Needs {
+        table: "avx512",
+        arch: "x86-64",
+        features: &["avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512dq", "avx512vl"],
+    },
+    Needs { table: "avx2", arch: "x86-64", features: &["avx2", "fma", "f16c"] },
+    Needs { table: "i8mm", arch: "aarch64", features: &["neon", "dotprod", "i8mm"] },
+    Needs { table: "dotprod", arch: "aarch64", features: &["neon", "dotprod"] },
+    Needs { table: "neon", arch: "aarch64", features: &["neon"] },
+];
+
+/// Whether this CPU has a feature that `NEEDS` names.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn has(feature: &str) -> bool {
+    match feature {
+        "avx2" => is_x86_feature_detected!("avx2"),
+        "avx512bw" => is_x86_feature_detected!("avx512bw"),
+        "avx512dq" => is_x86_feature_detected!("avx512dq"),
+        "avx512f" => is_x86_feature_detected!("avx512f"),
+        "avx512vl" => is_x86_feature_detected!("avx512vl"),
+        "avx512vnni" => is_x86_feature_detected!("avx512vnni"),
+        "avxvnni" => is_x86_feature_detected!("avxvnni"),
+        "f16c" => is_x86_feature_detected!("f16c"),
+        "fma" => is_x86_feature_detected!("fma"),
+        _ => false,
+    }
+}
+
+#[cfg(target_arch = "aarch64")]
+pub(crate) fn has(feature: &str) -> bool {
+    use std::arch::is_aarch64_feature_detected;
+    match feature {
+        "dotprod" => is_aarch64_feature_detected!("dotprod"),
+        "i8mm" => is_aarch64_feature_detected!("i8mm"),
+        "neon" => is_aarch64_feature_detected!("neon"),
+        _ => false,
+    }
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub(crate) fn has(_feature: &str) -> bool {
+    false
+}
+
+/// `proofs! { Type "table" ... }`: a value of the type is the proof that this CPU has what the
+/// table needs. The table asks for it, so nobody can name the table without the check.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+macro_rules! proofs {
+    ($($Proof:ident $table:literal)*) => {$(
+        pub(crate) struct $Proof(());
+
+        impl $Proof {
+            fn detect() -> Option<Self> {
+                let needs = NEEDS.iter().find(|needs| needs.table == $table)?;
+                needs.features.iter().all(|feature| has(feature)).then_some(Self(()))
+            }
+        }
+    )*};
+}
 
 #[cfg(target_arch = "x86_64")]
-impl Avx2 {
-    fn detect() -> Option<Self> {
-        let found = is_x86_feature_detected!("avx2")
-            && is_x86_feature_detected!("fma")
-            && is_x86_feature_detected!("f16c");
-        found.then_some(Self(()))
-    }
+proofs! {
+    Avx512Vnni "avx512vnni"
+    AvxVnni "avxvnni"
+    Avx512 "avx512"
+    Avx2 "avx2"
 }
 
-/// Proof that this CPU has `sdot`.
 #[cfg(target_arch = "aarch64")]
-pub(crate) struct Dotprod(());
-
-#[cfg(target_arch = "aarch64")]
-impl Dotprod {
-    fn detect() -> Option<Self> {
-        std::arch::is_aarch64_feature_detected!("dotprod").then_some(Self(()))
-    }
-}
-
-/// Proof that this CPU has `smmla`.
-#[cfg(target_arch = "aarch64")]
-pub(crate) struct I8mm(());
-
-#[cfg(target_arch = "aarch64")]
-impl I8mm {
-    fn detect() -> Option<Self> {
-        std::arch::is_aarch64_feature_detected!("i8mm").then_some(Self(()))
-    }
+proofs! {
+    I8mm "i8mm"
+    Dotprod "dotprod"
 }

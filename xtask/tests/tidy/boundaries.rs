@@ -29,14 +29,15 @@ fn kernels_do_no_io() {
                 "std::path",
             ],
             within: &["crates/kernels/src/"],
-            allowed: &[],
+            // Tables are checked once a process.
+            allowed: &["crates/kernels/src/choice.rs"],
             advice: "kernels map slices to slices; do it in the caller (K1)",
         },
-        // Naming a block format from a file's number is the one thing that can go wrong.
+        // What can go wrong is naming: a block format by a file's number, a table by its name.
         Boundary {
             words: &["Result<"],
             within: &["crates/kernels/src/"],
-            allowed: &["crates/kernels/src/dtype.rs"],
+            allowed: &["crates/kernels/src/dtype.rs", "crates/kernels/src/choice.rs"],
             advice: "kernels cannot fail; check in the caller, assert here (K1)",
         },
         Boundary {

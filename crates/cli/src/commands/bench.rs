@@ -52,7 +52,9 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<ExitCode> {
     let show = if args.output.json { Show::Nothing } else { Show::Progress };
     let opened = open::open(&args.model, open::arithmetic(&args.runtime), show, &interrupt)?;
     let n_threads = machine::n_threads(args.runtime.threads)?;
+    let kernels = machine::kernels()?;
     let bandwidth = read_bandwidth(n_threads);
+    let granted = Granted { n_threads, kernels, bandwidth };
     if !args.output.json {
         let (cpu, gbps) = (machine::cpu_name(), bandwidth / 1e9);
         output::line(format_args!("{cpu}, {n_threads} threads, reads {gbps:.1} GB/s"))?;
@@ -62,7 +64,7 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<ExitCode> {
     for &kv in kv_types {
         // The peak is that of the runs with this cache, not of what was measured before.
         machine::reset_peak_rss();
-        let mut bench = Bench::new(args, &opened, kv, n_threads, bandwidth)?;
+        let mut bench = Bench::new(args, &opened, kv, granted)?;
         for &depth in &args.d {
             for line in bench.at_depth(args, depth, &interrupt) {
                 print_line(&line, args.output.json)?;
@@ -87,6 +89,15 @@ fn print_line(line: &Line, json: bool) -> Result<()> {
     output::line(format_args!("{:<14} {:<5} {:8.1} t/s  {share}", line.test, line.kv, line.tps))
 }
 
+/// What the machine gives to every test.
+#[derive(Clone, Copy)]
+struct Granted {
+    n_threads: usize,
+    kernels: &'static kernels::Kernels,
+    /// Bytes a second.
+    bandwidth: f64,
+}
+
 struct Bench<'a> {
     opened: &'a Opened,
     runner: ModelRunner,
@@ -94,44 +105,35 @@ struct Bench<'a> {
     ids: Vec<SequenceId>,
     batch: Batch,
     kv: KvArg,
-    kernels: &'static kernels::Kernels,
-    n_threads: usize,
-    bandwidth: f64,
+    granted: Granted,
     /// State of a small generator of token ids.
     seed: u64,
 }
 
 impl<'a> Bench<'a> {
-    fn new(
-        args: &BenchArgs,
-        opened: &'a Opened,
-        kv: KvArg,
-        n_threads: usize,
-        bandwidth: f64,
-    ) -> Result<Self> {
+    fn new(args: &BenchArgs, opened: &'a Opened, kv: KvArg, granted: Granted) -> Result<Self> {
         let n_ctx = args.d.iter().max().unwrap_or(&0).saturating_add(args.p.max(args.n));
         let n_ctx = n_ctx.saturating_add(1);
         let n_parallel = args.parallel.iter().copied().max().unwrap_or(1);
         // A sequence has whole blocks of the cache.
         let n_positions_max = n_ctx.saturating_add(KEY_BLOCK).saturating_mul(n_parallel);
         open::check_cache_fits(&opened.loaded, kv.kv_type(), n_positions_max)?;
-        let kernels = machine::kernels()?;
         let options = RunnerOptions {
             n_ctx,
             n_positions_max,
             k_type: kv.kv_type(),
             v_type: kv.kv_type(),
-            n_threads,
+            n_threads: granted.n_threads,
             size: WorkspaceSize {
                 n_tokens_max: N_TOKENS_MAX.max(n_parallel),
                 n_logit_rows_max: n_parallel,
             },
-            kernels,
+            kernels: granted.kernels,
         };
         let mut runner = ModelRunner::new(Arc::clone(&opened.loaded.model), &options);
         let ids = (0..n_parallel).map(|_| runner.admit(n_ctx)).collect::<Result<_, _>>()?;
         let batch = Batch::default();
-        Ok(Self { opened, runner, ids, batch, kv, kernels, n_threads, bandwidth, seed: 1 })
+        Ok(Self { opened, runner, ids, batch, kv, granted, seed: 1 })
     }
 
     /// The tests at one depth; fewer when Ctrl-C came.
@@ -190,12 +192,12 @@ impl<'a> Bench<'a> {
             tps: round(tps),
             runs: runs.into_iter().map(round).collect(),
             gbps: rate.map(|rate| round(rate / 1e9)),
-            bandwidth_share: rate.map(|rate| round(rate / self.bandwidth)),
+            bandwidth_share: rate.map(|rate| round(rate / self.granted.bandwidth)),
             peak_rss_bytes: machine::peak_rss_bytes(),
             load_ms: round(self.opened.load_ms),
             cpu: machine::cpu_name(),
-            kernels: self.kernels.name,
-            threads: self.n_threads,
+            kernels: self.granted.kernels.name,
+            threads: self.granted.n_threads,
             commit: env!("LOOKBACK_COMMIT"),
         }
     }

@@ -170,7 +170,10 @@ fn environment_variables_are_named() {
     for value in ["0", "1025", "many", "-1"] {
         check("LOOKBACK_THREADS", value, &["1 to 1024"]);
     }
-    check("LOOKBACK_KERNELS", "fastest", &["scalar"]);
+    check("LOOKBACK_KERNELS", "fastest", &["no kernels", "this CPU runs", "scalar"]);
+    for name in kernels::names().filter(|name| kernels::find(name).is_err()) {
+        check("LOOKBACK_KERNELS", name, &["need", "CPU with", "this one runs", "scalar"]);
+    }
 }
 
 /// Other systems refuse such a name for a folder.

@@ -15,10 +15,11 @@ pub(crate) mod quantize;
 pub(crate) mod rope;
 pub(crate) mod unpack;
 
-use crate::table::Kernels;
+use crate::table::{Evidence, Kernels};
 
 pub(crate) static KERNELS: Kernels = Kernels {
     name: "scalar",
+    evidence: Evidence::Hardware,
     unpack_int: unpack::unpack_int,
     unpack_f32: unpack::unpack_f32,
     quantize: quantize::quantize,

@@ -2,6 +2,8 @@
 
 mod attention;
 mod blocks;
+mod choice;
 mod matmul;
 mod pointwise;
 mod rows;
+mod self_check;

@@ -16,7 +16,7 @@ mod registers;
 mod unpack;
 
 use crate::scalar;
-use crate::table::{Dotprod, I8mm, Kernels, Tile};
+use crate::table::{Dotprod, Evidence, I8mm, Kernels, Tile};
 use crate::{DType, F32Panel, IntPanel, QuantizedTile};
 use dot::{Sdot, Smull};
 use matrix::Smmla;
@@ -78,6 +78,7 @@ entries! {
 
 static NEON: Kernels = Kernels {
     name: "neon",
+    evidence: Evidence::Emulated,
     unpack_int,
     unpack_f32,
     quantize,

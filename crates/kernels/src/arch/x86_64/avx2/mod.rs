@@ -4,16 +4,15 @@
 //! the scalar definitions, compiled again with these instructions allowed; LLVM vectorises them
 //! without changing a bit.
 
-#![allow(unsafe_code)]
-
 mod half;
 mod int_panel;
 mod product;
 mod quantize;
 mod unpack;
 
+use super::entries::entries;
 use crate::scalar::{activation, attention, norm, rope};
-use crate::table::{Avx2, Kernels, Tile};
+use crate::table::{Avx2, Evidence, Kernels, Tile};
 use crate::{DType, F32Panel, IntPanel, QuantizedTile};
 
 /// The argument is the proof that these instructions exist here.
@@ -21,22 +20,8 @@ pub(crate) fn table(_: Avx2) -> &'static Kernels {
     &KERNELS
 }
 
-/// Safe functions, as `Kernels` holds them, around implementations that need the instructions.
-macro_rules! entries {
-    ($(fn $name:ident($($arg:ident: $type:ty),*) $(-> $out:ty)? = $imp:path;)*) => {$(
-        fn $name($($arg: $type),*) $(-> $out)? {
-            #[target_feature(enable = "avx2,fma,f16c")]
-            fn with_features($($arg: $type),*) $(-> $out)? {
-                $imp($($arg),*)
-            }
-            // SAFETY: entries are reachable through `KERNELS` only, and that only through `table`,
-            // whose argument exists only where the CPU has avx2, fma and f16c.
-            unsafe { with_features($($arg),*) }
-        }
-    )*};
-}
-
 entries! {
+    "avx2,fma,f16c"
     fn unpack_int(dtype: DType, rows: &[u8], n_in: usize, panel: &mut IntPanel)
         = unpack::unpack_int;
     fn unpack_f32(dtype: DType, rows: &[u8], n_in: usize, panel: &mut F32Panel)
@@ -66,8 +51,9 @@ entries! {
     fn f32_to_f16(src: &[f32], dst: &mut [u16]) = half::f32_to_f16;
 }
 
-static KERNELS: Kernels = Kernels {
+pub(super) static KERNELS: Kernels = Kernels {
     name: "avx2",
+    evidence: Evidence::Hardware,
     unpack_int,
     unpack_f32,
     quantize,

@@ -1,0 +1,131 @@
+//! The table for AVX-512 (F, BW, DQ, VL): servers since 2017. Matrix products and attention are
+//! written for it, the rest is that of AVX2.
+
+use std::arch::x86_64::*;
+
+use super::entries::entries;
+use super::int_panel::{Bytes, SIGNED, Tokens, weights};
+use super::lanes::Lanes16;
+use super::{avx2, int_panel as int_product, product};
+use crate::table::{Avx512, Evidence, Kernels, Tile};
+use crate::{F32Panel, IntPanel, QuantizedTile, Step};
+
+/// The argument is the proof that these instructions exist here.
+pub(crate) fn table(_: Avx512) -> &'static Kernels {
+    &KERNELS
+}
+
+pub(super) static KERNELS: Kernels = Kernels {
+    name: "avx512",
+    evidence: Evidence::Emulated,
+    int_panel,
+    f32_panel,
+    attention_scores,
+    attention_accumulate,
+    ..avx2::KERNELS
+};
+
+entries! {
+    "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl"
+    fn int_panel(panel: &IntPanel, x: &[QuantizedTile], out: &mut [Tile]) = multiply_ints;
+    fn f32_panel(panel: &F32Panel, x: &[f32], out: &mut [Tile]) = multiply_floats;
+    fn attention_scores(q: &[f32], keys: &[f32], head_dim: usize, out: &mut [f32]) = scores;
+    fn attention_accumulate(
+        weights: &[f32], rescale: &[f32], values: &[f32], head_dim: usize, acc: &mut [f32]
+    ) = accumulate;
+}
+
+#[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")]
+fn multiply_ints(panel: &IntPanel, x: &[QuantizedTile], out: &mut [Tile]) {
+    int_product::int_panel::<_, 1>(WordSums::new(), panel, x, out);
+}
+
+#[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")]
+fn multiply_floats(panel: &F32Panel, x: &[f32], out: &mut [Tile]) {
+    product::f32_panel(Lanes16::new(), panel, x, out);
+}
+
+#[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")]
+fn scores(q: &[f32], keys: &[f32], head_dim: usize, out: &mut [f32]) {
+    product::attention_scores(Lanes16::new(), q, keys, head_dim, out);
+}
+
+#[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")]
+fn accumulate(w: &[f32], rescale: &[f32], values: &[f32], head_dim: usize, acc: &mut [f32]) {
+    product::attention_accumulate(Lanes16::new(), w, rescale, values, head_dim, acc);
+}
+
+/// Sums by `vpmaddubsw` in int16 lanes, as many as fit before one `vpmaddwd` widens them, see
+/// `avx2/int_panel.rs`.
+#[derive(Clone, Copy)]
+struct WordSums(Lanes16);
+
+impl WordSums {
+    #[target_feature(enable = "avx2,fma,avx512f,avx512bw")]
+    fn new() -> Self {
+        Self(Lanes16::new())
+    }
+}
+
+impl Bytes for WordSums {
+    type Lanes = Lanes16;
+    const NEEDS_RANGE: bool = true;
+
+    #[inline(always)]
+    fn lanes(self) -> Lanes16 {
+        self.0
+    }
+
+    #[inline(always)]
+    unsafe fn sum_group<
+        const Q_MAX: i32,
+        const STEPS: usize,
+        const N: usize,
+        const T: usize,
+        const H: usize,
+    >(
+        self,
+        steps: *const Step,
+        x: Tokens<N, T>,
+    ) -> [[[__m512i; H]; T]; N] {
+        // SAFETY: `self` is the proof of the instructions, the contract that of the memory.
+        unsafe {
+            let zero = _mm512_setzero_si512();
+            let ones = _mm512_set1_epi16(1);
+            let mut sums = [[[zero; H]; T]; N];
+            let mut words = sums;
+            for step in 0..STEPS {
+                let w = weights::<_, H>(self.0, steps.add(step));
+                let is_last = (step + 1).is_multiple_of(depth(Q_MAX, STEPS));
+                for i in 0..N {
+                    for t in 0..T {
+                        let x = x.columns(self.0, i, t, step);
+                        for h in 0..H {
+                            let products = if Q_MAX == SIGNED {
+                                // The sign moves to the activation; |-128| is 128 unsigned.
+                                let is_negative = _mm512_movepi8_mask(w[h]);
+                                let x = _mm512_mask_sub_epi8(x, is_negative, zero, x);
+                                _mm512_maddubs_epi16(_mm512_abs_epi8(w[h]), x)
+                            } else {
+                                _mm512_maddubs_epi16(w[h], x)
+                            };
+                            words[i][t][h] = _mm512_add_epi16(words[i][t][h], products);
+                            if is_last {
+                                let wide = _mm512_madd_epi16(words[i][t][h], ones);
+                                sums[i][t][h] = _mm512_add_epi32(sums[i][t][h], wide);
+                                words[i][t][h] = zero;
+                            }
+                        }
+                    }
+                }
+            }
+            sums
+        }
+    }
+}
+
+/// Steps whose products add up in int16 lanes: two of `q <= q_max` and `|x| <= 127` each.
+const fn depth(q_max: i32, n_steps: usize) -> usize {
+    let n_max = (i16::MAX as i32 / (2 * 127 * q_max)) as usize;
+    if n_max < n_steps { n_max } else { n_steps }
+}

@@ -1,0 +1,26 @@
+//! The table for AVX-512 with VNNI: Ice Lake and Zen 4 and later. That of AVX-512 but for int8.
+
+use super::entries::entries;
+use super::lanes::Lanes16;
+use super::vnni::Vnni;
+use super::{avx512, int_panel as product};
+use crate::table::{Avx512Vnni, Evidence, Kernels, Tile};
+use crate::{IntPanel, QuantizedTile};
+
+/// The argument is the proof that these instructions exist here.
+pub(crate) fn table(_: Avx512Vnni) -> &'static Kernels {
+    &KERNELS
+}
+
+static KERNELS: Kernels =
+    Kernels { name: "avx512vnni", evidence: Evidence::Emulated, int_panel, ..avx512::KERNELS };
+
+entries! {
+    "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"
+    fn int_panel(panel: &IntPanel, x: &[QuantizedTile], out: &mut [Tile]) = multiply;
+}
+
+#[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+fn multiply(panel: &IntPanel, x: &[QuantizedTile], out: &mut [Tile]) {
+    product::int_panel::<_, 1>(Vnni::<Lanes16>::new(), panel, x, out);
+}

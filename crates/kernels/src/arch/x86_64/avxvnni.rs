@@ -1,0 +1,26 @@
+//! The table for AVX-VNNI: laptops since 2021 that have no AVX-512. That of AVX2 but for int8.
+
+use super::entries::entries;
+use super::lanes::Lanes8;
+use super::vnni::Vnni;
+use super::{avx2, int_panel as product};
+use crate::table::{AvxVnni, Evidence, Kernels, Tile};
+use crate::{IntPanel, QuantizedTile};
+
+/// The argument is the proof that these instructions exist here.
+pub(crate) fn table(_: AvxVnni) -> &'static Kernels {
+    &KERNELS
+}
+
+static KERNELS: Kernels =
+    Kernels { name: "avxvnni", evidence: Evidence::Emulated, int_panel, ..avx2::KERNELS };
+
+entries! {
+    "avx2,fma,f16c,avxvnni"
+    fn int_panel(panel: &IntPanel, x: &[QuantizedTile], out: &mut [Tile]) = multiply;
+}
+
+#[target_feature(enable = "avx2,fma,f16c,avxvnni")]
+fn multiply(panel: &IntPanel, x: &[QuantizedTile], out: &mut [Tile]) {
+    product::int_panel::<_, 2>(Vnni::<Lanes8>::new(), panel, x, out);
+}
