@@ -7,7 +7,10 @@ use std::path::PathBuf;
 pub(crate) const VARIABLES: [(&str, &str); 5] = [
     ("LOOKBACK_MODELS", "folder of downloaded models, instead of the platform's cache folder"),
     ("LOOKBACK_THREADS", "threads, where --threads is not given"),
-    ("LOOKBACK_KERNELS", "forces a kernel table: scalar; avx2, avx512, avxvnni, avx512vnni; neon, dotprod, i8mm"),
+    (
+        "LOOKBACK_KERNELS",
+        "forces a kernel table: scalar; avx2, avx512, avxvnni, avx512vnni; neon, dotprod, i8mm",
+    ),
     ("HF_ENDPOINT", "address of the model hub, instead of https://huggingface.co"),
     ("HF_TOKEN", "token for models that need a login"),
 ];
