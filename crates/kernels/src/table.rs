@@ -107,8 +107,7 @@ fn wide_tables() -> [Option<&'static Kernels>; 4] {
 #[cfg(target_arch = "aarch64")]
 fn wide_tables() -> [Option<&'static Kernels>; 3] {
     use crate::arch::aarch64::{dotprod, i8mm, neon};
-    let i8mm = Dotprod::detect().zip(I8mm::detect()).map(|(dotprod, mm)| i8mm(dotprod, mm));
-    [i8mm, Dotprod::detect().map(dotprod), Some(neon())]
+    [I8mm::detect().map(i8mm), Dotprod::detect().map(dotprod), Some(neon())]
 }
 
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
@@ -123,32 +122,27 @@ pub(crate) struct Needs {
     pub(crate) features: &'static [&'static str],
 }
 
+const fn needs(
+    table: &'static str,
+    arch: &'static str,
+    features: &'static [&'static str],
+) -> Needs {
+    Needs { table, arch, features }
+}
+
+const AVX512: &[&str] = &["avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512dq", "avx512vl"];
+const AVX512_VNNI: &[&str] =
+    &["avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512vnni"];
+
 /// Every table that there is for some CPU, but scalar, which asks nothing.
 pub(crate) const NEEDS: [Needs; 7] = [
-    Needs {
-        table: "avx512vnni",
-        arch: "x86-64",
-        features: &[
-            "avx2",
-            "fma",
-            "f16c",
-            "avx512f",
-            "avx512bw",
-            "avx512dq",
-            "avx512vl",
-            "avx512vnni",
-        ],
-    },
-    Needs { table: "avxvnni", arch: "x86-64", features: &["avx2", "fma", "f16c", "avxvnni"] },
-    Needs {
-        table: "avx512",
-        arch: "x86-64",
-        features: &["avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512dq", "avx512vl"],
-    },
-    Needs { table: "avx2", arch: "x86-64", features: &["avx2", "fma", "f16c"] },
-    Needs { table: "i8mm", arch: "aarch64", features: &["neon", "dotprod", "i8mm"] },
-    Needs { table: "dotprod", arch: "aarch64", features: &["neon", "dotprod"] },
-    Needs { table: "neon", arch: "aarch64", features: &["neon"] },
+    needs("avx512vnni", "x86-64", AVX512_VNNI),
+    needs("avxvnni", "x86-64", &["avx2", "fma", "f16c", "avxvnni"]),
+    needs("avx512", "x86-64", AVX512),
+    needs("avx2", "x86-64", &["avx2", "fma", "f16c"]),
+    needs("i8mm", "aarch64", &["dotprod", "i8mm"]),
+    needs("dotprod", "aarch64", &["dotprod"]),
+    needs("neon", "aarch64", &["neon"]),
 ];
 
 /// Whether this CPU has a feature that `NEEDS` names.

@@ -31,8 +31,8 @@ pub(crate) fn dotprod(_: Dotprod) -> &'static Kernels {
     &DOTPROD
 }
 
-/// The arguments are the proof that these instructions exist here.
-pub(crate) fn i8mm(_: Dotprod, _: I8mm) -> &'static Kernels {
+/// The argument is the proof that these instructions, and those of `dotprod`, exist here.
+pub(crate) fn i8mm(_: I8mm) -> &'static Kernels {
     &I8MM
 }
 
