@@ -117,6 +117,7 @@ impl Page {
         let tps = |lines: &[Value]| median(lines, "tps");
         let one = rounds.ours.iter().find(|((test, _), _)| test.starts_with("tg"));
         let (_, one) = one.context("a decode test")?;
+        let one = tps(one)?;
         for (key, lines) in &rounds.ours {
             let (test, kv) = key;
             let ours = tps(lines)?;
@@ -127,7 +128,7 @@ impl Page {
             let best = theirs.map(|lines| tps(lines)).collect::<anyhow::Result<Vec<_>>>()?;
             let beside = match best.into_iter().reduce(f64::max) {
                 Some(best) => format!("{best:.0} | {:.2}", ours / best),
-                None => format!("one sequence: {:.0} | {:.2}", tps(one)?, ours / tps(one)?),
+                None => format!("one sequence: {one:.0} | {:.2}", ours / one),
             };
             writeln!(self.speeds, "| {name} | {test} | {kv} | {ours:.0} | {share} | {beside} |")?;
         }
@@ -136,20 +137,14 @@ impl Page {
 
     /// Of the runs with one sequence; of llama.cpp the mode with the least.
     fn add_costs(&mut self, name: &str, rounds: &Rounds) -> anyhow::Result<()> {
-        let least = |key: &str| -> anyhow::Result<f64> {
-            let all = rounds.theirs.values().map(|tests| {
-                let values = tests.values().map(|lines| median(lines, key));
-                values
-                    .collect::<anyhow::Result<Vec<_>>>()
-                    .map(|v| v.into_iter().fold(0.0, f64::max))
-            });
-            let all = all.collect::<anyhow::Result<Vec<_>>>()?;
-            all.into_iter().reduce(f64::min).context("a mode")
-        };
-        let ours = |key: &str| -> anyhow::Result<f64> {
+        let ours = |key: &str| {
             let tests = rounds.ours.iter().filter(|((test, _), _)| !test.contains('x'));
-            let values = tests.map(|(_, lines)| median(lines, key));
-            Ok(values.collect::<anyhow::Result<Vec<_>>>()?.into_iter().fold(0.0, f64::max))
+            greatest(tests.map(|(_, lines)| lines), key)
+        };
+        let least = |key: &str| {
+            let modes = rounds.theirs.values().map(|tests| greatest(tests.values(), key));
+            let modes = modes.collect::<anyhow::Result<Vec<_>>>()?;
+            modes.into_iter().reduce(f64::min).context("a mode")
         };
         let mib = |n_bytes: f64| n_bytes / f64::from(1 << 20);
         writeln!(
@@ -174,6 +169,12 @@ impl Page {
              |---|---|---|---|---|\n{costs}"
         )
     }
+}
+
+/// The greatest median among some tests.
+fn greatest<'a>(tests: impl Iterator<Item = &'a Vec<Value>>, key: &str) -> anyhow::Result<f64> {
+    let medians = tests.map(|lines| median(lines, key)).collect::<anyhow::Result<Vec<_>>>()?;
+    medians.into_iter().reduce(f64::max).context("a test")
 }
 
 fn median(lines: &[Value], key: &str) -> anyhow::Result<f64> {

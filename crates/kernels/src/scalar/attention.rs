@@ -24,16 +24,31 @@ pub(crate) fn attention_accumulate(
     head_dim: usize,
     acc: &mut [f32],
 ) {
-    check_shapes(acc, values, head_dim, weights);
+    start_accumulate(weights, rescale, values, head_dim, acc);
     let rows = acc.chunks_exact_mut(head_dim).zip(weights.as_chunks::<KEY_BLOCK>().0);
-    assert_eq!(rows.len(), rescale.len(), "one factor a row");
-    for ((acc, weights), &factor) in rows.zip(rescale) {
-        acc.iter_mut().for_each(|acc| *acc *= factor);
+    for (acc, weights) in rows {
         for (&weight, value) in weights.iter().zip(values.chunks_exact(head_dim)) {
             for d in 0..head_dim {
                 acc[d] = weight.mul_add(value[d], acc[d]);
             }
         }
+    }
+}
+
+/// Checks the shapes of `attention_accumulate` and rescales what was accumulated before.
+#[inline(always)]
+pub(crate) fn start_accumulate(
+    weights: &[f32],
+    rescale: &[f32],
+    values: &[f32],
+    head_dim: usize,
+    acc: &mut [f32],
+) {
+    check_shapes(acc, values, head_dim, weights);
+    let rows = acc.chunks_exact_mut(head_dim);
+    assert_eq!(rows.len(), rescale.len(), "one factor a row");
+    for (acc, &factor) in rows.zip(rescale) {
+        acc.iter_mut().for_each(|acc| *acc *= factor);
     }
 }
 

@@ -26,10 +26,17 @@ pub(crate) fn int_panel(panel: &IntPanel, x: &[QuantizedTile], out: &mut [Tile])
     }
 }
 
+/// Shapes that a table may rely on: tiles and panel have the same columns, whole groups, and the
+/// panel's vectors hold them all.
 pub(crate) fn check_panel(panel: &IntPanel, x: &[QuantizedTile], out: &[Tile]) {
     assert_eq!(x.len(), out.len(), "as many tiles of results as of tokens");
     let same_columns = x.iter().all(|x| x.n_in == panel.n_in);
     assert!(same_columns, "panel and activations differ in columns");
+    let n_groups = panel.n_in / panel.form.group;
+    assert!(panel.n_in.is_multiple_of(ACT_GROUP), "whole groups of columns");
+    assert!(panel.quants.len() >= panel.n_in / 4, "quants of the whole panel");
+    assert!(panel.scales.len() >= n_groups, "scales of the whole panel");
+    assert!(panel.mins.len() >= n_groups || !panel.form.has_mins, "mins of the whole panel");
 }
 
 pub(crate) fn int_rows(

@@ -1,7 +1,7 @@
 //! Weight rows to panels, one row after another.
 
 use crate::block::{CHUNK, CHUNK_GROUPS, decode_row_inline, unpack_row_inline};
-use crate::{DType, F32Panel, IntPanel, PANEL_ROWS, RowValues, Step};
+use crate::{DType, F32Panel, IntForm, IntPanel, PANEL_ROWS, Quants, RowValues, Step};
 
 #[inline(always)]
 pub(crate) fn unpack_int(dtype: DType, rows: &[u8], n_in: usize, panel: &mut IntPanel) {
@@ -52,6 +52,28 @@ pub(crate) fn unpack_f32(dtype: DType, rows: &[u8], n_in: usize, panel: &mut F32
             let values = &mut values[..panel.len()];
             decode_row_inline(dtype, bytes, values);
             panel.iter_mut().zip(values).for_each(|(col, &mut w)| col.0[r] = w);
+        }
+    }
+}
+
+/// `scale * q - min` for some columns of a panel: `values` `[n_cols]`.
+#[inline(always)]
+pub(crate) fn widen(
+    form: IntForm,
+    quants: &[Step],
+    scales: &[RowValues],
+    mins: &[RowValues],
+    values: &mut [RowValues],
+) {
+    for (col, values) in values.iter_mut().enumerate() {
+        let (quants, scales, mins) =
+            (&quants[col / 4], &scales[col / form.group], &mins[col / form.group]);
+        for r in 0..PANEL_ROWS {
+            let q = quants.0[r][col % 4];
+            values.0[r] = match form.quants {
+                Quants::I8 => scales.0[r] * f32::from(q as i8),
+                Quants::U4 | Quants::U5 | Quants::U6 => scales.0[r] * f32::from(q) - mins.0[r],
+            };
         }
     }
 }

@@ -50,10 +50,7 @@ fn int_product(table: &Kernels, dtype: DType, weights: &[u8], x: &[f32], n_in: u
     });
     let products: Vec<_> = products.collect();
     let n_rows = weights.len() / dtype.row_bytes(n_in).unwrap();
-    let at = |token: usize, row: usize| {
-        products[row / PANEL_ROWS][token / TILE_TOKENS][token % TILE_TOKENS][row % PANEL_ROWS]
-    };
-    flatten(x.len() / n_in, n_rows, at)
+    flatten(x.len() / n_in, n_rows, |panel_idx, tile_idx| products[panel_idx][tile_idx])
 }
 
 /// The same without panels, all rows in one call.
@@ -71,10 +68,7 @@ fn int_rows_product(
         out
     });
     let products: Vec<_> = products.collect();
-    let at = |token: usize, row: usize| {
-        products[token / TILE_TOKENS][row / PANEL_ROWS][token % TILE_TOKENS][row % PANEL_ROWS]
-    };
-    flatten(x.len() / n_in, n_rows, at)
+    flatten(x.len() / n_in, n_rows, |panel_idx, tile_idx| products[tile_idx][panel_idx])
 }
 
 /// The same through the f32 path.
@@ -89,18 +83,18 @@ fn f32_product(table: &Kernels, dtype: DType, weights: &[u8], x: &[f32], n_in: u
         out
     });
     let products: Vec<_> = products.collect();
-    let at = |token: usize, row: usize| {
-        products[row / PANEL_ROWS][token / TILE_TOKENS][token % TILE_TOKENS][row % PANEL_ROWS]
-    };
-    flatten(n_tokens, n_rows, at)
+    flatten(n_tokens, n_rows, |panel_idx, tile_idx| products[panel_idx][tile_idx])
 }
 
 fn empty_tiles(n: usize) -> Vec<Tile> {
     vec![[[f32::NAN; PANEL_ROWS]; TILE_TOKENS]; n]
 }
 
-/// `[n_tokens, n_rows]`
-fn flatten(n_tokens: usize, n_rows: usize, at: impl Fn(usize, usize) -> f32) -> Vec<f32> {
+/// `[n_tokens, n_rows]` from the results of each panel of rows and tile of tokens.
+fn flatten(n_tokens: usize, n_rows: usize, tile: impl Fn(usize, usize) -> Tile) -> Vec<f32> {
+    let at = |token: usize, row: usize| {
+        tile(row / PANEL_ROWS, token / TILE_TOKENS)[token % TILE_TOKENS][row % PANEL_ROWS]
+    };
     (0..n_tokens * n_rows).map(|i| at(i / n_rows, i % n_rows)).collect()
 }
 

@@ -122,9 +122,11 @@ impl Compute {
                     (kernels.rms_norm)(&x[token_idx * n_in..][..n_in], norm.gain, norm.eps, normed);
                 },
             );
+            if needs_int {
+                self.quantize(Input { x: &normed[..x.len()], norm: None }, n_in);
+            }
             self.prepared.normed = normed;
-        }
-        if needs_int {
+        } else if needs_int {
             self.quantize(input, n_in);
         }
     }

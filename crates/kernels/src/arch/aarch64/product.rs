@@ -6,7 +6,7 @@ use std::arch::aarch64::*;
 use super::registers::{load_f32, store_f32};
 use super::unpack::{unpack_floats, whole_rows};
 use crate::block::CHUNK;
-use crate::scalar::attention::check_shapes;
+use crate::scalar::attention::{check_shapes, start_accumulate};
 use crate::scalar::matmul as scalar;
 use crate::table::Tile;
 use crate::{DType, F32Panel, KEY_BLOCK, PANEL_ROWS, RowValues, TILE_TOKENS};
@@ -65,12 +65,7 @@ pub(super) fn attention_accumulate(
     head_dim: usize,
     acc: &mut [f32],
 ) {
-    check_shapes(acc, values, head_dim, weights);
-    let rows = acc.chunks_exact_mut(head_dim);
-    assert_eq!(rows.len(), rescale.len(), "one factor a row");
-    for (acc, &factor) in rows.zip(rescale) {
-        acc.iter_mut().for_each(|acc| *acc *= factor);
-    }
+    start_accumulate(weights, rescale, values, head_dim, acc);
     add_product(weights, values, KEY_BLOCK, acc);
 }
 

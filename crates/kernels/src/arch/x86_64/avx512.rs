@@ -4,7 +4,7 @@
 use std::arch::x86_64::*;
 
 use super::entries::entries;
-use super::int_panel::{Bytes, SIGNED, Tokens, weights};
+use super::int_panel::{Bytes, SIGNED, Tokens, int16_depth, weights};
 use super::lanes::Lanes16;
 use super::{avx2, int_panel as int_product, product};
 use crate::table::{Avx512, Evidence, Kernels, Tile};
@@ -96,7 +96,7 @@ impl Bytes for WordSums {
             let mut words = sums;
             for step in 0..STEPS {
                 let w = weights::<_, H>(self.0, steps.add(step));
-                let is_last = (step + 1).is_multiple_of(depth(Q_MAX, STEPS));
+                let is_last = (step + 1).is_multiple_of(int16_depth(Q_MAX).min(STEPS));
                 for i in 0..N {
                     for t in 0..T {
                         let x = x.columns(self.0, i, t, step);
@@ -122,10 +122,4 @@ impl Bytes for WordSums {
             sums
         }
     }
-}
-
-/// Steps whose products add up in int16 lanes: two of `q <= q_max` and `|x| <= 127` each.
-const fn depth(q_max: i32, n_steps: usize) -> usize {
-    let n_max = (i16::MAX as i32 / (2 * 127 * q_max)) as usize;
-    if n_max < n_steps { n_max } else { n_steps }
 }

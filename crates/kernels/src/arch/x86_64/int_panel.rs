@@ -9,6 +9,12 @@ use crate::{ACT_GROUP, IntPanel, PANEL_ROWS, QuantizedTile, Quants, RowValues, S
 /// `Q_MAX` of int8 quants: the greatest magnitude.
 pub(super) const SIGNED: i32 = 128;
 
+/// Products of `vpmaddubsw` that add up in an int16 lane without overflow: each is of two pairs of
+/// `q <= q_max` and `|x| <= 127`.
+pub(super) const fn int16_depth(q_max: i32) -> usize {
+    (i16::MAX as i32 / (2 * 127 * q_max)) as usize
+}
+
 /// A way to multiply bytes. A value is the proof that its instructions may be used, like `Lanes`.
 pub(super) trait Bytes: Copy {
     type Lanes: Lanes;
@@ -132,11 +138,6 @@ fn by_form<B: Bytes, const N: usize, const T: usize, const H: usize>(
     out: &mut [Tile],
 ) {
     let form = panel.form;
-    let n_groups = panel.n_in / form.group;
-    assert!(panel.n_in.is_multiple_of(ACT_GROUP), "whole groups of columns");
-    assert!(panel.quants.len() >= panel.n_in / 4, "quants of the whole panel");
-    assert!(panel.scales.len() >= n_groups, "scales of the whole panel");
-    assert!(panel.mins.len() >= n_groups || !form.has_mins, "mins of the whole panel");
     // Known where it matters.
     let stride = if T == TILE_TOKENS { T } else { x[0].n_tokens };
     for x in &x {
@@ -144,8 +145,8 @@ fn by_form<B: Bytes, const N: usize, const T: usize, const H: usize>(
         assert!(x.quants.len() == panel.n_in * stride, "activations for the whole panel");
     }
     let tiles = Tiles { x, first, stride };
-    // SAFETY: the lengths of the panel were asserted; `QuantizedTile::view` slices the scales and
-    // sums of a tile to the lengths that belong to its quants.
+    // SAFETY: `check_panel` asserted the lengths of the panel; `QuantizedTile::view` slices the
+    // scales and sums of a tile to the lengths that belong to its quants.
     unsafe {
         match (form.quants, form.group, form.has_mins) {
             (Quants::U4, 32, true) if B::NEEDS_RANGE => {

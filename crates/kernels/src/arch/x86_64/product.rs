@@ -2,7 +2,7 @@
 //! and both attention products. Lanes are columns of `b`; accumulators stay in registers.
 
 use super::lanes::{Lanes, Lanes8, Lanes16};
-use crate::scalar::attention::check_shapes;
+use crate::scalar::attention::{check_shapes, start_accumulate};
 use crate::scalar::matmul::check_f32_panel;
 use crate::table::Tile;
 use crate::{F32Panel, KEY_BLOCK, PANEL_ROWS};
@@ -43,12 +43,7 @@ pub(super) fn attention_accumulate<L: Width>(
     head_dim: usize,
     acc: &mut [f32],
 ) {
-    check_shapes(acc, values, head_dim, weights);
-    let rows = acc.chunks_exact_mut(head_dim);
-    assert_eq!(rows.len(), rescale.len(), "one factor a row");
-    for (acc, &factor) in rows.zip(rescale) {
-        acc.iter_mut().for_each(|acc| *acc *= factor);
-    }
+    start_accumulate(weights, rescale, values, head_dim, acc);
     lanes.add_product(weights, values, KEY_BLOCK, acc);
 }
 

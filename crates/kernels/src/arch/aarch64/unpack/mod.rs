@@ -11,7 +11,7 @@ mod small_blocks;
 use super::int_panel::Weights;
 use crate::block::{CHUNK, CHUNK_GROUPS};
 use crate::scalar::unpack as scalar;
-use crate::{DType, F32Panel, IntPanel, PANEL_ROWS, Quants, RowValues, Step};
+use crate::{DType, F32Panel, IntPanel, PANEL_ROWS, RowValues, Step};
 use lanes::{Lanes, Rows};
 
 pub(super) use floats::unpack as unpack_floats;
@@ -43,24 +43,9 @@ pub(super) fn unpack_f32(dtype: DType, rows: &[u8], n_in: usize, panel: &mut F32
     }
     let mut chunk = Chunk::new();
     for (chunk_idx, values) in values.chunks_mut(CHUNK).enumerate() {
-        widen(chunk.unpack(dtype, &rows, chunk_idx * CHUNK, values.len()), values);
-    }
-}
-
-/// `scale * q - min`: `values` `[n_cols]`.
-#[target_feature(enable = "neon")]
-fn widen(weights: Weights, values: &mut [RowValues]) {
-    let Weights { form, quants, scales, mins } = weights;
-    for (col, values) in values.iter_mut().enumerate() {
-        let (quants, scales, mins) =
-            (&quants[col / 4], &scales[col / form.group], &mins[col / form.group]);
-        for r in 0..PANEL_ROWS {
-            let q = quants.0[r][col % 4];
-            values.0[r] = match form.quants {
-                Quants::I8 => scales.0[r] * f32::from(q as i8),
-                Quants::U4 | Quants::U5 | Quants::U6 => scales.0[r] * f32::from(q) - mins.0[r],
-            };
-        }
+        let Weights { form, quants, scales, mins } =
+            chunk.unpack(dtype, &rows, chunk_idx * CHUNK, values.len());
+        scalar::widen(form, quants, scales, mins, values);
     }
 }
 
@@ -118,23 +103,12 @@ struct Target<'a> {
 /// As many blocks from `first_block` on as `target` has room for.
 #[target_feature(enable = "neon")]
 fn unpack_blocks(dtype: DType, rows: &[&[u8]; PANEL_ROWS], first_block: usize, target: Target) {
-    use {k_quants as k, small_blocks as small};
-    match dtype {
-        DType::F32 | DType::F16 | DType::BF16 => unreachable!("float types have no integer form"),
-        DType::Q4_0 => each(rows, first_block, target, |rows, lanes| small::q4_0(rows, lanes)),
-        DType::Q4_1 => each(rows, first_block, target, |rows, lanes| small::q4_1(rows, lanes)),
-        DType::Q5_0 => each(rows, first_block, target, |rows, lanes| small::q5_0(rows, lanes)),
-        DType::Q5_1 => each(rows, first_block, target, |rows, lanes| small::q5_1(rows, lanes)),
-        DType::Q8_0 => each(rows, first_block, target, |rows, lanes| small::q8_0(rows, lanes)),
-        DType::Iq4Nl => each(rows, first_block, target, |rows, lanes| small::iq4_nl(rows, lanes)),
-        DType::Q2K => each(rows, first_block, target, |rows, lanes| k::q2_k(rows, lanes)),
-        DType::Q3K => each(rows, first_block, target, |rows, lanes| k::q3_k(rows, lanes)),
-        DType::Q4K => each(rows, first_block, target, |rows, lanes| k::q4_k(rows, lanes)),
-        DType::Q5K => each(rows, first_block, target, |rows, lanes| k::q5_k(rows, lanes)),
-        DType::Q6K => each(rows, first_block, target, |rows, lanes| k::q6_k(rows, lanes)),
-        DType::Q8K => each(rows, first_block, target, |rows, lanes| k::q8_k(rows, lanes)),
-        DType::Iq4Xs => each(rows, first_block, target, |rows, lanes| k::iq4_xs(rows, lanes)),
+    macro_rules! unpack {
+        ($unpack:path) => {
+            each(rows, first_block, target, |rows, lanes| $unpack(rows, lanes))
+        };
     }
+    by_format!(dtype, unpack)
 }
 
 /// Calls `unpack` for every four rows of each block, blocks in order.

@@ -31,14 +31,9 @@ pub(super) fn int_panel(panel: &IntPanel, x: &[QuantizedTile], out: &mut [Tile])
 #[target_feature(enable = "avx2,fma,f16c")]
 fn by_form<const T: usize>(panel: &IntPanel, x: &TileView, out: &mut Tile) {
     let form = panel.form;
-    let n_groups = panel.n_in / form.group;
-    assert!(panel.n_in.is_multiple_of(ACT_GROUP), "whole groups of columns");
-    assert!(panel.quants.len() >= panel.n_in / 4, "quants of the whole panel");
-    assert!(panel.scales.len() >= n_groups, "scales of the whole panel");
-    assert!(panel.mins.len() >= n_groups || !form.has_mins, "mins of the whole panel");
     assert!(x.n_tokens == T && x.quants.len() == panel.n_in * T, "a tile of T tokens");
-    // SAFETY: the lengths of the panel were asserted; `QuantizedTile::view` slices the scales and
-    // sums of the tile to the lengths that belong to its quants.
+    // SAFETY: `check_panel` asserted the lengths of the panel; `QuantizedTile::view` slices the
+    // scales and sums of the tile to the lengths that belong to its quants.
     unsafe {
         match (form.quants, form.group, form.has_mins) {
             (Quants::U4, 32, true) => unsigned::<T, 1, 8>(panel, x, out),

@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::lanes::{N_ROWS, Rows, f16_pairs};
-use super::{Source, next_panel};
+use super::{Source, next_panel, store_rows};
 use crate::block::decode_row_inline;
 use crate::scalar::matmul as scalar;
 use crate::table::Tile;
@@ -145,13 +145,7 @@ fn multiply_each<const T: usize, const PER_WORD: usize>(
             }
         }
     }
-    for (first_row, acc) in first_rows.into_iter().zip(acc) {
-        for (acc, out) in acc.into_iter().zip(out.iter_mut()) {
-            let out = &mut out[first_row..][..N_ROWS];
-            // SAFETY: `out` holds 8 values; the store needs no alignment.
-            unsafe { _mm256_storeu_ps(out.as_mut_ptr(), acc) };
-        }
-    }
+    store_rows(first_rows, acc, out);
 }
 
 /// The low and the high half of each word, both bf16.

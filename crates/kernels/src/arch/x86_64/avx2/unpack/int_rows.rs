@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 
 use super::lanes::{N_ROWS, Rows};
 use super::products::Products;
-use super::{Source, k_quants as k, next_panel, small_blocks as small};
+use super::{Source, k_quants, next_panel, small_blocks, store_rows};
 use crate::panel::TileView;
 use crate::scalar::matmul as scalar;
 use crate::table::Tile;
@@ -40,22 +40,12 @@ pub(in super::super) fn int_rows(
 
 #[target_feature(enable = "avx2,fma,f16c")]
 fn by_dtype<const T: usize>(dtype: DType, source: Source, x: &TileView, out: &mut Tile) {
-    match dtype {
-        DType::F32 | DType::F16 | DType::BF16 => unreachable!("float types have no integer form"),
-        DType::Q4_0 => multiply::<T, _, _, _, _>(source, x, out, |r, p| small::q4_0(r, p)),
-        DType::Q4_1 => multiply::<T, _, _, _, _>(source, x, out, |r, p| small::q4_1(r, p)),
-        DType::Q5_0 => multiply::<T, _, _, _, _>(source, x, out, |r, p| small::q5_0(r, p)),
-        DType::Q5_1 => multiply::<T, _, _, _, _>(source, x, out, |r, p| small::q5_1(r, p)),
-        DType::Q8_0 => multiply::<T, _, _, _, _>(source, x, out, |r, p| small::q8_0(r, p)),
-        DType::Iq4Nl => multiply::<T, _, _, _, _>(source, x, out, |r, p| small::iq4_nl(r, p)),
-        DType::Q2K => multiply::<T, _, _, _, _>(source, x, out, |r, p| k::q2_k(r, p)),
-        DType::Q3K => multiply::<T, _, _, _, _>(source, x, out, |r, p| k::q3_k(r, p)),
-        DType::Q4K => multiply::<T, _, _, _, _>(source, x, out, |r, p| k::q4_k(r, p)),
-        DType::Q5K => multiply::<T, _, _, _, _>(source, x, out, |r, p| k::q5_k(r, p)),
-        DType::Q6K => multiply::<T, _, _, _, _>(source, x, out, |r, p| k::q6_k(r, p)),
-        DType::Q8K => multiply::<T, _, _, _, _>(source, x, out, |r, p| k::q8_k(r, p)),
-        DType::Iq4Xs => multiply::<T, _, _, _, _>(source, x, out, |r, p| k::iq4_xs(r, p)),
+    macro_rules! multiply_by {
+        ($unpack:path) => {
+            multiply::<T, _, _, _, _>(source, x, out, |rows, products| $unpack(rows, products))
+        };
     }
+    by_format!(dtype, multiply_by)
 }
 
 /// The first eight rows and the last eight: with fewer than 16, some are done twice with the same
@@ -134,11 +124,5 @@ fn multiply_together<
             }
         }
     }
-    for (first_row, acc) in first_rows.into_iter().zip(acc) {
-        for (acc, out) in acc.into_iter().zip(out.iter_mut()) {
-            let out = &mut out[first_row..][..N_ROWS];
-            // SAFETY: `out` holds 8 values; the store needs no alignment.
-            unsafe { _mm256_storeu_ps(out.as_mut_ptr(), acc) };
-        }
-    }
+    store_rows(first_rows, acc, out);
 }

@@ -2,8 +2,9 @@
 
 use std::arch::x86_64::*;
 
-use super::lanes::{Lanes, Rows, SIGNED, f16_pairs};
+use super::lanes::{Lanes, Rows, f16_pairs};
 use super::small_blocks::{nibbles, set_iq4_values};
+use crate::arch::x86_64::int_panel::SIGNED;
 
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]

@@ -16,11 +16,9 @@ pub(super) struct Rows<const BYTES: usize> {
     ahead: *const u8,
 }
 
-/// `Q_MAX` of int8 quants: the greatest magnitude.
-pub(super) const SIGNED: i32 = 128;
-
 /// Takes one block of eight rows in integer form, a row in each lane, its parts in any order:
-/// `LEN` columns in groups of `GROUP`, quants `0..=Q_MAX` with mins, or `SIGNED` without.
+/// `LEN` columns in groups of `GROUP`, quants `0..=Q_MAX` with mins, or int8 without where that is
+/// `int_panel::SIGNED`.
 ///
 /// Methods are inlined into functions that have the instructions; who makes a `Lanes` has checked
 /// that they exist.

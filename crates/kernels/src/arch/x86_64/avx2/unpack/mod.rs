@@ -13,11 +13,13 @@ mod panel_lanes;
 mod products;
 mod small_blocks;
 
+use std::arch::x86_64::*;
 use std::ops::Range;
 
 use crate::block::{CHUNK, CHUNK_GROUPS};
 use crate::scalar::unpack as scalar;
-use crate::{DType, F32Panel, IntForm, IntPanel, PANEL_ROWS, Quants, RowValues, Step};
+use crate::table::Tile;
+use crate::{DType, F32Panel, IntPanel, PANEL_ROWS, RowValues, Step};
 use lanes::{N_ROWS, Rows};
 use panel_lanes::PanelLanes;
 
@@ -56,29 +58,7 @@ pub(super) fn unpack_f32(dtype: DType, rows: &[u8], n_in: usize, panel: &mut F32
         let blocks = first..first + values.len() / dtype.block_len();
         let target = Target { quants: &mut quants, scales: &mut scales, mins: &mut mins };
         unpack_blocks(dtype, source, blocks, target);
-        widen(form, &quants, &scales, &mins, values);
-    }
-}
-
-/// `scale * q - min` for one chunk of a panel: `values` `[n_cols]`.
-#[target_feature(enable = "avx2,fma,f16c")]
-fn widen(
-    form: IntForm,
-    quants: &[Step],
-    scales: &[RowValues],
-    mins: &[RowValues],
-    values: &mut [RowValues],
-) {
-    for (col, values) in values.iter_mut().enumerate() {
-        let (quants, scales, mins) =
-            (&quants[col / 4], &scales[col / form.group], &mins[col / form.group]);
-        for r in 0..PANEL_ROWS {
-            let q = quants.0[r][col % 4];
-            values.0[r] = match form.quants {
-                Quants::I8 => scales.0[r] * f32::from(q as i8),
-                Quants::U4 | Quants::U5 | Quants::U6 => scales.0[r] * f32::from(q) - mins.0[r],
-            };
-        }
+        scalar::widen(form, &quants, &scales, &mins, values);
     }
 }
 
@@ -98,23 +78,12 @@ struct Target<'a> {
 
 #[target_feature(enable = "avx2,fma,f16c")]
 fn unpack_blocks(dtype: DType, source: Source, blocks: Range<usize>, target: Target) {
-    use {k_quants as k, small_blocks as small};
-    match dtype {
-        DType::F32 | DType::F16 | DType::BF16 => unreachable!("float types have no integer form"),
-        DType::Q4_0 => each(source, blocks, target, |rows, lanes| small::q4_0(rows, lanes)),
-        DType::Q4_1 => each(source, blocks, target, |rows, lanes| small::q4_1(rows, lanes)),
-        DType::Q5_0 => each(source, blocks, target, |rows, lanes| small::q5_0(rows, lanes)),
-        DType::Q5_1 => each(source, blocks, target, |rows, lanes| small::q5_1(rows, lanes)),
-        DType::Q8_0 => each(source, blocks, target, |rows, lanes| small::q8_0(rows, lanes)),
-        DType::Iq4Nl => each(source, blocks, target, |rows, lanes| small::iq4_nl(rows, lanes)),
-        DType::Q2K => each(source, blocks, target, |rows, lanes| k::q2_k(rows, lanes)),
-        DType::Q3K => each(source, blocks, target, |rows, lanes| k::q3_k(rows, lanes)),
-        DType::Q4K => each(source, blocks, target, |rows, lanes| k::q4_k(rows, lanes)),
-        DType::Q5K => each(source, blocks, target, |rows, lanes| k::q5_k(rows, lanes)),
-        DType::Q6K => each(source, blocks, target, |rows, lanes| k::q6_k(rows, lanes)),
-        DType::Q8K => each(source, blocks, target, |rows, lanes| k::q8_k(rows, lanes)),
-        DType::Iq4Xs => each(source, blocks, target, |rows, lanes| k::iq4_xs(rows, lanes)),
+    macro_rules! unpack {
+        ($unpack:path) => {
+            each(source, blocks, target, |rows, lanes| $unpack(rows, lanes))
+        };
     }
+    by_format!(dtype, unpack)
 }
 
 /// Calls `unpack` for both halves of each block, blocks in order.
@@ -159,4 +128,21 @@ fn each<const BYTES: usize, const LEN: usize, const GROUP: usize>(
 /// when `n_bytes` of each row are done.
 fn next_panel(source: Source, n_bytes: usize) -> *const u8 {
     source.rows.as_ptr().wrapping_add(source.rows.len() + PANEL_ROWS * n_bytes)
+}
+
+/// Puts the sums of eight rows from each of `first_rows` on where they belong, token by token.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn store_rows<const N: usize, const T: usize>(
+    first_rows: [usize; N],
+    acc: [[__m256; T]; N],
+    out: &mut Tile,
+) {
+    for (first_row, acc) in first_rows.into_iter().zip(acc) {
+        for (acc, out) in acc.into_iter().zip(out.iter_mut()) {
+            let out = &mut out[first_row..][..N_ROWS];
+            // SAFETY: `out` holds 8 values; the store needs no alignment.
+            unsafe { _mm256_storeu_ps(out.as_mut_ptr(), acc) };
+        }
+    }
 }

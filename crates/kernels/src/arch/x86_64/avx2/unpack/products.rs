@@ -2,7 +2,8 @@
 
 use std::arch::x86_64::*;
 
-use super::lanes::{Lanes, PART, SIGNED};
+use super::lanes::{Lanes, PART};
+use crate::arch::x86_64::int_panel::{SIGNED, int16_depth};
 use crate::block::CHUNK_GROUPS;
 
 /// Integer sums of every `PART` columns, to be added up group after group when the block is whole:
@@ -27,8 +28,7 @@ pub(super) struct Products<
 impl<'a, const T: usize, const LEN: usize, const GROUP: usize, const Q_MAX: i32>
     Products<'a, T, LEN, GROUP, Q_MAX>
 {
-    /// Products of `vpmaddubsw` that add up in int16 lanes without overflow, see `int_panel.rs`.
-    const DEPTH: usize = (i16::MAX as i32 / (2 * 127 * Q_MAX)) as usize;
+    const DEPTH: usize = int16_depth(Q_MAX);
     /// Quads of columns in a part.
     const STEPS: usize = PART / 4;
 

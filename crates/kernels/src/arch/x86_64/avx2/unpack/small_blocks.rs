@@ -2,7 +2,8 @@
 
 use std::arch::x86_64::*;
 
-use super::lanes::{Lanes, Rows, SIGNED, f16_pairs};
+use super::lanes::{Lanes, Rows, f16_pairs};
+use crate::arch::x86_64::int_panel::SIGNED;
 use crate::block::iq4_nl;
 
 #[inline]
