@@ -154,7 +154,7 @@ impl Timings {
 /// the speed of what never ran; and what cut the answer, and the seed that nobody chose.
 pub(crate) fn closing_line(answer: &Answer, sampling: &SamplingArgs) -> String {
     let usage = &answer.usage;
-    let reused = match usage.n_reused {
+    let reused = match usage.reuse.n_reused {
         0 => String::new(),
         n => format!(" ({n} more reused)"),
     };

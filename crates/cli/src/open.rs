@@ -157,8 +157,8 @@ pub(crate) fn check_cache_fits(loaded: &Loaded, kv: KvType, n_positions: usize) 
 
 /// Positions that a cache could hold if it had the whole memory; `None` where that is not known.
 fn n_positions_held(loaded: &Loaded, kv: KvType) -> Option<usize> {
-    let position_bytes = KvShape::of(&loaded.model.config, kv, kv).position_bytes();
-    machine::memory_bytes().map(|n_bytes| n_bytes as usize / position_bytes)
+    let shape = KvShape::of(&loaded.model.config, kv, kv);
+    machine::memory_bytes().map(|n_bytes| shape.positions_within(n_bytes as usize, N_TOKENS_MAX))
 }
 
 /// Cache, buffers and threads for a model. `n_logit_rows_max`: one for generating.
@@ -171,11 +171,11 @@ pub(crate) fn runner(
     let kv_type = cache.kv.unwrap_or(runtime.default_kv()).kv_type();
     let n_ctx = n_ctx(cache.ctx, loaded, kv_type)?;
     let n_tokens_max = N_TOKENS_MAX.min(n_ctx);
+    let kv_shape = KvShape::of(&loaded.model.config, kv_type, kv_type);
     let options = RunnerOptions {
         n_ctx,
-        n_positions_max: n_ctx,
-        k_type: kv_type,
-        v_type: kv_type,
+        kv_bytes_max: kv_shape.bytes(n_ctx, n_tokens_max),
+        kv_shape,
         n_threads: machine::n_threads(runtime.threads)?,
         size: WorkspaceSize { n_tokens_max, n_logit_rows_max },
         kernels: machine::kernels()?,

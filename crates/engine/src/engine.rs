@@ -3,12 +3,12 @@
 use std::time::Instant;
 
 use model::batch::LogitRows;
+use model::kv::{CacheFull, Reuse};
 use model::{Batch, SequenceId};
 use tokenizer::{Detokenizer, Tokenizer};
 
 use crate::error::Error;
 use crate::request::{Event, Request, Usage};
-use crate::retained::Retained;
 use crate::runner::Runner;
 use crate::sampler::Sampler;
 use crate::scheduler::{Budget, Plan, SequenceView, schedule};
@@ -23,7 +23,6 @@ pub struct Engine {
     banned: Vec<u32>,
     /// In the order of arrival.
     active: Vec<Active>,
-    retained: Retained,
     n_submitted: u64,
     batch: Batch,
     /// `[n_logit_rows]` of the batch: whose next token they decide.
@@ -36,11 +35,11 @@ pub struct Engine {
 /// One request on its way.
 struct Active {
     sequence: Sequence,
-    /// Its place in the cache; `None` while it waits for one.
+    /// Its place in the cache; `None` while it waits for one, or has given it up.
     slot: Option<SequenceId>,
     detokenizer: Detokenizer,
     stop: StopMatcher,
-    n_reused: usize,
+    reuse: Reuse,
     clock: Clock,
     /// Set when the answer is over; the step that sets it, or the next one, reports it.
     end: Option<Result<FinishReason, Error>>,
@@ -61,7 +60,6 @@ impl Engine {
             tokenizer,
             banned,
             active: Vec::new(),
-            retained: Retained::default(),
             n_submitted: 0,
             batch: Batch::default(),
             due: Vec::new(),
@@ -90,7 +88,7 @@ impl Engine {
             slot: None,
             detokenizer: self.tokenizer.detokenizer_after_prompt(),
             stop: StopMatcher::new(request.stop)?,
-            n_reused: 0,
+            reuse: Reuse::default(),
             clock: Clock::default(),
         });
         self.n_submitted += 1;
@@ -113,61 +111,119 @@ impl Engine {
         &*self.runner
     }
 
+    pub fn runner_mut(&mut self) -> &mut dyn Runner {
+        &mut *self.runner
+    }
+
     /// Computes one batch and returns what came of it.
     pub fn step(&mut self) -> Vec<Event> {
         let mut events = Vec::new();
+        self.refuse_what_never_fits();
         self.remove_ended(&mut events);
-        self.admit();
-        self.plan_batch();
+        self.plan();
+        self.fill_batch();
         if self.batch.n_tokens() > 0 {
             self.runner.forward(&self.batch);
             self.advance(&mut events);
             self.sample(&mut events);
+            self.remember_prompts();
         }
         self.remove_ended(&mut events);
         events
     }
 
-    /// Gives waiting requests a place in the cache, in the order of arrival.
-    fn admit(&mut self) {
-        for idx in 0..self.active.len() {
-            if self.active[idx].slot.is_some() {
-                continue;
-            }
-            let sequence = &self.active[idx].sequence;
+    /// Ends requests that not even an otherwise empty cache would hold to their end.
+    fn refuse_what_never_fits(&mut self) {
+        let kv = self.runner.kv();
+        let n_together = self.runner.n_tokens_max();
+        for active in self.active.iter_mut().filter(|active| active.end.is_none()) {
             // The last token is read but not computed.
-            let n_positions = sequence.n_tokens_max() - 1;
-            let placed = self.retained.place(&mut *self.runner, sequence.tokens(), n_positions);
-            match placed {
-                Ok((slot, n_reused)) => {
-                    let active = &mut self.active[idx];
-                    active.slot = Some(slot);
-                    active.n_reused = n_reused;
-                    active.sequence.advance(n_reused);
-                }
-                // Those who hold the cache will end; without them it will never be larger.
-                Err(_) if self.active.iter().any(|active| active.slot.is_some()) => return,
-                Err(full) => self.active[idx].end = Some(Err(full.into())),
+            let n_wanted = active.sequence.n_tokens_max() - 1;
+            if kv.shape().bytes(n_wanted, n_together) > kv.n_bytes_max() {
+                let n_free = kv.shape().positions_within(kv.n_bytes_max(), n_together);
+                active.end = Some(Err(CacheFull { n_free, n_wanted }.into()));
             }
         }
     }
 
-    fn plan_batch(&mut self) {
-        let admitted = self.active.iter().filter(|active| active.slot.is_some());
+    /// Decides what the step computes, and makes room for it.
+    fn plan(&mut self) {
+        self.schedule();
+        while self.admit() {
+            // What was found in the cache is not computed again, and leaves tokens to others.
+            self.schedule();
+        }
+        for preempted_idx in 0..self.plan.preempted.len() {
+            self.preempt(self.plan.preempted[preempted_idx]);
+        }
+        self.reserve();
+    }
+
+    fn schedule(&mut self) {
         self.views.clear();
-        self.views.extend(admitted.map(|active| active.sequence.view()));
-        // Admission reserved every block that a sequence can need.
-        let budget = Budget {
-            n_tokens_max: self.runner.n_tokens_max(),
-            n_blocks_free: usize::MAX / kernels::KEY_BLOCK,
-            block_len: kernels::KEY_BLOCK,
-        };
+        self.views.extend(self.active.iter().map(|active| active.sequence.view()));
+        let (kv, n_tokens_max) = (self.runner.kv(), self.runner.n_tokens_max());
+        let bytes = &|n_positions: usize| kv.shape().bytes(n_positions, n_tokens_max);
+        let budget = Budget { n_tokens_max, n_bytes_free: kv.free_bytes(), bytes };
         schedule(&self.views, budget, &mut self.plan);
+    }
+
+    /// Gives those who run their place in the cache; whether there was anyone without.
+    fn admit(&mut self) -> bool {
+        let mut is_new = false;
+        for chunk in &self.plan.chunks {
+            let active = find(&mut self.active, chunk.id);
+            if active.slot.is_some() {
+                continue;
+            }
+            let (slot, reuse) = self.runner.kv_mut().admit_text(active.sequence.tokens());
+            active.slot = Some(slot);
+            active.sequence.advance(reuse.n_reused);
+            // One that comes back was begun before.
+            if active.clock.start.is_none() {
+                active.reuse = reuse;
+            }
+            is_new = true;
+        }
+        is_new
+    }
+
+    /// Takes a request's place in the cache away. What it computed stays while there is room.
+    fn preempt(&mut self, id: RequestId) {
+        let active = find(&mut self.active, id);
+        active.sequence.preempt();
+        if let Some(slot) = active.slot.take() {
+            self.runner.kv_mut().remember(slot);
+            self.runner.kv_mut().release(slot);
+        }
+    }
+
+    /// Makes room for the chunks of the plan, those of the oldest first. Who shares blocks with
+    /// others frees less than the plan counted on; then more of the youngest give up.
+    fn reserve(&mut self) {
+        let mut ids: Vec<RequestId> = self.plan.chunks.iter().map(|chunk| chunk.id).collect();
+        ids.sort_unstable();
+        for id in ids {
+            while let Some(chunk) = self.plan.chunks.iter().find(|chunk| chunk.id == id) {
+                let slot = find(&mut self.active, id).slot.expect("admitted");
+                if self.runner.kv_mut().reserve(slot, chunk.tokens.end).is_ok() {
+                    break;
+                }
+                let holders = self.active.iter().filter(|active| active.slot.is_some());
+                let youngest = holders.map(|active| active.sequence.id()).max();
+                let youngest = youngest.expect("the one that needs room holds a place");
+                self.preempt(youngest);
+                self.plan.chunks.retain(|chunk| chunk.id != youngest);
+            }
+        }
+    }
+
+    fn fill_batch(&mut self) {
         self.batch.clear();
         self.due.clear();
         for chunk in &self.plan.chunks {
             let active = find(&mut self.active, chunk.id);
-            let slot = active.slot.expect("the plan names admitted requests");
+            let slot = active.slot.expect("who runs was admitted");
             active.clock.start.get_or_insert_with(Instant::now);
             let tokens = &active.sequence.tokens()[chunk.tokens.clone()];
             let is_last = chunk.tokens.end == active.sequence.tokens().len();
@@ -206,6 +262,18 @@ impl Engine {
         }
     }
 
+    /// Keeps the prompts that got their first token: others may begin like them meanwhile. Logits
+    /// that were not numbers would mean keys that are not.
+    fn remember_prompts(&mut self) {
+        for &id in &self.due {
+            let active = find(&mut self.active, id);
+            let has_failed = matches!(active.end, Some(Err(_)));
+            if active.sequence.answer().len() == 1 && !has_failed {
+                active.slot.into_iter().for_each(|slot| self.runner.kv_mut().remember(slot));
+            }
+        }
+    }
+
     /// Reports the answers that are over. What they computed stays cached for those to come, but
     /// for those that failed.
     fn remove_ended(&mut self, events: &mut Vec<Event>) {
@@ -215,19 +283,17 @@ impl Engine {
             match active.end.take().expect("it was just looked for") {
                 Ok(reason) => {
                     let (text, reason) = active.finish_text(reason);
-                    let usage = active.usage(self.runner.kv_bytes());
+                    let kv = self.runner.kv_mut();
+                    active.slot.into_iter().for_each(|slot| kv.remember(slot));
+                    let usage = active.usage(kv.used_bytes());
                     events.push(Event::Finished { id, text, reason, usage });
-                    if let Some(slot) = active.slot {
-                        let tokens = &active.sequence.tokens()[..active.sequence.n_computed()];
-                        self.retained.keep(&mut *self.runner, slot, tokens);
-                    }
                 }
                 Err(error) => {
                     let error = explain(error, &*self.runner);
                     events.push(Event::Failed { id, error });
-                    active.slot.into_iter().for_each(|slot| self.runner.release(slot));
                 }
             }
+            active.slot.into_iter().for_each(|slot| self.runner.kv_mut().release(slot));
         }
     }
 }
@@ -283,7 +349,7 @@ impl Active {
         let Clock { start, first_token, last_token } = self.clock;
         Usage {
             n_prompt: self.sequence.n_prompt(),
-            n_reused: self.n_reused,
+            reuse: self.reuse,
             n_generated: self.sequence.answer().len(),
             prefill: since(start, first_token),
             decode: since(first_token, last_token),

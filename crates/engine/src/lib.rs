@@ -10,7 +10,6 @@ pub mod error;
 pub mod load;
 pub mod open_error;
 pub mod request;
-mod retained;
 pub mod runner;
 pub mod sampler;
 pub mod scheduler;

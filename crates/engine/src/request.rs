@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use model::kv::Reuse;
+
 use crate::error::Error;
 use crate::sampler::SamplingParams;
 use crate::sequence::{FinishReason, RequestId};
@@ -47,8 +49,8 @@ impl Event {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Usage {
     pub n_prompt: usize,
-    /// Prompt tokens whose keys and values were cached from an earlier request.
-    pub n_reused: usize,
+    /// What of the prompt was cached from earlier requests.
+    pub reuse: Reuse,
     pub n_generated: usize,
     /// From the first step to the first token.
     pub prefill: Duration,
@@ -61,7 +63,7 @@ pub struct Usage {
 impl Usage {
     /// Prompt tokens that had to be computed.
     pub fn n_prefilled(&self) -> usize {
-        self.n_prompt - self.n_reused
+        self.n_prompt - self.reuse.n_reused
     }
 
     /// Prompt tokens computed a second.

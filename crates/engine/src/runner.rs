@@ -3,8 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use model::kv::{CacheFull, KvShape};
-use model::{Batch, KvCache, KvType, Model, SequenceId, ThreadPool, Workspace, WorkspaceSize};
+use model::kv::KvShape;
+use model::{Batch, KvCache, Model, ThreadPool, Workspace, WorkspaceSize};
 
 /// One step at a time: a batch in, logits out. The seam that lets engine tests script a model.
 pub trait Runner: Send {
@@ -16,38 +16,25 @@ pub trait Runner: Send {
     /// Most rows of one call of [`Runner::logits`].
     fn n_logit_rows_max(&self) -> usize;
 
-    /// Reserves room for a sequence.
-    ///
-    /// # Errors
-    /// [`CacheFull`] when the cache has none.
-    fn admit(&mut self, n_positions_max: usize) -> Result<SequenceId, CacheFull>;
-    /// Gives an admitted sequence room for more.
-    ///
-    /// # Errors
-    /// [`CacheFull`] when the cache has none; the sequence stays as it was.
-    fn reserve(&mut self, id: SequenceId, n_positions_max: usize) -> Result<(), CacheFull>;
-    fn release(&mut self, id: SequenceId);
-    /// Keeps the first `n_keys` positions of a sequence.
-    fn truncate(&mut self, id: SequenceId, n_keys: usize);
+    fn kv(&self) -> &KvCache;
+    fn kv_mut(&mut self) -> &mut KvCache;
 
+    /// Computes a batch; the cache has room for it.
     fn forward(&mut self, batch: &Batch);
     /// Logits of some of the last batch's logit rows: `[rows.len(), n_vocab]`.
     fn logits(&mut self, rows: Range<usize>) -> &mut [f32];
 
-    /// Bytes of cached keys and values.
-    fn kv_bytes(&self) -> usize;
     /// Names a tensor that explains logits which are not numbers.
     fn find_non_finite(&self) -> Option<String>;
 }
 
 /// How a model runs.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct RunnerOptions {
     pub n_ctx: usize,
-    /// Positions of all sequences together.
-    pub n_positions_max: usize,
-    pub k_type: KvType,
-    pub v_type: KvType,
+    pub kv_shape: KvShape,
+    /// Of keys and values, for all sequences together.
+    pub kv_bytes_max: usize,
     pub n_threads: usize,
     pub size: WorkspaceSize,
     pub kernels: &'static kernels::Kernels,
@@ -63,10 +50,9 @@ pub struct ModelRunner {
 
 impl ModelRunner {
     pub fn new(model: Arc<Model>, options: &RunnerOptions) -> Self {
-        let shape = KvShape::of(&model.config, options.k_type, options.v_type);
         let pool = ThreadPool::new(options.n_threads);
         let workspace = Workspace::new(&model, options.kernels, pool, options.size);
-        let kv = KvCache::new(shape, options.n_positions_max);
+        let kv = KvCache::new(options.kv_shape.clone(), options.kv_bytes_max);
         Self { model, kv, workspace, n_ctx: options.n_ctx }
     }
 }
@@ -88,20 +74,12 @@ impl Runner for ModelRunner {
         self.workspace.size().n_logit_rows_max
     }
 
-    fn admit(&mut self, n_positions_max: usize) -> Result<SequenceId, CacheFull> {
-        self.kv.admit(n_positions_max)
+    fn kv(&self) -> &KvCache {
+        &self.kv
     }
 
-    fn reserve(&mut self, id: SequenceId, n_positions_max: usize) -> Result<(), CacheFull> {
-        self.kv.reserve(id, n_positions_max)
-    }
-
-    fn release(&mut self, id: SequenceId) {
-        self.kv.release(id);
-    }
-
-    fn truncate(&mut self, id: SequenceId, n_keys: usize) {
-        self.kv.truncate(id, n_keys);
+    fn kv_mut(&mut self) -> &mut KvCache {
+        &mut self.kv
     }
 
     fn forward(&mut self, batch: &Batch) {
@@ -110,10 +88,6 @@ impl Runner for ModelRunner {
 
     fn logits(&mut self, rows: Range<usize>) -> &mut [f32] {
         model::unembed(&self.model, rows, &mut self.workspace)
-    }
-
-    fn kv_bytes(&self) -> usize {
-        self.kv.used_bytes()
     }
 
     fn find_non_finite(&self) -> Option<String> {

@@ -8,21 +8,21 @@ use crate::sequence::RequestId;
 /// want at least one token. A pure function; there are no phases, everyone catches up:
 ///
 /// - **Who runs.** The oldest sequences, as many as the step has tokens and for whose known
-///   tokens there are blocks. No younger one runs ahead of one that waits, so every sequence
+///   tokens there is room in the cache. No younger one runs ahead of one that waits, so every sequence
 ///   comes to be the oldest, and the oldest always runs.
-/// - **Who gives up.** A sequence that needs blocks takes those of the youngest, never of older
+/// - **Who gives up.** A sequence that needs room takes that of the youngest, never of older
 ///   ones.
 /// - **How far.** All get an equal share of the step's tokens; what one does not need goes to
 ///   the others. Everyone who runs gets at least one token, so decoding never waits for prompts,
 ///   and a short prompt passes through beside a long one.
 ///
-/// A sequence holds `n_computed` positions in whole blocks; one that gives up holds none. The
-/// plan keeps its memory, so that a step allocates nothing.
+/// A sequence holds the bytes of `n_computed` positions; one that gives up holds none. The plan
+/// keeps its memory, so that a step allocates nothing.
 ///
 /// # Panics
-/// When not even the oldest alone has blocks for its tokens: whoever admits sequences must
+/// When not even the oldest alone has room for its tokens: whoever admits sequences must
 /// refuse those beyond the cache, else nothing would ever move.
-pub fn schedule(sequences: &[SequenceView], budget: Budget, plan: &mut Plan) {
+pub fn schedule(sequences: &[SequenceView], budget: Budget<'_>, plan: &mut Plan) {
     assert!(budget.n_tokens_max > 0);
     assert!(sequences.is_sorted_by(|a, b| a.id < b.id));
     assert!(sequences.iter().all(|sequence| sequence.n_computed < sequence.n_tokens));
@@ -47,14 +47,14 @@ pub struct SequenceView {
 }
 
 /// What one step may use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Budget {
+#[derive(Clone, Copy)]
+pub struct Budget<'a> {
     /// Tokens computed in one step.
     pub n_tokens_max: usize,
-    /// Cache blocks that nobody holds.
-    pub n_blocks_free: usize,
-    /// Positions in a block.
-    pub block_len: usize,
+    /// Bytes of the cache that nobody holds.
+    pub n_bytes_free: usize,
+    /// Bytes of a sequence of so many positions; never fewer for more.
+    pub bytes: &'a dyn Fn(usize) -> usize,
 }
 
 /// One step.
@@ -74,29 +74,29 @@ pub struct Chunk {
 }
 
 impl SequenceView {
-    fn n_blocks_held(&self, budget: Budget) -> usize {
-        self.n_computed.div_ceil(budget.block_len)
+    fn n_bytes_held(&self, budget: Budget<'_>) -> usize {
+        (budget.bytes)(self.n_computed)
     }
 
-    fn n_blocks_missing(&self, budget: Budget) -> usize {
-        self.n_tokens.div_ceil(budget.block_len) - self.n_blocks_held(budget)
+    fn n_bytes_missing(&self, budget: Budget<'_>) -> usize {
+        (budget.bytes)(self.n_tokens) - self.n_bytes_held(budget)
     }
 }
 
 /// How many of the oldest sequences run.
-fn choose(sequences: &[SequenceView], budget: Budget, preempted: &mut Vec<RequestId>) -> usize {
-    let mut n_free = budget.n_blocks_free;
+fn choose(sequences: &[SequenceView], budget: Budget<'_>, preempted: &mut Vec<RequestId>) -> usize {
+    let mut n_free = budget.n_bytes_free;
     // Those from `end` on hold nothing in this step.
     let mut end = sequences.len();
     let mut n_running = 0;
     while n_running < end.min(budget.n_tokens_max) {
         let sequence = &sequences[n_running];
-        let n_missing = sequence.n_blocks_missing(budget);
+        let n_missing = sequence.n_bytes_missing(budget);
         while n_missing > n_free && end > n_running + 1 {
             end -= 1;
             let youngest = &sequences[end];
             if youngest.n_computed > 0 {
-                n_free += youngest.n_blocks_held(budget);
+                n_free += youngest.n_bytes_held(budget);
                 preempted.push(youngest.id);
             }
         }
@@ -131,7 +131,7 @@ mod tests {
     /// gives up.
     fn check(
         sequences: &[(usize, usize)],
-        (n_tokens_max, n_blocks_free): (usize, usize),
+        (n_tokens_max, n_bytes_free): (usize, usize),
         expected: (&[(u64, Range<usize>)], &[u64]),
     ) {
         let view = |(id, &(n_computed, n_tokens))| SequenceView {
@@ -141,7 +141,9 @@ mod tests {
         };
         let sequences: Vec<_> = (0..).zip(sequences).map(view).collect();
         let mut plan = Plan::default();
-        schedule(&sequences, Budget { n_tokens_max, n_blocks_free, block_len: 10 }, &mut plan);
+        // One byte a block of ten.
+        let bytes = &|n_positions: usize| n_positions.div_ceil(10);
+        schedule(&sequences, Budget { n_tokens_max, n_bytes_free, bytes }, &mut plan);
         let chunks: Vec<_> = plan.chunks.iter().map(|c| (c.id.0, c.tokens.clone())).collect();
         let preempted: Vec<_> = plan.preempted.iter().map(|id| id.0).collect();
         assert_eq!((&*chunks, &*preempted), expected);
@@ -165,13 +167,13 @@ mod tests {
     }
 
     #[test]
-    fn nobody_starts_without_blocks_for_all_its_tokens() {
+    fn nobody_starts_without_room_for_all_its_tokens() {
         check(&[(5, 6), (0, 21), (0, 5)], (32, 2), (&[(0, 5..6)], &[]));
         check(&[(5, 6), (0, 20), (0, 5)], (32, 2), (&[(0, 5..6), (1, 0..20)], &[]));
     }
 
     #[test]
-    fn who_needs_a_block_takes_those_of_the_youngest() {
+    fn who_needs_room_takes_that_of_the_youngest() {
         let sequences = [(10, 11), (10, 11), (10, 11), (0, 1)];
         check(&sequences, (32, 1), (&[(0, 10..11), (1, 10..11)], &[2]));
         check(&sequences, (32, 0), (&[(0, 10..11)], &[2]));

@@ -43,7 +43,7 @@ pub fn score(
         return Err(Error::PromptTooLong { n_prompt: n_tokens, n_ctx });
     }
     crate::error::check_ids(ids, runner.n_vocab())?;
-    let id = runner.admit(n_tokens)?;
+    let id = runner.kv_mut().admit();
     let mut score =
         Score { logprobs: Vec::with_capacity(n_tokens), last_logits: vec![0.0; runner.n_vocab()] };
     score.logprobs.push(None);
@@ -51,6 +51,10 @@ pub fn score(
     let mut result = Ok(());
     for first in (0..n_tokens).step_by(runner.n_tokens_max()) {
         let n = runner.n_tokens_max().min(n_tokens - first);
+        if let Err(full) = runner.kv_mut().reserve(id, first + n) {
+            result = Err(full.into());
+            break;
+        }
         batch.clear();
         batch.push(id, &ids[first..first + n], first as u32, LogitRows::All);
         runner.forward(&batch);
@@ -63,7 +67,7 @@ pub fn score(
             break;
         }
     }
-    runner.release(id);
+    runner.kv_mut().release(id);
     result.map(|()| score)
 }
 

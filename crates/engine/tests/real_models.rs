@@ -10,6 +10,7 @@ use engine::{
     Engine, Event, LoadSettings, Loaded, ModelRunner, Request, RequestId, RunnerOptions,
     SamplingParams, SpecialText, load_model, score, top_logits,
 };
+use model::kv::KvShape;
 use model::{Arithmetic, KvType, WorkspaceSize};
 use serde_json::Value;
 
@@ -48,9 +49,8 @@ fn load(path: &Path, arithmetic: Arithmetic) -> Loaded {
 fn runner(loaded: &Loaded, kv_type: KvType) -> ModelRunner {
     let options = RunnerOptions {
         n_ctx: 1024,
-        n_positions_max: 1024,
-        k_type: kv_type,
-        v_type: kv_type,
+        kv_shape: KvShape::of(&loaded.model.config, kv_type, kv_type),
+        kv_bytes_max: usize::MAX,
         n_threads: std::thread::available_parallelism().map_or(1, Into::into),
         size: WorkspaceSize { n_tokens_max: 256, n_logit_rows_max: 16 },
         kernels: kernels::detect(),

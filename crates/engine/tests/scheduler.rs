@@ -35,7 +35,8 @@ impl Random {
 
 struct Simulation {
     n_blocks: usize,
-    budget: Budget,
+    n_tokens_max: usize,
+    block_len: usize,
     /// Those that have not ended, the oldest first.
     requests: Vec<Request>,
     step: usize,
@@ -62,10 +63,10 @@ impl Simulation {
         for (id, request) in (0..).zip(&mut requests) {
             request.view.id = RequestId(id);
         }
-        let budget = Budget { n_tokens_max, n_blocks_free: n_blocks, block_len };
         Self {
             n_blocks,
-            budget,
+            n_tokens_max,
+            block_len,
             requests,
             step: 0,
             n_preempted: 0,
@@ -75,7 +76,7 @@ impl Simulation {
     }
 
     fn n_held(&self) -> usize {
-        let held = |request: &Request| request.view.n_computed.div_ceil(self.budget.block_len);
+        let held = |request: &Request| request.view.n_computed.div_ceil(self.block_len);
         self.requests.iter().map(held).sum()
     }
 
@@ -88,7 +89,7 @@ impl Simulation {
     fn reuse(&mut self) {
         for request_idx in 0..self.requests.len() {
             let Request { arrives_at_step, n_reused, .. } = self.requests[request_idx];
-            let n_blocks = n_reused.div_ceil(self.budget.block_len);
+            let n_blocks = n_reused.div_ceil(self.block_len);
             if arrives_at_step == self.step && self.n_held() + n_blocks <= self.n_blocks {
                 self.requests[request_idx].view.n_computed = n_reused;
                 self.n_tokens_reused += n_reused;
@@ -100,8 +101,12 @@ impl Simulation {
         self.reuse();
         let has_arrived = |request: &&Request| request.arrives_at_step <= self.step;
         let waiting: Vec<_> = self.requests.iter().filter(has_arrived).map(|r| r.view).collect();
-        let n_blocks_free = self.n_blocks - self.n_held();
-        schedule(&waiting, Budget { n_blocks_free, ..self.budget }, plan);
+        // One byte a block.
+        let n_bytes_free = self.n_blocks - self.n_held();
+        let block_len = self.block_len;
+        let bytes = &|n_positions: usize| n_positions.div_ceil(block_len);
+        let budget = Budget { n_tokens_max: self.n_tokens_max, n_bytes_free, bytes };
+        schedule(&waiting, budget, plan);
         self.check(&waiting, plan);
         for &id in &plan.preempted {
             self.find(id).n_computed = 0;
@@ -135,7 +140,7 @@ impl Simulation {
             n_tokens += chunk.tokens.len();
             n_wanted += view.n_tokens - view.n_computed;
         }
-        assert_eq!(n_tokens, n_wanted.min(self.budget.n_tokens_max), "no token is left unused");
+        assert_eq!(n_tokens, n_wanted.min(self.n_tokens_max), "no token is left unused");
         for id in &plan.preempted {
             assert!(!running.contains(id));
             let view = waiting.iter().find(|view| view.id == *id).unwrap();
@@ -152,8 +157,8 @@ impl Simulation {
         preempted: &[RequestId],
     ) {
         let mut n_blocks_wanted = 0;
-        for view in waiting.iter().take(self.budget.n_tokens_max) {
-            n_blocks_wanted += view.n_tokens.div_ceil(self.budget.block_len);
+        for view in waiting.iter().take(self.n_tokens_max) {
+            n_blocks_wanted += view.n_tokens.div_ceil(self.block_len);
             let has_begun = view.n_computed > 0;
             let fits = n_blocks_wanted <= self.n_blocks;
             assert!(!has_begun || !fits || running.contains(&view.id), "{view:?} stands still");

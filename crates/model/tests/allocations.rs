@@ -41,10 +41,11 @@ fn no_allocation_per_token() {
     let file = GgufFile::from_bytes(tiny.bytes().into(), "tiny").expect("a model");
     let file = ModelFile::Gguf(file);
     let model = model::load(&file, LoadOptions::default(), &mut |_, _| ()).expect("a model");
-    let mut kv = KvCache::new(KvShape::of(&model.config, KvType::F16, KvType::F16), 256);
+    let mut kv = KvCache::new(KvShape::of(&model.config, KvType::F16, KvType::F16), usize::MAX);
     let size = WorkspaceSize { n_tokens_max: 8, n_logit_rows_max: 1 };
     let mut ws = Workspace::new(&model, kernels::detect(), ThreadPool::new(2), size);
-    let id = kv.admit(256).expect("room");
+    let id = kv.admit();
+    kv.reserve(id, 256).expect("room");
     let mut batch = Batch::default();
     let mut step = |pos: u32| {
         batch.clear();

@@ -55,11 +55,13 @@ impl<'a> Run<'a> {
         let shape = KvShape::of(&model.config, KvType::F16, KvType::Q8_0);
         let size = WorkspaceSize { n_tokens_max: 2 * N_TOKENS, n_logit_rows_max: 2 * N_TOKENS };
         let ws = Workspace::new(model, kernels, ThreadPool::new(n_threads), size);
-        Self { model, kv: KvCache::new(shape, 1024), ws, batch: Batch::default() }
+        Self { model, kv: KvCache::new(shape, usize::MAX), ws, batch: Batch::default() }
     }
 
     fn admit(&mut self) -> SequenceId {
-        self.kv.admit(2 * N_TOKENS).expect("room")
+        let id = self.kv.admit();
+        self.kv.reserve(id, 2 * N_TOKENS).expect("room");
+        id
     }
 
     /// Logits of all tokens of the batch.
@@ -162,6 +164,7 @@ fn truncated_then_recomputed_is_the_same() {
     run.feed(id, &ids[..40], 0);
     run.feed(id, &wrong[..30], 40);
     run.kv.truncate(id, 40);
+    run.kv.reserve(id, N_TOKENS).expect("room");
     let rest = run.feed(id, &ids[40..], 40);
     check_same(&whole[40 * N_VOCAB..], &rest, "after an edit");
     run.kv.release(id);

@@ -80,10 +80,11 @@ impl Probe for Recorder {
 fn record(model: &Model, ids: &[u32]) -> Vec<(String, Vec<f32>)> {
     let n = ids.len();
     let shape = KvShape::of(&model.config, KvType::F32, KvType::F32);
-    let mut kv = KvCache::new(shape, n);
+    let mut kv = KvCache::new(shape, usize::MAX);
     let size = WorkspaceSize { n_tokens_max: n, n_logit_rows_max: n };
     let mut ws = Workspace::new(model, kernels::detect(), ThreadPool::new(2), size);
-    let id = kv.admit(n).expect("room for the text");
+    let id = kv.admit();
+    kv.reserve(id, n).expect("room for the text");
     let mut batch = Batch::default();
     batch.push(id, ids, 0, LogitRows::All);
     let (n_heads, sites) = (model.config.n_heads, Vec::new());

@@ -4,12 +4,11 @@
 
 mod vocabulary;
 
-use std::collections::HashMap;
 use std::ops::Range;
 
 use engine::Runner;
-use model::kv::{CacheFull, KvShape};
-use model::{Batch, KvCache, KvType, SequenceId};
+use model::kv::{KvShape, LayerShape};
+use model::{Batch, KvCache, KvType};
 
 pub use vocabulary::Vocabulary;
 
@@ -19,9 +18,8 @@ pub use vocabulary::Vocabulary;
 pub struct ScriptedRunner {
     script: Box<Script>,
     limits: Limits,
-    /// Only counts blocks; nothing is ever written to it.
+    /// Holds the tokens of sequences; no key is ever written to it.
     kv: KvCache,
-    sequences: HashMap<SequenceId, Cached>,
     /// `[n_logit_rows, n_vocab]`, of the last batch.
     logits: Vec<f32>,
 }
@@ -37,11 +35,6 @@ pub struct Limits {
     pub n_positions_max: usize,
     /// Rows of a batch.
     pub n_tokens_max: usize,
-}
-
-struct Cached {
-    tokens: Vec<u32>,
-    n_positions_max: usize,
 }
 
 /// Logits that leave no choice but `id`.
@@ -70,19 +63,15 @@ pub fn answers(
 
 impl ScriptedRunner {
     pub fn new(limits: Limits, script: impl Fn(&[u32]) -> Vec<f32> + Send + 'static) -> Self {
-        let (k_type, v_type) = (KvType::F16, KvType::F16);
-        let shape = KvShape { n_layers: 1, n_kv_heads: 1, head_dim: 1, k_type, v_type };
+        let layer = LayerShape { k_type: KvType::F16, v_type: KvType::F16, window: None };
+        let shape = KvShape { n_kv_heads: 1, head_dim: 1, layers: vec![layer] };
+        let n_bytes_max = shape.bytes(limits.n_positions_max, limits.n_tokens_max);
         Self {
             script: Box::new(script),
             limits,
-            kv: KvCache::new(shape, limits.n_positions_max),
-            sequences: HashMap::new(),
+            kv: KvCache::new(shape, n_bytes_max),
             logits: Vec::new(),
         }
-    }
-
-    fn sequence(&mut self, id: SequenceId) -> &mut Cached {
-        self.sequences.get_mut(&id).expect("an admitted sequence")
     }
 }
 
@@ -103,27 +92,12 @@ impl Runner for ScriptedRunner {
         self.limits.n_tokens_max
     }
 
-    fn admit(&mut self, n_positions_max: usize) -> Result<SequenceId, CacheFull> {
-        let id = self.kv.admit(n_positions_max)?;
-        let before = self.sequences.insert(id, Cached { tokens: Vec::new(), n_positions_max });
-        assert!(before.is_none(), "a place is given to one sequence at a time");
-        Ok(id)
+    fn kv(&self) -> &KvCache {
+        &self.kv
     }
 
-    fn reserve(&mut self, id: SequenceId, n_positions_max: usize) -> Result<(), CacheFull> {
-        self.kv.reserve(id, n_positions_max)?;
-        let sequence = self.sequence(id);
-        sequence.n_positions_max = sequence.n_positions_max.max(n_positions_max);
-        Ok(())
-    }
-
-    fn release(&mut self, id: SequenceId) {
-        self.kv.release(id);
-        self.sequences.remove(&id).expect("an admitted sequence");
-    }
-
-    fn truncate(&mut self, id: SequenceId, n_keys: usize) {
-        self.sequence(id).tokens.truncate(n_keys);
+    fn kv_mut(&mut self) -> &mut KvCache {
+        &mut self.kv
     }
 
     fn forward(&mut self, batch: &Batch) {
@@ -131,16 +105,12 @@ impl Runner for ScriptedRunner {
         self.logits.clear();
         let mut logit_rows = batch.logit_rows.iter().peekable();
         for chunk in &batch.sequences {
-            let sequence = self.sequences.get_mut(&chunk.id).expect("an admitted sequence");
             for row in chunk.rows.clone() {
-                assert_eq!(batch.positions[row] as usize, sequence.tokens.len());
-                assert!(
-                    sequence.tokens.len() < sequence.n_positions_max,
-                    "beyond what is reserved"
-                );
-                sequence.tokens.push(batch.token_ids[row]);
+                assert_eq!(batch.positions[row] as usize, self.kv.n_keys(chunk.id));
+                let (token, position) = (batch.token_ids[row], batch.positions[row]);
+                self.kv.append(chunk.id, &[token], &[position]);
                 if logit_rows.next_if_eq(&&row).is_some() {
-                    let logits = (self.script)(&sequence.tokens);
+                    let logits = (self.script)(self.kv.tokens(chunk.id));
                     assert_eq!(logits.len(), self.limits.n_vocab);
                     self.logits.extend(logits);
                 }
@@ -151,12 +121,6 @@ impl Runner for ScriptedRunner {
     fn logits(&mut self, rows: Range<usize>) -> &mut [f32] {
         let n_vocab = self.limits.n_vocab;
         &mut self.logits[rows.start * n_vocab..rows.end * n_vocab]
-    }
-
-    /// What it keeps of a sequence: the ids of its tokens.
-    fn kv_bytes(&self) -> usize {
-        let n_tokens: usize = self.sequences.values().map(|cached| cached.tokens.len()).sum();
-        n_tokens * size_of::<u32>()
     }
 
     fn find_non_finite(&self) -> Option<String> {

@@ -101,8 +101,6 @@ struct Granted {
 struct Bench<'a> {
     opened: &'a Opened,
     runner: ModelRunner,
-    /// As many as decode together at the most.
-    ids: Vec<SequenceId>,
     batch: Batch,
     kv: KvArg,
     granted: Granted,
@@ -115,14 +113,14 @@ impl<'a> Bench<'a> {
         let n_ctx = args.d.iter().max().unwrap_or(&0).saturating_add(args.p.max(args.n));
         let n_ctx = n_ctx.saturating_add(1);
         let n_parallel = args.parallel.iter().copied().max().unwrap_or(1);
-        // A sequence has whole blocks of the cache.
-        let n_positions_max = n_ctx.saturating_add(KEY_BLOCK).saturating_mul(n_parallel);
-        open::check_cache_fits(&opened.loaded, kv.kv_type(), n_positions_max)?;
+        // Sequences that decode together share what is before them, and copy its last block.
+        let n_beyond = args.p.max(args.n).saturating_add(2 * KEY_BLOCK);
+        let n_positions = n_ctx.saturating_add(n_beyond.saturating_mul(n_parallel));
+        open::check_cache_fits(&opened.loaded, kv.kv_type(), n_positions)?;
         let options = RunnerOptions {
             n_ctx,
-            n_positions_max,
-            k_type: kv.kv_type(),
-            v_type: kv.kv_type(),
+            kv_shape: KvShape::of(&opened.loaded.model.config, kv.kv_type(), kv.kv_type()),
+            kv_bytes_max: usize::MAX,
             n_threads: granted.n_threads,
             size: WorkspaceSize {
                 n_tokens_max: N_TOKENS_MAX.max(n_parallel),
@@ -130,36 +128,32 @@ impl<'a> Bench<'a> {
             },
             kernels: granted.kernels,
         };
-        let mut runner = ModelRunner::new(Arc::clone(&opened.loaded.model), &options);
-        let ids = (0..n_parallel).map(|_| runner.admit(n_ctx)).collect::<Result<_, _>>()?;
-        let batch = Batch::default();
-        Ok(Self { opened, runner, ids, batch, kv, granted, seed: 1 })
+        let runner = ModelRunner::new(Arc::clone(&opened.loaded.model), &options);
+        Ok(Self { opened, runner, batch: Batch::default(), kv, granted, seed: 1 })
     }
 
     /// The tests at one depth; fewer when Ctrl-C came.
     fn at_depth(&mut self, args: &BenchArgs, depth: usize, interrupt: &Interrupt) -> Vec<Line> {
-        self.truncate(0);
-        for sequence_idx in 0..self.ids.len() {
-            self.feed(sequence_idx, 0, depth);
-        }
-        self.feed_one_each(1, depth); // wakes the threads
+        let before = self.runner.kv_mut().admit();
+        self.feed(before, depth);
+        self.decode(before, 1, 1); // wakes the threads
         let mut prompt = Vec::new();
         let mut decode = vec![Vec::new(); args.parallel.len()];
         for _ in 0..args.r {
             if interrupt.is_requested() {
+                self.runner.kv_mut().release(before);
                 return Vec::new();
             }
-            self.truncate(depth);
             if args.p > 0 {
-                prompt.push(tokens_per_second(args.p, || self.feed(0, depth, args.p)));
-                self.truncate(depth);
+                let id = self.runner.kv_mut().fork(before, depth);
+                prompt.push(tokens_per_second(args.p, || self.feed(id, args.p)));
+                self.runner.kv_mut().release(id);
             }
             for (speeds, &n_parallel) in decode.iter_mut().zip(&args.parallel) {
-                let feed = || (0..args.n).for_each(|i| self.feed_one_each(n_parallel, depth + i));
-                speeds.push(tokens_per_second(args.n * n_parallel, feed));
-                self.truncate(depth);
+                speeds.push(self.decode(before, n_parallel, args.n));
             }
         }
+        self.runner.kv_mut().release(before);
         let mut lines = Vec::new();
         if args.p > 0 {
             lines.push(self.line(format!("pp{}@d{depth}", args.p), prompt, None));
@@ -173,11 +167,6 @@ impl<'a> Bench<'a> {
             lines.push(self.line(format!("tg{}{times}@d{depth}", args.n), speeds, Some(read)));
         }
         lines
-    }
-
-    /// Leaves `n_keys` in the cache of every sequence.
-    fn truncate(&mut self, n_keys: usize) {
-        self.ids.iter().for_each(|&id| self.runner.truncate(id, n_keys));
     }
 
     fn line(&self, test: String, runs: Vec<f64>, bytes_per_token: Option<f64>) -> Line {
@@ -209,33 +198,56 @@ impl<'a> Bench<'a> {
         let n_bytes: usize = model.matrices().map(|matrix| matrix.n_bytes()).sum();
         let embedding = model.output.as_ref().map_or(0, |_| model.token_embd.n_bytes());
         let c = &model.config;
-        let kv_type = self.kv.kv_type();
-        let layer_bytes = KvShape::of(c, kv_type, kv_type).position_bytes() / c.n_layers;
-        let n_seen: usize = (0..c.n_layers)
-            .map(|layer_idx| c.pattern(layer_idx).key_range(n_keys as u32).len().min(n_keys))
+        let shape = self.runner.kv().shape();
+        let kv_bytes: usize = shape
+            .layers
+            .iter()
+            .enumerate()
+            .map(|(layer_idx, layer)| {
+                let seen = c.pattern(layer_idx).key_range(n_keys as u32).len().min(n_keys);
+                seen * shape.layer_position_bytes(layer)
+            })
             .sum();
-        (n_bytes - embedding) as f64 / n_parallel as f64 + (n_seen * layer_bytes) as f64
+        (n_bytes - embedding) as f64 / n_parallel as f64 + kv_bytes as f64
     }
 
-    fn feed(&mut self, sequence_idx: usize, first: usize, n: usize) {
+    /// Appends `n` tokens to a sequence.
+    fn feed(&mut self, id: SequenceId, n: usize) {
+        let first = self.runner.kv().n_keys(id);
         for start in (first..first + n).step_by(N_TOKENS_MAX) {
             let end = (start + N_TOKENS_MAX).min(first + n);
             let logit_rows = if end == first + n { LogitRows::Last } else { LogitRows::None };
-            let ids: Vec<u32> = (start..end).map(|_| self.random_id()).collect();
+            let tokens: Vec<u32> = (start..end).map(|_| self.random_token()).collect();
             self.batch.clear();
-            self.batch.push(self.ids[sequence_idx], &ids, start as u32, logit_rows);
+            self.push(id, &tokens, logit_rows);
             self.step();
         }
     }
 
-    /// A token for each of the first `n_parallel` sequences.
-    fn feed_one_each(&mut self, n_parallel: usize, pos: usize) {
-        self.batch.clear();
-        for sequence_idx in 0..n_parallel {
-            let id = self.random_id();
-            self.batch.push(self.ids[sequence_idx], &[id], pos as u32, LogitRows::Last);
-        }
-        self.step();
+    /// Speed of `n_parallel` sequences that go on from `before` together, `n` tokens each.
+    fn decode(&mut self, before: SequenceId, n_parallel: usize, n: usize) -> f64 {
+        let depth = self.runner.kv().n_keys(before);
+        let kv = self.runner.kv_mut();
+        let ids: Vec<_> = (0..n_parallel).map(|_| kv.fork(before, depth)).collect();
+        let speed = tokens_per_second(n * n_parallel, || {
+            for _ in 0..n {
+                self.batch.clear();
+                for &id in &ids {
+                    let token = self.random_token();
+                    self.push(id, &[token], LogitRows::Last);
+                }
+                self.step();
+            }
+        });
+        ids.iter().for_each(|&id| self.runner.kv_mut().release(id));
+        speed
+    }
+
+    fn push(&mut self, id: SequenceId, tokens: &[u32], logit_rows: LogitRows) {
+        let first = self.runner.kv().n_keys(id);
+        let room = self.runner.kv_mut().reserve(id, first + tokens.len());
+        room.expect("the cache of a benchmark has no bound");
+        self.batch.push(id, tokens, first as u32, logit_rows);
     }
 
     fn step(&mut self) {
@@ -245,7 +257,7 @@ impl<'a> Bench<'a> {
     }
 
     /// Knuth's MMIX generator: any spread of ids will do.
-    fn random_id(&mut self) -> u32 {
+    fn random_token(&mut self) -> u32 {
         self.seed = self.seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         ((self.seed >> 33) % self.opened.loaded.model.config.n_vocab as u64) as u32
     }

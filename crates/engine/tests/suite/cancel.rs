@@ -53,12 +53,12 @@ fn k17_a_request_cancelled_in_the_queue_never_starts() {
     let first = submit(&mut engine, &greedy(&[1, 2]));
     let [queued, last] = [&[7; 9], &[8; 9]].map(|prompt| submit(&mut engine, &greedy(prompt)));
     outcomes.step(&mut engine);
-    let n_bytes = engine.runner().kv_bytes();
+    let n_bytes = engine.runner().kv().used_bytes();
     engine.cancel(queued);
     outcomes.step(&mut engine);
     assert_eq!(outcomes.get(queued).answer.end, CANCELLED);
     assert_eq!(outcomes.get(queued).usage.prefill.as_nanos(), 0);
-    assert_eq!(engine.runner().kv_bytes(), n_bytes + size_of::<u32>(), "one token of the first");
+    assert_eq!(engine.runner().kv().used_bytes(), n_bytes, "one token of the first");
     while !engine.is_idle() {
         outcomes.step(&mut engine);
     }
@@ -99,5 +99,6 @@ fn a_storm_of_cancels_leaks_nothing() {
     // Only a cache that nothing was lost of has room for a whole context.
     let outcome = run(&mut engine, &greedy(&[1]));
     assert_eq!(outcome.answer.ids.len(), LIMITS.n_ctx);
-    assert_eq!(engine.runner().kv_bytes(), LIMITS.n_positions_max * size_of::<u32>());
+    let kv = engine.runner().kv();
+    assert_eq!(kv.used_bytes(), kv.n_bytes_max());
 }

@@ -8,6 +8,7 @@ use engine::{
     Engine, LoadSettings, Loaded, ModelRunner, Request, RunnerOptions, SpecialText, load_model,
     score,
 };
+use model::kv::KvShape;
 use model::{Arithmetic, KvType, WorkspaceSize};
 
 use crate::outcome::{Answer, greedy, run};
@@ -29,9 +30,8 @@ fn load(path: &Path) -> Loaded {
 fn runner(loaded: &Loaded) -> ModelRunner {
     let options = RunnerOptions {
         n_ctx: loaded.model.config.n_ctx,
-        n_positions_max: 128,
-        k_type: KvType::F32,
-        v_type: KvType::F32,
+        kv_shape: KvShape::of(&loaded.model.config, KvType::F32, KvType::F32),
+        kv_bytes_max: usize::MAX,
         n_threads: 1,
         size: WorkspaceSize { n_tokens_max: 64, n_logit_rows_max: 1 },
         kernels: kernels::detect(),

@@ -3,7 +3,7 @@
 use engine::{Engine, Error, FinishReason, Request, SamplingParams};
 use scripted_runner::{Limits, ScriptedRunner, Vocabulary};
 
-use crate::outcome::{Outcome, greedy, run, run_all};
+use crate::outcome::{greedy, run, run_all};
 
 /// In the prompt of a request whose logits are numbers; others follow [`script`].
 const GOOD: u32 = 10;
@@ -88,10 +88,12 @@ fn check_failure(kind: u32, error: Error) {
     let alone = run(&mut self::engine(), &requests[0]);
     assert_eq!(outcomes[0].answer, alone.answer);
     assert_eq!(outcomes[2].answer, alone.answer);
-    // Nothing of it stays cached, and the engine goes on.
-    let kept = |outcome: &Outcome| outcome.usage.n_prompt + outcome.usage.n_generated - 1;
-    let n_kept = kept(&outcomes[0]) + kept(&outcomes[2]);
-    assert_eq!(engine.runner().kv_bytes(), n_kept * size_of::<u32>());
+    // What led to the failure does not stay cached, and the engine goes on.
+    let kv = engine.runner_mut().kv_mut();
+    let failed = [&requests[1].prompt[..], &outcomes[1].answer.ids].concat();
+    let (slot, reuse) = kv.admit_text(&failed);
+    kv.release(slot);
+    assert!(reuse.n_matched <= requests[1].prompt.len(), "{reuse:?}");
     assert_eq!(run(&mut engine, &requests[0]).answer, alone.answer);
 }
 
@@ -125,5 +127,5 @@ fn requests_out_of_range_are_refused_and_leave_no_trace() {
     check(|request| request.stop = vec![String::new()], Error::EmptyStop { stop_idx: 0 });
     let bias = |request: &mut Request| request.sampling.logit_bias = vec![(191_222, -100.0)];
     check(bias, Error::BiasToken { id: 191_222, n_vocab });
-    assert_eq!(engine.runner().kv_bytes(), 0);
+    assert_eq!(engine.runner().kv().used_bytes(), 0);
 }

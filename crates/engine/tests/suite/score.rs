@@ -26,7 +26,7 @@ fn scores_are_the_probabilities_that_tokens_were_drawn_with() {
             assert_eq!(score.logprobs[0], None);
             let scored: Vec<_> = score.logprobs[40..].iter().flatten().copied().collect();
             assert_eq!(scored, answer.logprobs);
-            assert_eq!(runner.kv_bytes(), 0);
+            assert_eq!(runner.kv().used_bytes(), 0);
         }
     }
 }
@@ -45,7 +45,7 @@ fn scores_that_cannot_be_leave_the_cache_empty() {
     let check = |ids: &[u32], expected: Error| {
         let mut runner = scripted();
         assert_eq!(score_all(&mut runner, ids).err(), Some(expected));
-        assert_eq!(runner.kv_bytes(), 0);
+        assert_eq!(runner.kv().used_bytes(), 0);
     };
     let n_vocab = scripted().n_vocab();
     check(&[], Error::EmptyPrompt);
@@ -66,5 +66,5 @@ fn scoring_stops_when_told() {
         ControlFlow::Break(())
     });
     assert_eq!((result.err(), seen), (Some(Error::Stopped), vec![2]));
-    assert_eq!(runner.kv_bytes(), 0);
+    assert_eq!(runner.kv().used_bytes(), 0);
 }

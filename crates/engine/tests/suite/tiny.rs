@@ -6,6 +6,7 @@ use engine::{
     Engine, LoadSettings, Loaded, ModelRunner, Request, RunnerOptions, SamplingParams, load_model,
 };
 use kernels::DType;
+use model::kv::KvShape;
 use model::{KvType, WorkspaceSize};
 use tiny_random::{N_VOCAB, TinyRandom};
 
@@ -48,11 +49,11 @@ pub(crate) fn engine(loaded: &Loaded, size: Size) -> Engine {
 }
 
 pub(crate) fn runner(loaded: &Loaded, size: Size) -> ModelRunner {
+    let shape = KvShape::of(&loaded.model.config, KvType::F16, KvType::Q8_0);
     let options = RunnerOptions {
         n_ctx: N_CTX,
-        n_positions_max: size.n_positions_max,
-        k_type: KvType::F16,
-        v_type: KvType::Q8_0,
+        kv_bytes_max: shape.bytes(size.n_positions_max, size.n_tokens_max),
+        kv_shape: shape,
         n_threads: size.n_threads,
         size: WorkspaceSize { n_tokens_max: size.n_tokens_max, n_logit_rows_max: 4 },
         kernels: kernels::detect(),

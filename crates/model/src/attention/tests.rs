@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use tiny_random::uniform;
 
 use super::{AttendCtx, AttendScratch, AttentionParams, AttentionPattern, attend, reference};
-use crate::kv::{KvCache, KvShape, KvType};
+use crate::kv::{KvCache, KvShape, KvType, LayerShape};
 use crate::pool::ThreadPool;
 use crate::shape::Heads;
 
@@ -45,13 +45,15 @@ impl Case {
     fn run(&self, kernels: &Kernels, chunk: usize, n_threads: usize) -> Vec<f32> {
         let AttentionParams { n_heads, n_kv_heads, head_dim, .. } = self.params;
         let (k_type, v_type) = (self.kv_type, self.kv_type);
-        let shape = KvShape { n_layers: 1, n_kv_heads, head_dim, k_type, v_type };
-        let mut kv = KvCache::new(shape, self.n_tokens + 128);
-        let stranger = kv.admit(64).expect("room");
-        let first = kv.append(stranger, &[0]);
+        let layers = vec![LayerShape { k_type, v_type, window: None }];
+        let mut kv = KvCache::new(KvShape { n_kv_heads, head_dim, layers }, usize::MAX);
+        let stranger = kv.admit();
+        kv.reserve(stranger, 1).expect("room");
+        let first = kv.append(stranger, &[0], &[0]);
         let noise = uniform(n_kv_heads * head_dim, 99);
         kv.write(kernels, 0, (stranger, first), &noise, &noise);
-        let id = kv.admit(self.n_tokens).expect("room");
+        let id = kv.admit();
+        kv.reserve(id, self.n_tokens).expect("room");
         let (q, (keys, values)) = (self.q(), self.kv());
         let (q_width, kv_width) = (n_heads * head_dim, n_kv_heads * head_dim);
         let mut out = vec![0.0; q.len()];
@@ -62,7 +64,7 @@ impl Case {
         for start in (0..self.n_tokens).step_by(chunk) {
             let end = (start + chunk).min(self.n_tokens);
             let positions: Vec<u32> = (start as u32..end as u32).collect();
-            let first = kv.append(id, &positions);
+            let first = kv.append(id, &positions, &positions);
             let rows = start * kv_width..end * kv_width;
             kv.write(kernels, 0, (id, first), &keys[rows.clone()], &values[rows]);
             let rows = start * q_width..end * q_width;

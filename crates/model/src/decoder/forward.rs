@@ -23,7 +23,7 @@ pub(super) struct ForwardCtx<'a> {
 /// `batch.logit_rows` in the workspace for [`unembed`].
 ///
 /// The batch holds at least one token; token ids are below `n_vocab`, positions follow those
-/// already cached, and the cache has room (its admission made sure).
+/// already cached, and the cache has room (`KvCache::reserve` made sure).
 pub fn forward<P: Probe>(
     model: &Model,
     batch: &Batch,
@@ -35,7 +35,9 @@ pub fn forward<P: Probe>(
     assert!((1..=ws.size.n_tokens_max).contains(&n_tokens));
     ws.first_keys.clear();
     for sequence in &batch.sequences {
-        let first_key = kv.append(sequence.id, &batch.positions[sequence.rows.clone()]);
+        let rows = sequence.rows.clone();
+        let first_key =
+            kv.append(sequence.id, &batch.token_ids[rows.clone()], &batch.positions[rows]);
         ws.first_keys.push(first_key);
     }
     fill_angles(model, batch, ws);

@@ -1,46 +1,55 @@
-//! Block numbers: which are free, which belong to a sequence.
+//! Block numbers: which are free, and how many hold each.
 
-/// A block of `KEY_BLOCK` positions; the same number in the planes of every layer.
+/// A block of `KEY_BLOCK` positions; the same number in every layer of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct BlockId(pub(crate) u32);
 
-/// Free blocks, the lowest number first.
+/// Counts the holders of blocks: sequences, and the prefix tree.
 #[derive(Default)]
 pub(crate) struct BlockPool {
-    n_blocks: u32,
+    /// By number.
+    n_holders: Vec<u32>,
     free: Vec<BlockId>,
 }
 
 impl BlockPool {
-    pub(crate) fn n_free(&self) -> usize {
-        self.free.len()
+    /// A block with one holder. Low numbers are taken first.
+    pub(crate) fn take(&mut self) -> BlockId {
+        if self.free.is_empty() {
+            self.free.push(BlockId(self.n_holders.len() as u32));
+            self.n_holders.push(0);
+        }
+        let block = self.free.pop().expect("one was just added");
+        self.n_holders[block.0 as usize] = 1;
+        block
     }
 
-    /// Adds fresh blocks.
-    pub(crate) fn grow(&mut self, n: usize) {
-        let first = self.n_blocks;
-        self.n_blocks += n as u32;
-        self.free.extend((first..self.n_blocks).map(BlockId));
-        self.sort();
+    /// One more holder.
+    pub(crate) fn hold(&mut self, block: BlockId) {
+        assert!(self.n_holders(block) > 0, "a free block has no content");
+        self.n_holders[block.0 as usize] += 1;
     }
 
-    /// Takes `n` blocks; the caller made sure that they are there.
-    pub(crate) fn take(&mut self, n: usize) -> Vec<BlockId> {
-        assert!(n <= self.free.len());
-        let mut blocks = self.free.split_off(self.free.len() - n);
-        blocks.reverse();
-        blocks
+    /// One holder fewer; whether that was the last.
+    #[must_use]
+    pub(crate) fn give_back(&mut self, block: BlockId) -> bool {
+        assert!(self.n_holders(block) > 0, "a block is given back once by each holder");
+        self.n_holders[block.0 as usize] -= 1;
+        let is_free = self.n_holders(block) == 0;
+        if is_free {
+            let at = self.free.partition_point(|free| free.0 > block.0);
+            self.free.insert(at, block);
+        }
+        is_free
     }
 
-    pub(crate) fn give_back(&mut self, blocks: impl IntoIterator<Item = BlockId>) {
-        self.free.extend(blocks);
-        self.sort();
+    pub(crate) fn n_holders(&self, block: BlockId) -> u32 {
+        self.n_holders[block.0 as usize]
     }
 
-    /// Low numbers are taken first, from the end: memory in use stays compact and answers do not
-    /// depend on the order in which sequences ended.
-    fn sort(&mut self) {
-        self.free.sort_unstable_by_key(|block| std::cmp::Reverse(block.0));
+    /// Blocks that someone holds.
+    pub(crate) fn n_held(&self) -> usize {
+        self.n_holders.len() - self.free.len()
     }
 }
 
@@ -49,16 +58,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn blocks_are_never_handed_out_twice() {
+    fn a_block_is_free_when_nobody_holds_it() {
         let mut pool = BlockPool::default();
-        pool.grow(5);
-        let a = pool.take(3);
-        assert_eq!(a, [BlockId(0), BlockId(1), BlockId(2)]);
-        let b = pool.take(2);
-        assert_eq!(b, [BlockId(3), BlockId(4)]);
-        pool.give_back(a);
-        pool.grow(1);
-        assert_eq!(pool.n_free(), 4);
-        assert_eq!(pool.take(4), [BlockId(0), BlockId(1), BlockId(2), BlockId(5)]);
+        let [a, b, c] = [pool.take(), pool.take(), pool.take()];
+        assert_eq!([a, b, c], [BlockId(0), BlockId(1), BlockId(2)]);
+        pool.hold(a);
+        assert!(!pool.give_back(a));
+        assert_eq!((pool.n_holders(a), pool.n_held()), (1, 3));
+        assert!(pool.give_back(b));
+        assert!(pool.give_back(a));
+        assert_eq!((pool.take(), pool.take(), pool.take()), (a, b, BlockId(3)));
+        assert!(pool.give_back(c));
+    }
+
+    #[test]
+    #[should_panic(expected = "given back once")]
+    fn giving_back_twice_is_a_bug() {
+        let mut pool = BlockPool::default();
+        let block = pool.take();
+        let _ = pool.give_back(block);
+        let _ = pool.give_back(block);
     }
 }

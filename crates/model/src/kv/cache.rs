@@ -1,38 +1,33 @@
-//! Keys and values of many sequences in all layers.
+//! Keys and values of many sequences in all layers, and of texts that may come again.
 
 use kernels::{KEY_BLOCK, Kernels};
 
-use super::block_pool::{BlockId, BlockPool};
-use super::plane::{KvType, Layout, Plane};
+use super::block_pool::BlockId;
+use super::block_store::BlockStore;
+use super::prefix_tree::{Found, NodeId, PrefixTree};
+use super::shape::KvShape;
 use super::view::KvView;
-use crate::config::ModelConfig;
 
-/// The cache of one model. Sequences are admitted with the most positions they may reach; after
-/// that nothing is allocated for them (M5).
+/// The cache of one model: blocks of 64 positions, shared by the sequences that begin alike and
+/// kept for those to come while there is room.
+///
+/// A sequence is admitted with the tokens of its text that are cached already, gets room by
+/// [`reserve`](Self::reserve) before each forward pass, which then allocates nothing (M5), and is
+/// remembered when others may begin like it.
 pub struct KvCache {
     shape: KvShape,
-    layers: Vec<LayerKv>,
-    pool: BlockPool,
-    n_blocks_max: usize,
-    n_blocks: usize,
+    store: BlockStore,
+    n_bytes_max: usize,
     /// By [`SequenceId`].
     sequences: Vec<Option<SequenceKv>>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KvShape {
-    pub n_layers: usize,
-    pub n_kv_heads: usize,
-    pub head_dim: usize,
-    pub k_type: KvType,
-    pub v_type: KvType,
+    tree: PrefixTree,
 }
 
 /// A sequence's place in the cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SequenceId(usize);
 
-/// The budget does not hold another sequence of this length.
+/// The budget does not hold a sequence of this length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the KV cache has room for {n_free} positions, the sequence needs {n_wanted}: use a shorter \
@@ -43,114 +38,223 @@ pub struct CacheFull {
     pub n_wanted: usize,
 }
 
-struct LayerKv {
-    keys: Plane,
-    values: Plane,
+/// What of a text was cached when its sequence was admitted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reuse {
+    /// Tokens that are not computed again.
+    pub n_reused: usize,
+    /// Tokens that equal a cached text's; the next one is the first that differs.
+    pub n_matched: usize,
+    pub miss: Miss,
+}
+
+/// Why the token behind the reused ones is computed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Miss {
+    /// No cached text begins like this one.
+    #[default]
+    Unknown,
+    /// Cached texts go on with another token.
+    Differs,
+    /// The cached text ends there.
+    New,
+    /// All is cached; the last token is computed for its logits.
+    LastToken,
+    /// A layer with a sliding window has dropped the keys before the tokens that match.
+    BehindWindow,
 }
 
 struct SequenceKv {
-    blocks: Vec<BlockId>,
+    /// `[n_tokens]`: the text whose keys and values were computed.
+    tokens: Vec<u32>,
     /// `[n_keys]`, ascending; every cached key carries its position (A2).
     positions: Vec<u32>,
-}
-
-impl KvShape {
-    pub fn of(config: &ModelConfig, k_type: KvType, v_type: KvType) -> Self {
-        let ModelConfig { n_layers, n_kv_heads, head_dim, .. } = *config;
-        Self { n_layers, n_kv_heads, head_dim, k_type, v_type }
-    }
-
-    /// Bytes of one position in all layers.
-    pub fn position_bytes(&self) -> usize {
-        let head_bytes =
-            self.k_type.head_bytes(self.head_dim) + self.v_type.head_bytes(self.head_dim);
-        self.n_layers * self.n_kv_heads * head_bytes
-    }
-
-    /// Bytes that a sequence of `n_positions` occupies: whole blocks.
-    pub fn bytes(&self, n_positions: usize) -> usize {
-        self.position_bytes() * n_positions.next_multiple_of(KEY_BLOCK)
-    }
+    /// By group of layers, `[n_blocks]`; `None`: dropped, no query to come sees it.
+    tables: Vec<Vec<Option<BlockId>>>,
 }
 
 impl KvCache {
-    /// A cache that never grows beyond `n_positions_max`, rounded up to whole blocks.
-    pub fn new(shape: KvShape, n_positions_max: usize) -> Self {
-        let plane = |kind, layout| Plane::new(kind, layout, shape.n_kv_heads, shape.head_dim);
-        let layer = || LayerKv {
-            keys: plane(shape.k_type, Layout::Keys),
-            values: plane(shape.v_type, Layout::Values),
-        };
-        Self {
-            shape,
-            layers: (0..shape.n_layers).map(|_| layer()).collect(),
-            pool: BlockPool::default(),
-            n_blocks_max: n_positions_max.div_ceil(KEY_BLOCK),
-            n_blocks: 0,
-            sequences: Vec::new(),
-        }
+    /// A cache of at most `n_bytes_max` bytes of keys and values.
+    pub fn new(shape: KvShape, n_bytes_max: usize) -> Self {
+        let store = BlockStore::new(&shape);
+        Self { shape, store, n_bytes_max, sequences: Vec::new(), tree: PrefixTree::new() }
     }
 
-    /// Reserves room for a sequence of up to `n_positions_max` tokens.
-    ///
-    /// # Errors
-    /// [`CacheFull`] when the budget does not hold it.
-    pub fn admit(&mut self, n_positions_max: usize) -> Result<SequenceId, CacheFull> {
-        let blocks = self.take_blocks(n_positions_max, 0)?;
-        let positions = Vec::with_capacity(blocks.len() * KEY_BLOCK);
-        let sequence = Some(SequenceKv { blocks, positions });
+    pub fn shape(&self) -> &KvShape {
+        &self.shape
+    }
+
+    /// The most bytes of keys and values.
+    pub fn n_bytes_max(&self) -> usize {
+        self.n_bytes_max
+    }
+
+    /// Bytes of the blocks that hold keys and values now, for sequences and for texts to come.
+    pub fn used_bytes(&self) -> usize {
+        self.store.n_bytes()
+    }
+
+    /// Bytes that sequences may still take: what is free, or held for texts to come only.
+    pub fn free_bytes(&self) -> usize {
+        let held = self.store.n_bytes() - self.tree.evictable_bytes(&self.store);
+        self.n_bytes_max.saturating_sub(held)
+    }
+
+    /// A place for a sequence without keys.
+    pub fn admit(&mut self) -> SequenceId {
+        let tables = vec![Vec::new(); self.store.groups.len()];
+        let sequence = SequenceKv { tokens: Vec::new(), positions: Vec::new(), tables };
         let slot = self.sequences.iter().position(Option::is_none);
         let slot = slot.unwrap_or(self.sequences.len());
         if slot == self.sequences.len() {
-            self.sequences.push(sequence);
-        } else {
-            self.sequences[slot] = sequence;
+            self.sequences.push(None);
         }
-        Ok(SequenceId(slot))
+        self.sequences[slot] = Some(sequence);
+        SequenceId(slot)
     }
 
-    /// Gives an admitted sequence room for `n_positions_max` tokens in all.
+    /// A place for a sequence that begins with what is cached of `tokens`. The last of them is left
+    /// to compute, for its logits.
+    pub fn admit_text(&mut self, tokens: &[u32]) -> (SequenceId, Reuse) {
+        let found = self.tree.find(tokens);
+        let n_wanted = found.n_tokens.min(tokens.len().saturating_sub(1));
+        let n_reused = self.whole_windows(&found.path, n_wanted);
+        let id = self.admit();
+        let nodes = found.path[..n_reused.div_ceil(KEY_BLOCK)].to_vec();
+        for (block_idx, node) in nodes.into_iter().enumerate() {
+            for group_idx in 0..self.store.groups.len() {
+                let first = self.store.groups[group_idx].first_kept_block(n_reused);
+                let block = self.tree.blocks(node)[group_idx].filter(|_| block_idx >= first);
+                block.into_iter().for_each(|block| self.store.hold(group_idx, block));
+                self.sequence_mut(id).tables[group_idx].push(block);
+            }
+        }
+        let sequence = self.sequence_mut(id);
+        sequence.tokens.extend_from_slice(&tokens[..n_reused]);
+        sequence.positions.extend(0..n_reused as u32);
+        (id, Reuse { n_reused, n_matched: found.n_tokens, miss: why(&found, tokens, n_reused) })
+    }
+
+    /// The most of the first `n` tokens along a path behind which every window is whole.
+    fn whole_windows(&self, path: &[NodeId], mut n: usize) -> usize {
+        let gap = |n: usize| {
+            let groups = self.store.groups.iter().enumerate();
+            let gaps = groups.filter_map(|(group_idx, group)| {
+                let seen = group.first_seen_block(n)..n.div_ceil(KEY_BLOCK);
+                seen.rev().find(|&block_idx| self.tree.blocks(path[block_idx])[group_idx].is_none())
+            });
+            gaps.min()
+        };
+        while let Some(block_idx) = gap(n) {
+            n = block_idx * KEY_BLOCK;
+        }
+        n
+    }
+
+    /// A second sequence with the first `n_keys` keys of another, sharing its blocks. Windowed
+    /// layers must not have dropped what a query there sees.
+    pub fn fork(&mut self, from: SequenceId, n_keys: usize) -> SequenceId {
+        let id = self.admit();
+        let source = self.sequence(from);
+        let tables: Vec<Vec<_>> = source
+            .tables
+            .iter()
+            .map(|table| table[..n_keys.div_ceil(KEY_BLOCK)].to_vec())
+            .collect();
+        let tokens = source.tokens[..n_keys].to_vec();
+        let positions = source.positions[..n_keys].to_vec();
+        for (group_idx, table) in tables.iter().enumerate() {
+            table.iter().flatten().for_each(|&block| self.store.hold(group_idx, block));
+        }
+        *self.sequence_mut(id) = SequenceKv { tokens, positions, tables };
+        self.check_windows(id);
+        id
+    }
+
+    /// Gives a sequence room for `n_positions` tokens in all and for the buffers of its text. Texts
+    /// that are not in use make room where there is none.
     ///
     /// # Errors
-    /// [`CacheFull`] when the budget does not hold it; the sequence stays as it was.
-    pub fn reserve(&mut self, id: SequenceId, n_positions_max: usize) -> Result<(), CacheFull> {
-        let n_held = self.sequence(id).blocks.len();
-        let blocks = self.take_blocks(n_positions_max, n_held)?;
+    /// [`CacheFull`] when the budget does not hold it; the sequence keeps its keys.
+    pub fn reserve(&mut self, id: SequenceId, n_positions: usize) -> Result<(), CacheFull> {
+        self.drop_unseen(id);
+        while self.missing_bytes(id, n_positions) > self.n_bytes_max - self.store.n_bytes() {
+            if !self.tree.evict(&mut self.store) {
+                return Err(self.full(id, n_positions));
+            }
+        }
+        for group_idx in 0..self.store.groups.len() {
+            let n_keys = self.n_keys(id);
+            if let Some(tail) = self.shared_tail(id, group_idx) {
+                let copy = self.store.copy_of(group_idx, tail, n_keys % KEY_BLOCK);
+                self.store.give_back(group_idx, tail);
+                self.sequence_mut(id).tables[group_idx][n_keys / KEY_BLOCK] = Some(copy);
+            }
+            for _ in self.sequence(id).tables[group_idx].len()..n_positions.div_ceil(KEY_BLOCK) {
+                let block = self.store.take(group_idx);
+                self.sequence_mut(id).tables[group_idx].push(Some(block));
+            }
+        }
         let sequence = self.sequence_mut(id);
-        sequence.blocks.extend(blocks);
-        let n_more = n_positions_max.saturating_sub(sequence.positions.len());
+        let n_more = n_positions.saturating_sub(sequence.positions.len());
         sequence.positions.reserve(n_more);
+        sequence.tokens.reserve(n_more);
         Ok(())
     }
 
-    /// Blocks for a sequence that holds `n_held` already.
-    fn take_blocks(
-        &mut self,
-        n_positions_max: usize,
-        n_held: usize,
-    ) -> Result<Vec<BlockId>, CacheFull> {
-        let n_wanted = n_positions_max.div_ceil(KEY_BLOCK).saturating_sub(n_held);
-        let n_free = self.pool.n_free() + self.n_blocks_max - self.n_blocks;
-        if n_wanted > n_free {
-            let (n_free, n_wanted) = ((n_free + n_held) * KEY_BLOCK, n_positions_max);
-            return Err(CacheFull { n_free, n_wanted });
+    /// Bytes of the blocks that `reserve` would take.
+    fn missing_bytes(&self, id: SequenceId, n_positions: usize) -> usize {
+        let groups = 0..self.store.groups.len();
+        let missing = groups.map(|group_idx| {
+            let n_held = self.sequence(id).tables[group_idx].len();
+            let n_new = n_positions.div_ceil(KEY_BLOCK).saturating_sub(n_held);
+            let n_copied = usize::from(self.shared_tail(id, group_idx).is_some());
+            (n_new + n_copied) * self.store.block_bytes(group_idx)
+        });
+        missing.sum()
+    }
+
+    /// The block that the next key goes to, if it has keys already and others hold it too.
+    fn shared_tail(&self, id: SequenceId, group_idx: usize) -> Option<BlockId> {
+        let sequence = self.sequence(id);
+        let n_keys = sequence.positions.len();
+        let tail = (*sequence.tables[group_idx].get(n_keys / KEY_BLOCK)?)?;
+        let is_begun = !n_keys.is_multiple_of(KEY_BLOCK);
+        (is_begun && self.store.groups[group_idx].n_holders(tail) > 1).then_some(tail)
+    }
+
+    fn full(&self, id: SequenceId, n_wanted: usize) -> CacheFull {
+        let n_bytes_free = self.n_bytes_max - self.store.n_bytes();
+        let n_more = n_bytes_free / (self.shape.position_bytes().max(1) * KEY_BLOCK) * KEY_BLOCK;
+        let n_blocks = self.sequence(id).tables.iter().map(Vec::len).max().unwrap_or(0);
+        CacheFull { n_free: n_blocks * KEY_BLOCK + n_more, n_wanted }
+    }
+
+    /// Lets go of blocks that no query to come sees.
+    fn drop_unseen(&mut self, id: SequenceId) {
+        let n_keys = self.n_keys(id);
+        for group_idx in 0..self.store.groups.len() {
+            let first = self.store.groups[group_idx].first_kept_block(n_keys);
+            let table = &mut self.sequences[id.0].as_mut().expect("admitted").tables[group_idx];
+            let end = first.min(table.len());
+            let unseen = table[..end].iter_mut().filter_map(Option::take);
+            unseen.for_each(|block| self.store.give_back(group_idx, block));
         }
-        let n_missing = n_wanted.saturating_sub(self.pool.n_free());
-        if n_missing > 0 {
-            for layer in &mut self.layers {
-                layer.keys.grow(self.n_blocks as u32, n_missing);
-                layer.values.grow(self.n_blocks as u32, n_missing);
-            }
-            self.n_blocks += n_missing;
-            self.pool.grow(n_missing);
-        }
-        Ok(self.pool.take(n_wanted))
+    }
+
+    /// Keeps a sequence's keys for texts that begin like it, while there is room.
+    pub fn remember(&mut self, id: SequenceId) {
+        let sequence = self.sequences[id.0].as_ref().expect("the sequence is admitted");
+        self.tree.insert(&sequence.tokens, &sequence.tables, &mut self.store);
     }
 
     /// Forgets a sequence; its id may be given to another.
     pub fn release(&mut self, id: SequenceId) {
         let sequence = self.sequences[id.0].take().expect("a sequence is released once");
-        self.pool.give_back(sequence.blocks);
+        for (group_idx, table) in sequence.tables.into_iter().enumerate() {
+            let blocks = table.into_iter().flatten();
+            blocks.for_each(|block| self.store.give_back(group_idx, block));
+        }
     }
 
     /// Keys held for a sequence.
@@ -158,37 +262,49 @@ impl KvCache {
         self.sequence(id).positions.len()
     }
 
-    /// Keeps the first `n_keys` keys: an edited turn, a rejected draft.
+    /// `[n_tokens]`: the text whose keys and values were computed.
+    pub fn tokens(&self, id: SequenceId) -> &[u32] {
+        &self.sequence(id).tokens
+    }
+
+    /// Keeps the first `n_keys` keys: a rejected draft. Windowed layers must not have dropped what
+    /// a query there sees; [`reserve`](Self::reserve) keeps that of the queries to come then.
     pub fn truncate(&mut self, id: SequenceId, n_keys: usize) {
-        self.sequence_mut(id).positions.truncate(n_keys);
+        let sequence = self.sequence_mut(id);
+        sequence.tokens.truncate(n_keys);
+        sequence.positions.truncate(n_keys);
+        let n_blocks = n_keys.div_ceil(KEY_BLOCK);
+        for group_idx in 0..self.store.groups.len() {
+            let table = &mut self.sequences[id.0].as_mut().expect("admitted").tables[group_idx];
+            let dropped = table.split_off(n_blocks.min(table.len()));
+            let dropped = dropped.into_iter().flatten();
+            dropped.for_each(|block| self.store.give_back(group_idx, block));
+        }
+        self.check_windows(id);
     }
 
-    /// Bytes of the blocks that hold keys now.
-    pub fn used_bytes(&self) -> usize {
-        let n_positions =
-            |sequence: &SequenceKv| sequence.positions.len().next_multiple_of(KEY_BLOCK);
-        let n_positions: usize = self.sequences.iter().flatten().map(n_positions).sum();
-        n_positions * self.shape.position_bytes()
+    fn check_windows(&self, id: SequenceId) {
+        let n_keys = self.n_keys(id);
+        for (group, table) in self.store.groups.iter().zip(&self.sequence(id).tables) {
+            let seen = &table[group.first_seen_block(n_keys).min(table.len())..];
+            assert!(seen.iter().all(Option::is_some), "the window before key {n_keys} is whole");
+        }
     }
 
-    /// Makes room for new keys; every layer then [`write`](Self::write)s them from the index
-    /// returned on.
-    pub(crate) fn append(&mut self, id: SequenceId, positions: &[u32]) -> usize {
+    /// Makes room for new keys; every layer then writes them from the index returned on. What
+    /// `reserve` gave must be enough.
+    pub fn append(&mut self, id: SequenceId, tokens: &[u32], positions: &[u32]) -> usize {
+        assert_eq!(tokens.len(), positions.len());
         let sequence = self.sequence_mut(id);
         let first = sequence.positions.len();
         let last = sequence.positions.last().copied();
         let next = positions.first().copied();
         assert!(last.is_none_or(|last| next.is_none_or(|next| last < next)));
-        let end = first + positions.len();
-        assert!(end <= sequence.blocks.len() * KEY_BLOCK, "beyond admission");
+        sequence.tokens.extend_from_slice(tokens);
         sequence.positions.extend_from_slice(positions);
-        let fresh = first.div_ceil(KEY_BLOCK)..end.div_ceil(KEY_BLOCK);
-        let sequence = self.sequences[id.0].as_ref().expect("the sequence is admitted");
-        for &block in &sequence.blocks[fresh] {
-            for layer in &mut self.layers {
-                layer.values.clear(block);
-            }
-        }
+        let n_blocks = sequence.positions.len().div_ceil(KEY_BLOCK);
+        let is_reserved = sequence.tables.iter().all(|table| table.len() >= n_blocks);
+        assert!(is_reserved, "beyond what is reserved");
         first
     }
 
@@ -204,23 +320,25 @@ impl KvCache {
         keys: &[f32],
         values: &[f32],
     ) {
-        let d = self.shape.head_dim;
-        let n_kv_heads = self.shape.n_kv_heads;
+        let (d, n_kv_heads) = (self.shape.head_dim, self.shape.n_kv_heads);
         let sequence = self.sequences[id.0].as_ref().expect("the sequence is admitted");
-        let layer = &mut self.layers[layer_idx];
+        let layer = &mut self.store.layers[layer_idx];
+        let table = &sequence.tables[layer.group_idx];
         let heads = keys.chunks_exact(d).zip(values.chunks_exact(d));
         for (i, (key, value)) in heads.enumerate() {
             let key_idx = first_key + i / n_kv_heads;
-            let at = (sequence.blocks[key_idx / KEY_BLOCK], key_idx % KEY_BLOCK);
+            let block = table[key_idx / KEY_BLOCK].expect("a block that is written is held");
+            let at = (block, key_idx % KEY_BLOCK);
             layer.keys.write(kernels, at, i % n_kv_heads, key);
             layer.values.write(kernels, at, i % n_kv_heads, value);
         }
     }
 
     pub fn view(&self, layer_idx: usize, id: SequenceId) -> KvView<'_> {
-        let LayerKv { keys, values } = &self.layers[layer_idx];
-        let SequenceKv { blocks, positions } = self.sequence(id);
-        KvView { keys, values, blocks, positions }
+        let layer = &self.store.layers[layer_idx];
+        let SequenceKv { positions, tables, .. } = self.sequence(id);
+        let blocks = &tables[layer.group_idx];
+        KvView { keys: &layer.keys, values: &layer.values, blocks, positions }
     }
 
     fn sequence(&self, id: SequenceId) -> &SequenceKv {
@@ -229,5 +347,20 @@ impl KvCache {
 
     fn sequence_mut(&mut self, id: SequenceId) -> &mut SequenceKv {
         self.sequences[id.0].as_mut().expect("the sequence is admitted")
+    }
+}
+
+fn why(found: &Found, tokens: &[u32], n_reused: usize) -> Miss {
+    let n_wanted = found.n_tokens.min(tokens.len().saturating_sub(1));
+    if n_reused < n_wanted {
+        Miss::BehindWindow
+    } else if found.n_tokens == tokens.len() {
+        Miss::LastToken
+    } else if found.n_tokens == 0 {
+        Miss::Unknown
+    } else if found.goes_on {
+        Miss::Differs
+    } else {
+        Miss::New
     }
 }

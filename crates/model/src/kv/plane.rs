@@ -36,16 +36,11 @@ pub(crate) struct Plane {
     layout: Layout,
     n_kv_heads: usize,
     head_dim: usize,
-    /// Blocks are added a slab at a time, so that growing moves nothing.
-    slabs: Vec<Slab>,
+    /// By number; `None` where a block is free.
+    blocks: Vec<Option<Cells>>,
 }
 
-struct Slab {
-    first_block: u32,
-    cells: Cells,
-}
-
-/// Per block and kv head: `head_dim * KEY_BLOCK` cells; scales `n_groups * KEY_BLOCK`.
+/// One block, per kv head: `head_dim * KEY_BLOCK` cells; scales `n_groups * KEY_BLOCK`.
 enum Cells {
     F32(Vec<f32>),
     F16(Vec<u16>),
@@ -75,36 +70,64 @@ impl KvType {
 
 impl Plane {
     pub(crate) fn new(kind: KvType, layout: Layout, n_kv_heads: usize, head_dim: usize) -> Self {
-        Self { kind, layout, n_kv_heads, head_dim, slabs: Vec::new() }
+        Self { kind, layout, n_kv_heads, head_dim, blocks: Vec::new() }
     }
 
-    /// Adds zeroed blocks, numbered from `first_block`.
-    pub(crate) fn grow(&mut self, first_block: u32, n_blocks: usize) {
-        let n_heads = n_blocks * self.n_kv_heads;
-        let n_cells = n_heads * self.head_dim * KEY_BLOCK;
+    /// Gives a block memory, all zeros.
+    pub(crate) fn allocate(&mut self, block: BlockId) {
+        let n_cells = self.n_kv_heads * self.head_dim * KEY_BLOCK;
         let cells = match self.kind {
             KvType::F32 => Cells::F32(vec![0.0; n_cells]),
             KvType::F16 => Cells::F16(vec![0; n_cells]),
             KvType::Q8_0 => {
-                let n_scales = n_heads * self.n_groups() * KEY_BLOCK;
+                let n_scales = self.n_kv_heads * self.n_groups() * KEY_BLOCK;
                 Cells::Q8_0 { quants: vec![0; n_cells], scales: vec![0; n_scales] }
             }
         };
-        self.slabs.push(Slab { first_block, cells });
+        let idx = block.0 as usize;
+        if self.blocks.len() <= idx {
+            self.blocks.resize_with(idx + 1, || None);
+        }
+        assert!(self.blocks[idx].is_none(), "a block is allocated once");
+        self.blocks[idx] = Some(cells);
     }
 
-    /// Zeroes a block before its first use: hidden keys have weight zero, and zero times a NaN of
-    /// another sequence would be NaN.
-    pub(crate) fn clear(&mut self, block: BlockId) {
-        let (slab_idx, head_idx) = self.find(block, 0);
-        let n = self.head_dim * KEY_BLOCK;
-        let range = head_idx * n..(head_idx + self.n_kv_heads) * n;
-        let n = self.n_groups() * KEY_BLOCK;
-        let scale_range = head_idx * n..(head_idx + self.n_kv_heads) * n;
-        match &mut self.slabs[slab_idx].cells {
-            Cells::F32(cells) => cells[range].fill(0.0),
-            Cells::F16(cells) => cells[range].fill(0),
-            Cells::Q8_0 { scales, .. } => scales[scale_range].fill(0),
+    /// Takes a block's memory back.
+    pub(crate) fn free(&mut self, block: BlockId) {
+        let cells = self.blocks[block.0 as usize].take();
+        assert!(cells.is_some(), "a block is freed once");
+    }
+
+    /// Copies the first `n_keys` keys of a block.
+    pub(crate) fn copy(&mut self, from: BlockId, to: BlockId, n_keys: usize) {
+        let mut target = self.blocks[to.0 as usize].take().expect("the target has memory");
+        let n_groups = self.n_groups();
+        match (self.cells_of(from), &mut target) {
+            (Cells::F32(from), Cells::F32(to)) => self.copy_cells(self.head_dim, n_keys, from, to),
+            (Cells::F16(from), Cells::F16(to)) => self.copy_cells(self.head_dim, n_keys, from, to),
+            (
+                Cells::Q8_0 { quants, scales },
+                Cells::Q8_0 { quants: to_quants, scales: to_scales },
+            ) => {
+                self.copy_cells(self.head_dim, n_keys, quants, to_quants);
+                self.copy_cells(n_groups, n_keys, scales, to_scales);
+            }
+            _ => unreachable!("blocks of one plane have one type"),
+        }
+        self.blocks[to.0 as usize] = Some(target);
+    }
+
+    /// `n` cells of each key and head.
+    fn copy_cells<T: Copy>(&self, n: usize, n_keys: usize, from: &[T], to: &mut [T]) {
+        let heads = from.chunks_exact(n * KEY_BLOCK).zip(to.chunks_exact_mut(n * KEY_BLOCK));
+        for (from, to) in heads {
+            match self.layout {
+                Layout::Keys => {
+                    let rows = from.chunks_exact(KEY_BLOCK).zip(to.chunks_exact_mut(KEY_BLOCK));
+                    rows.for_each(|(from, to)| to[..n_keys].copy_from_slice(&from[..n_keys]));
+                }
+                Layout::Values => to[..n_keys * n].copy_from_slice(&from[..n_keys * n]),
+            }
         }
     }
 
@@ -112,12 +135,8 @@ impl Plane {
         self.head_dim.div_ceil(GROUP)
     }
 
-    /// (slab, index of the head's first cell in units of heads)
-    fn find(&self, block: BlockId, kv_head_idx: usize) -> (usize, usize) {
-        assert!(kv_head_idx < self.n_kv_heads);
-        let slab_idx = self.slabs.partition_point(|slab| slab.first_block <= block.0) - 1;
-        let block_idx = (block.0 - self.slabs[slab_idx].first_block) as usize;
-        (slab_idx, block_idx * self.n_kv_heads + kv_head_idx)
+    fn cells_of(&self, block: BlockId) -> &Cells {
+        self.blocks[block.0 as usize].as_ref().expect("a block in use has memory")
     }
 
     /// Cell of dimension `i` at `slot` of a head's block: (first, step from one `i` to the next).
@@ -137,13 +156,13 @@ impl Plane {
         head: &[f32],
     ) {
         assert_eq!(head.len(), self.head_dim);
-        let (slab_idx, head_idx) = self.find(block, kv_head_idx);
+        assert!(kv_head_idx < self.n_kv_heads);
         let (first, step) = self.cells(self.head_dim, slot);
-        let first = head_idx * self.head_dim * KEY_BLOCK + first;
+        let first = kv_head_idx * self.head_dim * KEY_BLOCK + first;
         let n_groups = self.n_groups();
         let (first_scale, scale_step) = self.cells(n_groups, slot);
-        let first_scale = head_idx * n_groups * KEY_BLOCK + first_scale;
-        match &mut self.slabs[slab_idx].cells {
+        let first_scale = kv_head_idx * n_groups * KEY_BLOCK + first_scale;
+        match self.blocks[block.0 as usize].as_mut().expect("a block in use has memory") {
             Cells::F32(cells) => {
                 for (i, &x) in head.iter().enumerate() {
                     cells[first + i * step] = x;
@@ -182,10 +201,9 @@ impl Plane {
         kv_head_idx: usize,
         out: &'a mut [f32],
     ) -> &'a [f32] {
-        let (slab_idx, head_idx) = self.find(block, kv_head_idx);
         let n_cells = self.head_dim * KEY_BLOCK;
-        let range = head_idx * n_cells..(head_idx + 1) * n_cells;
-        match &self.slabs[slab_idx].cells {
+        let range = kv_head_idx * n_cells..(kv_head_idx + 1) * n_cells;
+        match self.cells_of(block) {
             Cells::F32(cells) => &cells[range],
             Cells::F16(cells) => {
                 (kernels.f16_to_f32)(&cells[range], &mut out[..n_cells]);
@@ -193,7 +211,7 @@ impl Plane {
             }
             Cells::Q8_0 { quants, scales } => {
                 let n_scales = self.n_groups() * KEY_BLOCK;
-                let scales = &scales[head_idx * n_scales..][..n_scales];
+                let scales = &scales[kv_head_idx * n_scales..][..n_scales];
                 self.read_q8(kernels, &quants[range], scales, out);
                 out
             }

@@ -13,7 +13,8 @@ use crate::attention::AttentionPattern;
 pub struct KvView<'a> {
     pub(super) keys: &'a Plane,
     pub(super) values: &'a Plane,
-    pub(super) blocks: &'a [BlockId],
+    /// Block `i` holds keys `64 i..64 i + 64`; `None` where no query to come sees it.
+    pub(super) blocks: &'a [Option<BlockId>],
     /// `[n_keys]`, ascending
     pub(super) positions: &'a [u32],
 }
@@ -36,6 +37,10 @@ impl<'a> KvView<'a> {
         start..end
     }
 
+    fn block(&self, block_idx: usize) -> BlockId {
+        self.blocks[block_idx].expect("a block that a query sees is held")
+    }
+
     /// Keys of one block as `[head_dim, KEY_BLOCK]`; cells beyond `n_keys` hold no key.
     pub fn keys<'b>(
         &self,
@@ -47,7 +52,7 @@ impl<'a> KvView<'a> {
     where
         'a: 'b,
     {
-        self.keys.read(kernels, self.blocks[block_idx], kv_head_idx, out)
+        self.keys.read(kernels, self.block(block_idx), kv_head_idx, out)
     }
 
     /// Values of one block as `[KEY_BLOCK, head_dim]`.
@@ -61,6 +66,6 @@ impl<'a> KvView<'a> {
     where
         'a: 'b,
     {
-        self.values.read(kernels, self.blocks[block_idx], kv_head_idx, out)
+        self.values.read(kernels, self.block(block_idx), kv_head_idx, out)
     }
 }

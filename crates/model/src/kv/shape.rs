@@ -1,0 +1,130 @@
+//! What a cache holds for each layer, and the bytes that follow from it.
+
+use std::ops::Range;
+
+use kernels::KEY_BLOCK;
+
+use super::plane::KvType;
+use crate::config::ModelConfig;
+use crate::spec::LayerKind;
+
+/// What each layer of a cache keeps, and as what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KvShape {
+    pub n_kv_heads: usize,
+    pub head_dim: usize,
+    /// `[n_layers]`
+    pub layers: Vec<LayerShape>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LayerShape {
+    pub k_type: KvType,
+    pub v_type: KvType,
+    /// Positions that a query sees, its own included; `None`: all before it.
+    pub window: Option<u32>,
+}
+
+/// Positions that a windowed layer keeps beyond its window. The next question about a text branches
+/// off a little before the end of the last one, and can start there if its window is still whole.
+pub(super) const WINDOW_SLACK: usize = 4 * KEY_BLOCK;
+
+impl KvShape {
+    pub fn of(config: &ModelConfig, k_type: KvType, v_type: KvType) -> Self {
+        let layer = |kind: &LayerKind| {
+            let window = matches!(kind, LayerKind::Sliding).then_some(config.window);
+            LayerShape { k_type, v_type, window }
+        };
+        let layers = config.layer_kinds.iter().map(layer).collect();
+        Self { n_kv_heads: config.n_kv_heads, head_dim: config.head_dim, layers }
+    }
+
+    /// Bytes of one position while every layer keeps it.
+    pub fn position_bytes(&self) -> usize {
+        self.layers.iter().map(|layer| self.layer_position_bytes(layer)).sum()
+    }
+
+    /// Bytes of one position in one layer.
+    pub fn layer_position_bytes(&self, layer: &LayerShape) -> usize {
+        let head = layer.k_type.head_bytes(self.head_dim) + layer.v_type.head_bytes(self.head_dim);
+        self.n_kv_heads * head
+    }
+
+    /// Positions of one layer that a sequence of `n_positions` occupies, in whole blocks, while up
+    /// to `n_together` of them are computed in one pass.
+    pub fn layer_positions(
+        &self,
+        layer: &LayerShape,
+        n_positions: usize,
+        n_together: usize,
+    ) -> usize {
+        let n_positions = n_positions.next_multiple_of(KEY_BLOCK);
+        let Some(window) = layer.window else { return n_positions };
+        // Both ends of the range that is kept may lie anywhere in their blocks.
+        let n_kept = window as usize + WINDOW_SLACK + n_together;
+        n_positions.min(n_kept.next_multiple_of(KEY_BLOCK) + KEY_BLOCK)
+    }
+
+    /// The most bytes that a sequence of `n_positions` occupies, as [`Self::layer_positions`].
+    pub fn bytes(&self, n_positions: usize, n_together: usize) -> usize {
+        let layer = |layer: &LayerShape| {
+            let n_positions = self.layer_positions(layer, n_positions, n_together);
+            n_positions.saturating_mul(self.layer_position_bytes(layer))
+        };
+        self.layers.iter().map(layer).fold(0, usize::saturating_add)
+    }
+
+    /// The most positions of one sequence that fit into `n_bytes`: whole blocks.
+    pub fn positions_within(&self, n_bytes: usize, n_together: usize) -> usize {
+        // Bytes grow with positions: the answer lies in `fits..too_many`, counted in blocks.
+        let Range { start: mut fits, end: mut too_many } = 0..usize::MAX / KEY_BLOCK / 2;
+        while too_many - fits > 1 {
+            let middle = fits + (too_many - fits) / 2;
+            if self.bytes(middle * KEY_BLOCK, n_together) <= n_bytes {
+                fits = middle;
+            } else {
+                too_many = middle;
+            }
+        }
+        fits * KEY_BLOCK
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shape(windows: &[Option<u32>]) -> KvShape {
+        let layer = |&window| LayerShape { k_type: KvType::F16, v_type: KvType::Q8_0, window };
+        KvShape { n_kv_heads: 2, head_dim: 64, layers: windows.iter().map(layer).collect() }
+    }
+
+    #[test]
+    fn windowed_layers_stop_growing() {
+        let shape = shape(&[None, Some(512), Some(512)]);
+        // Keys: 2 heads of 64 f16; values: 64 bytes and two scales.
+        let layer_bytes = 2 * (128 + 68);
+        assert_eq!(shape.position_bytes(), 3 * layer_bytes);
+        let check = |n_positions, expected_positions| {
+            let bytes = shape.bytes(n_positions, 64);
+            assert_eq!(bytes, expected_positions * layer_bytes, "{n_positions}");
+        };
+        check(0, 0);
+        check(1, 3 * 64);
+        check(640, 3 * 640);
+        let n_window = 512 + WINDOW_SLACK + 64 + KEY_BLOCK;
+        check(4096, 4096 + 2 * n_window);
+        check(1 << 20, (1 << 20) + 2 * n_window);
+    }
+
+    #[test]
+    fn what_fits_is_the_most_that_does() {
+        for shape in [shape(&[None]), shape(&[None, Some(100)])] {
+            for n_bytes in [0, 1, 100_000, 1 << 20, 1 << 30] {
+                let n = shape.positions_within(n_bytes, 32);
+                assert!(shape.bytes(n, 32) <= n_bytes, "{n_bytes}");
+                assert!(shape.bytes(n + KEY_BLOCK, 32) > n_bytes, "{n_bytes}");
+            }
+        }
+    }
+}

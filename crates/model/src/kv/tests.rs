@@ -1,0 +1,212 @@
+//! Laws of the cache: whatever is shared, copied, dropped and evicted, every sequence reads what
+//! was computed for its own text.
+
+use kernels::KEY_BLOCK;
+use proptest::prelude::*;
+
+use super::{CacheFull, KvCache, KvShape, KvType, LayerShape, Miss, Reuse, SequenceId};
+use crate::attention::AttentionPattern;
+
+const WINDOW: u32 = 70;
+
+fn shape() -> KvShape {
+    let layer = |window| LayerShape { k_type: KvType::F32, v_type: KvType::F32, window };
+    KvShape { n_kv_heads: 1, head_dim: 1, layers: vec![layer(None), layer(Some(WINDOW))] }
+}
+
+/// What a model might compute for the last of `tokens`: it depends on all of them.
+fn key_of(tokens: &[u32]) -> f32 {
+    let hash = tokens.iter().fold(17u32, |hash, &token| hash.wrapping_mul(31) ^ token);
+    (hash % (1 << 24)) as f32
+}
+
+/// Computes the tokens that follow those cached.
+fn feed(kv: &mut KvCache, id: SequenceId, tokens: &[u32]) -> Result<(), CacheFull> {
+    let first = kv.n_keys(id);
+    kv.reserve(id, first + tokens.len())?;
+    let positions: Vec<u32> = (first as u32..).take(tokens.len()).collect();
+    kv.append(id, tokens, &positions);
+    let keys: Vec<f32> = (first..kv.n_keys(id)).map(|i| key_of(&kv.tokens(id)[..=i])).collect();
+    for layer_idx in 0..2 {
+        kv.write(kernels::scalar(), layer_idx, (id, first), &keys, &keys);
+    }
+    Ok(())
+}
+
+/// A query behind the last key reads the keys and values of its text.
+fn check(kv: &KvCache, id: SequenceId) {
+    let tokens = kv.tokens(id);
+    let patterns = [AttentionPattern::Causal, AttentionPattern::SlidingWindow { window: WINDOW }];
+    for (layer_idx, pattern) in patterns.into_iter().enumerate() {
+        let view = kv.view(layer_idx, id);
+        let (mut keys, mut values) = ([0.0; KEY_BLOCK], [0.0; KEY_BLOCK]);
+        for key_idx in view.visible(pattern, tokens.len() as u32) {
+            let (block_idx, slot) = (key_idx / KEY_BLOCK, key_idx % KEY_BLOCK);
+            let expected = key_of(&tokens[..=key_idx]);
+            let keys = view.keys(kernels::scalar(), 0, block_idx, &mut keys);
+            let values = view.values(kernels::scalar(), 0, block_idx, &mut values);
+            assert_eq!((keys[slot], values[slot]), (expected, expected), "key {key_idx}");
+        }
+    }
+}
+
+fn text(seed: u32, n: usize) -> Vec<u32> {
+    (0..n as u32).map(|i| i.wrapping_mul(seed) % 97).collect()
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// A beginning of text `seed`, of which some may be cached.
+    Admit {
+        seed: u32,
+        n: usize,
+    },
+    Feed {
+        idx: usize,
+        seed: u32,
+        n: usize,
+    },
+    Fork {
+        idx: usize,
+        n_less: usize,
+    },
+    Truncate {
+        idx: usize,
+        n_less: usize,
+    },
+    Remember {
+        idx: usize,
+    },
+    Release {
+        idx: usize,
+    },
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        (0u32..4, 1usize..200).prop_map(|(seed, n)| Step::Admit { seed, n }),
+        (0usize..9, 0u32..4, 1usize..100).prop_map(|(idx, seed, n)| Step::Feed { idx, seed, n }),
+        (0usize..9, 0usize..5).prop_map(|(idx, n_less)| Step::Fork { idx, n_less }),
+        (0usize..9, 0usize..5).prop_map(|(idx, n_less)| Step::Truncate { idx, n_less }),
+        (0usize..9).prop_map(|idx| Step::Remember { idx }),
+        (0usize..9).prop_map(|idx| Step::Release { idx }),
+    ];
+    prop::collection::vec(step, 1..60)
+}
+
+/// Runs steps in a cache of some size.
+struct Simulation {
+    kv: KvCache,
+    ids: Vec<SequenceId>,
+}
+
+impl Simulation {
+    fn pick(&self, idx: usize) -> Option<SequenceId> {
+        (!self.ids.is_empty()).then(|| self.ids[idx % self.ids.len()])
+    }
+
+    fn run(&mut self, step: &Step) -> Option<()> {
+        match *step {
+            Step::Admit { seed, n } => {
+                let text = text(seed, n);
+                let (id, reuse) = self.kv.admit_text(&text);
+                assert!(reuse.n_reused < n && reuse.n_reused <= reuse.n_matched);
+                assert_eq!(self.kv.tokens(id), &text[..reuse.n_reused]);
+                self.ids.push(id);
+                check(&self.kv, id);
+                // Without room it stays as it is.
+                let _ = feed(&mut self.kv, id, &text[reuse.n_reused..]);
+            }
+            Step::Feed { idx, seed, n } => {
+                let id = self.pick(idx)?;
+                let _ = feed(&mut self.kv, id, &text(seed, n));
+            }
+            Step::Fork { idx, n_less } => {
+                let id = self.pick(idx)?;
+                let n_keys = self.kv.n_keys(id).saturating_sub(n_less);
+                let fork = self.kv.fork(id, n_keys);
+                self.ids.push(fork);
+            }
+            Step::Truncate { idx, n_less } => {
+                let id = self.pick(idx)?;
+                let n_keys = self.kv.n_keys(id).saturating_sub(n_less);
+                self.kv.truncate(id, n_keys);
+            }
+            Step::Remember { idx } => self.kv.remember(self.pick(idx)?),
+            Step::Release { idx } => {
+                let id = self.pick(idx)?;
+                self.ids.retain(|&other| other != id);
+                self.kv.release(id);
+            }
+        }
+        Some(())
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_sequence_reads_its_own_text(steps in steps(), n_blocks in 4usize..40) {
+        let n_bytes_max = n_blocks * KEY_BLOCK * shape().position_bytes();
+        let mut run = Simulation { kv: KvCache::new(shape(), n_bytes_max), ids: Vec::new() };
+        for step in &steps {
+            run.run(step);
+            prop_assert!(run.kv.used_bytes() <= n_bytes_max);
+            prop_assert!(run.kv.free_bytes() <= n_bytes_max);
+            run.ids.iter().for_each(|&id| check(&run.kv, id));
+        }
+        // Nothing is lost: without sequences all of it may be taken.
+        run.ids.iter().for_each(|&id| run.kv.release(id));
+        prop_assert_eq!(run.kv.free_bytes(), n_bytes_max);
+        let id = run.kv.admit();
+        let n_positions = n_blocks * KEY_BLOCK;
+        prop_assert_eq!(run.kv.reserve(id, n_positions), Ok(()));
+        prop_assert_eq!(run.kv.used_bytes(), n_bytes_max);
+        let full = CacheFull { n_free: n_positions, n_wanted: n_positions + 1 };
+        prop_assert_eq!(run.kv.reserve(id, n_positions + 1), Err(full));
+    }
+}
+
+/// Blocks waste under 4%: at most one that is partly filled, whatever the length.
+#[test]
+fn only_the_last_block_is_partly_filled() {
+    let mut kv = KvCache::new(shape(), usize::MAX);
+    let id = kv.admit();
+    feed(&mut kv, id, &text(3, 2000)).expect("room");
+    let n_full = KvShape { layers: shape().layers[..1].to_vec(), ..shape() }.bytes(2000, 0);
+    let n_used =
+        2000 * KvShape { layers: shape().layers[..1].to_vec(), ..shape() }.position_bytes();
+    assert!((n_full - n_used) as f64 <= 0.04 * n_full as f64);
+    assert!(kv.used_bytes() <= kv.shape().bytes(2000, 2000));
+}
+
+#[test]
+fn windowed_layers_keep_only_their_window() {
+    let mut kv = KvCache::new(shape(), usize::MAX);
+    let id = kv.admit();
+    text(5, 5000).chunks(50).for_each(|chunk| feed(&mut kv, id, chunk).expect("room"));
+    check(&kv, id);
+    assert!(kv.used_bytes() <= kv.shape().bytes(5000, 50));
+    let layer_bytes = shape().position_bytes() / 2;
+    assert!(kv.used_bytes() < layer_bytes * (5000 + 600));
+}
+
+/// The answer to a first question, then a second one: not a token of the document again.
+#[test]
+fn a_second_question_computes_only_itself() {
+    let mut kv = KvCache::new(shape(), usize::MAX);
+    let document = text(7, 4096);
+    let first = [&document[..], &text(11, 30)].concat();
+    let (id, reuse) = kv.admit_text(&first);
+    assert_eq!(reuse, Reuse { n_reused: 0, n_matched: 0, miss: Miss::Unknown });
+    first.chunks(256).for_each(|chunk| feed(&mut kv, id, chunk).expect("room"));
+    kv.remember(id);
+    text(13, 300).chunks(1).for_each(|token| feed(&mut kv, id, token).expect("room"));
+    kv.remember(id);
+    kv.release(id);
+    let second = [&document[..], &[96], &text(12, 40)].concat();
+    let (id, reuse) = kv.admit_text(&second);
+    check(&kv, id);
+    assert_eq!((reuse.n_reused, reuse.miss), (4096, Miss::Differs));
+}
