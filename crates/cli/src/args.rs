@@ -74,6 +74,16 @@ pub(crate) struct CacheArgs {
     pub(crate) kv: Option<KvArg>,
 }
 
+#[derive(Args, Debug)]
+pub(crate) struct SavedKvArgs {
+    /// Save the keys and values of the text, so that it need not be read again
+    #[arg(long, value_name = "FILE")]
+    pub(crate) save_kv: Option<PathBuf>,
+    /// Begin with saved keys and values; a prompt that begins like their text reuses them
+    #[arg(long, value_name = "FILE")]
+    pub(crate) load_kv: Option<PathBuf>,
+}
+
 #[derive(Clone, Copy, Debug, ValueEnum, PartialEq, Eq)]
 #[value(rename_all = "snake_case")]
 pub(crate) enum KvArg {
@@ -140,6 +150,8 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) cache: CacheArgs,
     #[command(flatten)]
+    pub(crate) saved_kv: SavedKvArgs,
+    #[command(flatten)]
     pub(crate) sampling: SamplingArgs,
     #[command(flatten)]
     pub(crate) output: JsonArgs,
@@ -156,6 +168,8 @@ pub(crate) struct ChatArgs {
     pub(crate) runtime: RuntimeArgs,
     #[command(flatten)]
     pub(crate) cache: CacheArgs,
+    #[command(flatten)]
+    pub(crate) saved_kv: SavedKvArgs,
     #[command(flatten)]
     pub(crate) sampling: SamplingArgs,
     /// Print one JSON object an answer

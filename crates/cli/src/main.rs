@@ -12,6 +12,7 @@ mod interrupt;
 mod machine;
 mod open;
 mod output;
+mod saved_kv;
 
 use std::process::ExitCode;
 

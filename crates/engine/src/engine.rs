@@ -1,9 +1,10 @@
 //! The engine: many requests, one step at a time.
 
+use std::path::Path;
 use std::time::Instant;
 
 use model::batch::LogitRows;
-use model::kv::{CacheFull, Reuse};
+use model::kv::{CacheFull, KvFileError, Reuse};
 use model::{Batch, SequenceId};
 use tokenizer::{Detokenizer, Tokenizer};
 
@@ -109,6 +110,24 @@ impl Engine {
 
     pub fn runner(&self) -> &dyn Runner {
         &*self.runner
+    }
+
+    /// Writes the keys and values of a text that was answered, see [`model::KvCache::save`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn save_kv(&mut self, tokens: &[u32], path: &Path) -> Result<usize, KvFileError> {
+        let fingerprint = self.runner.fingerprint();
+        self.runner.kv_mut().save(tokens, &fingerprint, path)
+    }
+
+    /// Reads a text that was saved, for requests that begin like it; returns its tokens.
+    ///
+    /// # Errors
+    /// As [`model::KvCache::load`].
+    pub fn load_kv(&mut self, path: &Path) -> Result<Vec<u32>, KvFileError> {
+        let fingerprint = self.runner.fingerprint();
+        self.runner.kv_mut().load(&fingerprint, path)
     }
 
     pub fn runner_mut(&mut self) -> &mut dyn Runner {

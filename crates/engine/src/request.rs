@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use model::kv::Reuse;
+use model::kv::{Miss, Reuse};
+use serde::Serialize;
 
 use crate::error::Error;
 use crate::sampler::SamplingParams;
@@ -60,7 +61,39 @@ pub struct Usage {
     pub kv_bytes: usize,
 }
 
+/// Where the context of an answer came from, for people and programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ContextUse {
+    /// Tokens that the last one could look back at.
+    pub kept: usize,
+    /// Prompt tokens whose keys and values were cached.
+    pub reused: usize,
+    /// Prompt tokens that were computed.
+    pub recomputed: usize,
+    /// Index of the first prompt token that no cached text has there.
+    pub first_divergent: Option<usize>,
+    /// Why the first computed token was.
+    pub why: &'static str,
+}
+
 impl Usage {
+    pub fn context(&self) -> ContextUse {
+        let Reuse { n_reused, n_matched, miss } = self.reuse;
+        ContextUse {
+            kept: (self.n_prompt + self.n_generated).saturating_sub(1),
+            reused: n_reused,
+            recomputed: self.n_prefilled(),
+            first_divergent: (n_matched < self.n_prompt).then_some(n_matched),
+            why: match miss {
+                Miss::Unknown => "no cached text begins like this",
+                Miss::Differs => "cached texts go on in another way",
+                Miss::New => "the cached text ends there",
+                Miss::LastToken => "the last token is computed for its logits",
+                Miss::BehindWindow => "a sliding window has dropped the keys before it",
+            },
+        }
+    }
+
     /// Prompt tokens that had to be computed.
     pub fn n_prefilled(&self) -> usize {
         self.n_prompt - self.reuse.n_reused

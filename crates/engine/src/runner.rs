@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use model::kv::KvShape;
+use model::kv::{Fingerprint, KvShape};
 use model::{Batch, KvCache, Model, ThreadPool, Workspace, WorkspaceSize};
 
 /// One step at a time: a batch in, logits out. The seam that lets engine tests script a model.
@@ -24,6 +24,8 @@ pub trait Runner: Send {
     /// Logits of some of the last batch's logit rows: `[rows.len(), n_vocab]`.
     fn logits(&mut self, rows: Range<usize>) -> &mut [f32];
 
+    /// What binds a saved cache to a model.
+    fn fingerprint(&self) -> Fingerprint;
     /// Names a tensor that explains logits which are not numbers.
     fn find_non_finite(&self) -> Option<String>;
 }
@@ -88,6 +90,10 @@ impl Runner for ModelRunner {
 
     fn logits(&mut self, rows: Range<usize>) -> &mut [f32] {
         model::unembed(&self.model, rows, &mut self.workspace)
+    }
+
+    fn fingerprint(&self) -> Fingerprint {
+        self.model.fingerprint()
     }
 
     fn find_non_finite(&self) -> Option<String> {

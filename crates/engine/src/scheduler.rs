@@ -8,8 +8,8 @@ use crate::sequence::RequestId;
 /// want at least one token. A pure function; there are no phases, everyone catches up:
 ///
 /// - **Who runs.** The oldest sequences, as many as the step has tokens and for whose known
-///   tokens there is room in the cache. No younger one runs ahead of one that waits, so every sequence
-///   comes to be the oldest, and the oldest always runs.
+///   tokens there is room in the cache. No younger one runs ahead of one that waits, so every
+///   sequence comes to be the oldest, and the oldest always runs.
 /// - **Who gives up.** A sequence that needs room takes that of the youngest, never of older
 ///   ones.
 /// - **How far.** All get an equal share of the step's tokens; what one does not need goes to

@@ -19,4 +19,5 @@ mod tensor;
 pub use bytes::Bytes;
 pub use error::Error;
 pub use mapped::Mapping;
+pub use output::Output;
 pub use tensor::{Tensor, TensorInfo};

@@ -10,14 +10,14 @@ use crate::Error;
 
 /// Written beside its path under a `.partial` name, and renamed by [`Output::commit`]. Dropped
 /// before that, it leaves what was there.
-pub(crate) struct Output {
+pub struct Output {
     path: PathBuf,
     folder: PathBuf,
     writer: BufWriter<NamedTempFile>,
 }
 
 impl Output {
-    pub(crate) fn create(path: &Path) -> Result<Self, Error> {
+    pub fn create(path: &Path) -> Result<Self, Error> {
         // The same folder, because a rename is atomic only within a file system.
         let folder = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
@@ -37,16 +37,16 @@ impl Output {
         Ok(Self { path: path.into(), folder, writer: BufWriter::with_capacity(1 << 20, file) })
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         &self.path
     }
 
-    pub(crate) fn writer(&mut self) -> &mut dyn Write {
+    pub fn writer(&mut self) -> &mut dyn Write {
         &mut self.writer
     }
 
     /// Makes the file durable and gives it its name.
-    pub(crate) fn commit(self) -> Result<(), Error> {
+    pub fn commit(self) -> Result<(), Error> {
         let path = self.path;
         let write = || -> io::Result<()> {
             let file = self.writer.into_inner().map_err(io::IntoInnerError::into_error)?;

@@ -2,6 +2,7 @@
 
 use format::Bytes;
 use kernels::{DType, block};
+use sha2::{Digest, Sha256};
 
 use crate::attention::RopeTable;
 use crate::config::ModelConfig;
@@ -108,6 +109,21 @@ impl Model {
     pub fn matrices(&self) -> impl Iterator<Item = &WeightMatrix> {
         let layers = self.layers.iter().flat_map(LayerWeights::matrices);
         [&self.token_embd].into_iter().chain(layers).chain(&self.output)
+    }
+
+    /// SHA-256 over names, types, shapes and both ends of every matrix, and the arithmetic: models
+    /// that compute other keys have another one. Reads a few pages of each matrix.
+    pub fn fingerprint(&self) -> [u8; 32] {
+        const END_BYTES: usize = 4096;
+        let mut hasher = Sha256::new();
+        hasher.update(format!("{} {:?}\n", self.spec.name, self.arithmetic));
+        for matrix in self.matrices() {
+            let WeightMatrix { name, dtype, n_out, n_in, bytes, .. } = matrix;
+            hasher.update(format!("{name} {dtype} {n_out} {n_in}\n"));
+            hasher.update(&bytes[..END_BYTES.min(bytes.len())]);
+            hasher.update(&bytes[bytes.len().saturating_sub(END_BYTES)..]);
+        }
+        hasher.finalize().into()
     }
 
     /// The first tensor with a NaN or infinite value. Reads every weight: for explaining logits

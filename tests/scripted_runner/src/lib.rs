@@ -7,7 +7,7 @@ mod vocabulary;
 use std::ops::Range;
 
 use engine::Runner;
-use model::kv::{KvShape, LayerShape};
+use model::kv::{Fingerprint, KvShape, LayerShape};
 use model::{Batch, KvCache, KvType};
 
 pub use vocabulary::Vocabulary;
@@ -121,6 +121,10 @@ impl Runner for ScriptedRunner {
     fn logits(&mut self, rows: Range<usize>) -> &mut [f32] {
         let n_vocab = self.limits.n_vocab;
         &mut self.logits[rows.start * n_vocab..rows.end * n_vocab]
+    }
+
+    fn fingerprint(&self) -> Fingerprint {
+        [0; 32]
     }
 
     fn find_non_finite(&self) -> Option<String> {

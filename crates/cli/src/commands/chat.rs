@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use engine::{ChatTemplate, Engine, FinishReason, Loaded, Message, SpecialText};
+use engine::{ChatTemplate, ContextUse, Engine, FinishReason, Loaded, Message, SpecialText};
 use rustyline::error::ReadlineError;
 use rustyline::{Behavior, Config, DefaultEditor};
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use crate::args::ChatArgs;
 use crate::generate::{Answer, Timings, closing_line, cut_by, generate};
 use crate::interrupt::{EXIT_INTERRUPTED, Interrupt};
 use crate::open::{self, Show};
-use crate::output;
+use crate::{output, saved_kv};
 
 const HELP: &str = "\
 /system TEXT   set the system prompt (nothing: show it)
@@ -53,6 +53,7 @@ struct AnswerJson<'a> {
     text: &'a str,
     finish_reason: FinishReason,
     timings: Timings,
+    context: ContextUse,
     kv_bytes: usize,
 }
 
@@ -73,6 +74,8 @@ struct Chat<'a> {
     system: Option<String>,
     turns: Vec<Turn>,
     last: Option<Answer>,
+    /// Prompt and answer of the last turn, as the model saw them.
+    text: Vec<u32>,
 }
 
 pub(crate) fn chat(args: &ChatArgs) -> Result<ExitCode> {
@@ -81,7 +84,8 @@ pub(crate) fn chat(args: &ChatArgs) -> Result<ExitCode> {
     let show = if args.json { Show::Nothing } else { Show::Progress };
     let opened = open::open(&args.model, open::arithmetic(&args.runtime), show, &interrupt)?;
     let template = opened.loaded.compile_template()?;
-    let engine = open::engine(&opened.loaded, &args.runtime, &args.cache)?;
+    let mut engine = open::engine(&opened.loaded, &args.runtime, &args.cache)?;
+    saved_kv::begin(&args.saved_kv, &mut engine)?;
     if template.is_none() {
         output::note("note: this model has no chat template; it continues plain text");
     }
@@ -98,6 +102,7 @@ pub(crate) fn chat(args: &ChatArgs) -> Result<ExitCode> {
         system: args.system.clone(),
         turns: Vec::new(),
         last: None,
+        text: Vec::new(),
     };
     let mut lines = Lines::new()?;
     if lines.origin == Origin::Terminal {
@@ -121,6 +126,9 @@ pub(crate) fn chat(args: &ChatArgs) -> Result<ExitCode> {
         if lines.origin == Origin::Pipe {
             status = ExitCode::FAILURE;
         }
+    }
+    if !chat.text.is_empty() {
+        saved_kv::end(&args.saved_kv, &mut chat.engine, &chat.text)?;
     }
     Ok(status)
 }
@@ -290,18 +298,20 @@ impl Chat<'_> {
     fn generate(&mut self, turns: &[Turn]) -> Result<Answer> {
         self.interrupt.reset();
         let prompt = self.encode(turns)?;
-        let request = self.args.sampling.request(prompt);
+        let request = self.args.sampling.request(prompt.clone());
         let json = self.args.json;
         let mut emit = |text: &str| if json { Ok(()) } else { output::text(text) };
         let show = if json { Show::Nothing } else { Show::Progress };
         let answer = generate(&mut self.engine, request, show, &self.interrupt, &mut emit);
         self.interrupt.reset();
         let answer = answer?;
+        self.text = [&prompt[..], &answer.ids].concat();
         if json {
             output::json(&AnswerJson {
                 text: &answer.text,
                 finish_reason: answer.finish_reason,
                 timings: Timings::of(&answer, self.load_ms),
+                context: answer.usage.context(),
                 kv_bytes: answer.usage.kv_bytes,
             })?;
         } else {

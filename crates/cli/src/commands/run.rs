@@ -3,14 +3,14 @@
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use engine::{FinishReason, Loaded, Message, SpecialText};
+use engine::{ContextUse, FinishReason, Loaded, Message, SpecialText};
 use serde::Serialize;
 
 use crate::args::RunArgs;
 use crate::generate::{Timings, closing_line, generate};
 use crate::interrupt::{EXIT_INTERRUPTED, Interrupt};
 use crate::open::{self, Show};
-use crate::{machine, output};
+use crate::{machine, output, saved_kv};
 
 #[derive(Serialize)]
 struct RunJson<'a> {
@@ -20,6 +20,7 @@ struct RunJson<'a> {
     text: &'a str,
     finish_reason: FinishReason,
     timings: Timings,
+    context: ContextUse,
     kv_bytes: usize,
     peak_rss_bytes: Option<u64>,
 }
@@ -34,6 +35,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
     let loaded = &opened.loaded;
     let prompt_ids = encode(args, &prompt, loaded)?;
     let mut engine = open::engine(loaded, &args.runtime, &args.cache)?;
+    saved_kv::begin(&args.saved_kv, &mut engine)?;
     let request = args.sampling.request(prompt_ids.clone());
     let mut emit = |text: &str| if args.output.json { Ok(()) } else { output::text(text) };
     let answer = generate(&mut engine, request, show, &interrupt, &mut emit)?;
@@ -45,6 +47,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
             text: &answer.text,
             finish_reason: answer.finish_reason,
             timings: Timings::of(&answer, opened.load_ms),
+            context: answer.usage.context(),
             kv_bytes: answer.usage.kv_bytes,
             peak_rss_bytes: machine::peak_rss_bytes(),
         };
@@ -53,6 +56,8 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
         output::line("")?;
         output::note(format_args!("\n[{}]", closing_line(&answer, &args.sampling)));
     }
+    let text = [&prompt_ids[..], &answer.ids].concat();
+    saved_kv::end(&args.saved_kv, &mut engine, &text)?;
     match answer.finish_reason {
         FinishReason::Cancelled => Ok(ExitCode::from(EXIT_INTERRUPTED)),
         _ => Ok(ExitCode::SUCCESS),

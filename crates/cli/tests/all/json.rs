@@ -75,6 +75,7 @@ fn check_run(lab: &Lab, model: &str) {
             ("text", Value::is_string),
             ("finish_reason", is_finish_reason),
             ("timings", are_timings),
+            ("context", Value::is_object),
             ("kv_bytes", Value::is_u64),
             ("peak_rss_bytes", is_count_or_null),
         ],
@@ -110,6 +111,7 @@ fn chat_prints_an_object_an_answer() {
                 ("text", Value::is_string),
                 ("finish_reason", is_finish_reason),
                 ("timings", are_timings),
+                ("context", Value::is_object),
                 ("kv_bytes", Value::is_u64),
             ],
         );

@@ -11,3 +11,4 @@ mod help;
 mod json;
 mod lab;
 mod run;
+mod saved_kv;

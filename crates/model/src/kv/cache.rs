@@ -69,9 +69,12 @@ struct SequenceKv {
     tokens: Vec<u32>,
     /// `[n_keys]`, ascending; every cached key carries its position (A2).
     positions: Vec<u32>,
-    /// By group of layers, `[n_blocks]`; `None`: dropped, no query to come sees it.
-    tables: Vec<Vec<Option<BlockId>>>,
+    /// By group of layers.
+    tables: Vec<Table>,
 }
+
+/// `[n_blocks]` of a text; `None`: dropped, no query to come sees it.
+pub(super) type Table = Vec<Option<BlockId>>;
 
 impl KvCache {
     /// A cache of at most `n_bytes_max` bytes of keys and values.
@@ -178,6 +181,7 @@ impl KvCache {
     /// [`CacheFull`] when the budget does not hold it; the sequence keeps its keys.
     pub fn reserve(&mut self, id: SequenceId, n_positions: usize) -> Result<(), CacheFull> {
         self.drop_unseen(id);
+        // What is evicted may have been shared, and then need not be copied.
         while self.missing_bytes(id, n_positions) > self.n_bytes_max - self.store.n_bytes() {
             if !self.tree.evict(&mut self.store) {
                 return Err(self.full(id, n_positions));
@@ -248,13 +252,66 @@ impl KvCache {
         self.tree.insert(&sequence.tokens, &sequence.tables, &mut self.store);
     }
 
+    /// How many of the tokens of a text are cached, and where.
+    pub(super) fn cached_text(&mut self, tokens: &[u32]) -> (usize, Vec<Table>) {
+        let found = self.tree.find(tokens);
+        let block = |group_idx: usize| {
+            let tree = &self.tree;
+            found.path.iter().map(move |&node| tree.blocks(node)[group_idx]).collect()
+        };
+        (found.n_tokens, (0..self.store.groups.len()).map(block).collect())
+    }
+
+    /// Keeps a text whose blocks were computed elsewhere, while there is room.
+    pub(super) fn remember_text(&mut self, tokens: &[u32], tables: &[Table]) {
+        self.tree.insert(tokens, tables, &mut self.store);
+    }
+
+    /// Evicts until so many bytes are free.
+    ///
+    /// # Errors
+    /// The bytes that are free when nothing more can go.
+    pub(super) fn make_room(&mut self, n_bytes: usize) -> Result<(), usize> {
+        loop {
+            let n_free = self.n_bytes_max - self.store.n_bytes();
+            if n_bytes <= n_free {
+                return Ok(());
+            }
+            if !self.tree.evict(&mut self.store) {
+                return Err(n_free);
+            }
+        }
+    }
+
+    /// Fresh blocks, by group of layers, where a flag is not zero.
+    pub(super) fn take_blocks(&mut self, is_there: &[Vec<u8>]) -> Vec<Table> {
+        let store = &mut self.store;
+        let tables = is_there.iter().enumerate().map(|(group_idx, flags)| {
+            let flags = flags.iter();
+            flags.map(|&flag| (flag != 0).then(|| store.take(group_idx))).collect()
+        });
+        tables.collect()
+    }
+
+    pub(super) fn give_back_blocks(&mut self, tables: &[Table]) {
+        for (group_idx, table) in tables.iter().enumerate() {
+            let blocks = table.iter().flatten();
+            blocks.for_each(|&block| self.store.give_back(group_idx, block));
+        }
+    }
+
+    pub(super) fn store(&self) -> &BlockStore {
+        &self.store
+    }
+
+    pub(super) fn store_mut(&mut self) -> &mut BlockStore {
+        &mut self.store
+    }
+
     /// Forgets a sequence; its id may be given to another.
     pub fn release(&mut self, id: SequenceId) {
         let sequence = self.sequences[id.0].take().expect("a sequence is released once");
-        for (group_idx, table) in sequence.tables.into_iter().enumerate() {
-            let blocks = table.into_iter().flatten();
-            blocks.for_each(|block| self.store.give_back(group_idx, block));
-        }
+        self.give_back_blocks(&sequence.tables);
     }
 
     /// Keys held for a sequence.

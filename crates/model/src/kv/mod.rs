@@ -5,6 +5,7 @@ mod block_store;
 mod cache;
 mod plane;
 mod prefix_tree;
+mod saved;
 mod shape;
 #[cfg(test)]
 mod tests;
@@ -12,5 +13,6 @@ mod view;
 
 pub use cache::{CacheFull, KvCache, Miss, Reuse, SequenceId};
 pub use plane::KvType;
+pub use saved::{Fingerprint, KvFileError};
 pub use shape::{KvShape, LayerShape};
 pub use view::KvView;

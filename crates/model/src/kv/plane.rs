@@ -117,6 +117,39 @@ impl Plane {
         self.blocks[to.0 as usize] = Some(target);
     }
 
+    /// Appends a block's bytes, numbers little-endian.
+    pub(crate) fn save(&self, block: BlockId, out: &mut Vec<u8>) {
+        match self.cells_of(block) {
+            Cells::F32(cells) => out.extend(cells.iter().flat_map(|x| x.to_le_bytes())),
+            Cells::F16(cells) => out.extend(cells.iter().flat_map(|x| x.to_le_bytes())),
+            Cells::Q8_0 { quants, scales } => {
+                out.extend(quants.iter().flat_map(|x| x.to_le_bytes()));
+                out.extend(scales.iter().flat_map(|x| x.to_le_bytes()));
+            }
+        }
+    }
+
+    /// Fills a block with what `save` gave.
+    pub(crate) fn load(&mut self, block: BlockId, bytes: &[u8]) {
+        let halves = |bytes: &[u8], cells: &mut [u16]| {
+            let values = bytes.as_chunks().0.iter().map(|&bytes| u16::from_le_bytes(bytes));
+            cells.iter_mut().zip(values).for_each(|(cell, value)| *cell = value);
+        };
+        match self.blocks[block.0 as usize].as_mut().expect("a block in use has memory") {
+            Cells::F32(cells) => {
+                let values = bytes.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes));
+                cells.iter_mut().zip(values).for_each(|(cell, value)| *cell = value);
+            }
+            Cells::F16(cells) => halves(bytes, cells),
+            Cells::Q8_0 { quants, scales } => {
+                let (quant_bytes, scale_bytes) = bytes.split_at(quants.len());
+                let values = quant_bytes.iter().map(|&byte| byte as i8);
+                quants.iter_mut().zip(values).for_each(|(cell, value)| *cell = value);
+                halves(scale_bytes, scales);
+            }
+        }
+    }
+
     /// `n` cells of each key and head.
     fn copy_cells<T: Copy>(&self, n: usize, n_keys: usize, from: &[T], to: &mut [T]) {
         let heads = from.chunks_exact(n * KEY_BLOCK).zip(to.chunks_exact_mut(n * KEY_BLOCK));

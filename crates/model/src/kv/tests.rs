@@ -4,7 +4,9 @@
 use kernels::KEY_BLOCK;
 use proptest::prelude::*;
 
-use super::{CacheFull, KvCache, KvShape, KvType, LayerShape, Miss, Reuse, SequenceId};
+use super::{
+    CacheFull, KvCache, KvFileError, KvShape, KvType, LayerShape, Miss, Reuse, SequenceId,
+};
 use crate::attention::AttentionPattern;
 
 const WINDOW: u32 = 70;
@@ -209,4 +211,102 @@ fn a_second_question_computes_only_itself() {
     let (id, reuse) = kv.admit_text(&second);
     check(&kv, id);
     assert_eq!((reuse.n_reused, reuse.miss), (4096, Miss::Differs));
+}
+
+const MODEL: [u8; 32] = [7; 32];
+
+/// A cache with a text in it that is remembered.
+fn filled(shape: KvShape, tokens: &[u32]) -> KvCache {
+    let mut kv = KvCache::new(shape, usize::MAX);
+    let id = kv.admit();
+    tokens.chunks(64).for_each(|chunk| feed(&mut kv, id, chunk).expect("room"));
+    kv.remember(id);
+    kv.release(id);
+    kv
+}
+
+/// Law 11: what was saved is read as if it had been computed here.
+#[test]
+fn a_saved_text_is_loaded_as_it_was() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("text.kv");
+    for kind in KvType::ALL {
+        let layers = shape().layers.into_iter();
+        let layers = layers.map(|layer| LayerShape { k_type: kind, v_type: kind, ..layer });
+        let shape = KvShape { layers: layers.collect(), ..shape() };
+        let tokens = text(7, 333);
+        let mut kv = filled(shape.clone(), &tokens);
+        assert_eq!(kv.save(&tokens, &MODEL, &path).expect("saved"), 333);
+        let mut loaded = KvCache::new(shape, usize::MAX);
+        assert_eq!(loaded.load(&MODEL, &path).expect("loaded"), tokens);
+        assert_eq!(loaded.used_bytes(), kv.used_bytes());
+        let longer = [&tokens[..], &[1, 2]].concat();
+        let [a, b] = [&mut kv, &mut loaded].map(|kv| {
+            let (id, reuse) = kv.admit_text(&longer);
+            assert_eq!(reuse.n_reused, 333);
+            let mut bytes = Vec::new();
+            for layer_idx in 0..2 {
+                let view = kv.view(layer_idx, id);
+                for &block in view.blocks.iter().flatten() {
+                    view.keys.save(block, &mut bytes);
+                    view.values.save(block, &mut bytes);
+                }
+            }
+            bytes
+        });
+        assert!(!a.is_empty() && a == b, "{kind:?}");
+    }
+}
+
+#[test]
+fn what_is_not_a_saved_text_of_this_model_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("text.kv");
+    let tokens = text(7, 200);
+    let mut kv = filled(shape(), &tokens);
+    kv.save(&tokens, &MODEL, &path).expect("saved");
+    let whole = std::fs::read(&path).expect("a file");
+    let n_bytes = kv.used_bytes();
+    let mut refuse = |bytes: &[u8], expected: &str| {
+        std::fs::write(&path, bytes).expect("written");
+        let error = kv.load(&MODEL, &path).expect_err("refused").to_string();
+        assert!(error.contains(expected), "{error}");
+        assert_eq!(kv.used_bytes(), n_bytes);
+        let (id, reuse) = kv.admit_text(&tokens);
+        assert_eq!(reuse.n_reused, 199);
+        check(&kv, id);
+        kv.release(id);
+    };
+    refuse(b"", "not a saved cache");
+    refuse(b"GGUF and something else", "not a saved cache");
+    for n in (12..whole.len()).step_by(97) {
+        refuse(&whole[..n], "damaged");
+        let mut flipped = whole.clone();
+        flipped[n] ^= 0x10;
+        std::fs::write(&path, &flipped).expect("written");
+        let error = kv_error(&path);
+        assert!(!error.is_empty());
+    }
+    let mut version = whole.clone();
+    version[12] = 9;
+    refuse(&version, "version 9");
+    refuse(&[&whole[..], b"more"].concat(), "damaged");
+    std::fs::write(&path, &whole).expect("written");
+    let other = kv.load(&[8; 32], &path).expect_err("refused").to_string();
+    assert!(other.contains("another model"), "{other}");
+    let mut small = KvCache::new(shape(), 1000);
+    let full = small.load(&MODEL, &path).expect_err("refused").to_string();
+    assert!(full.contains("1000 are free"), "{full}");
+    let missing = kv.load(&MODEL, &folder.path().join("absent")).expect_err("refused");
+    assert!(missing.to_string().contains("absent"));
+    assert!(matches!(kv.save(&[96], &MODEL, &path), Err(KvFileError::NotCached)));
+    assert_eq!(std::fs::read(&path).expect("a file"), whole, "what was there stays");
+}
+
+/// What a fresh cache says of a file.
+fn kv_error(path: &std::path::Path) -> String {
+    let mut kv = KvCache::new(shape(), usize::MAX);
+    let error = kv.load(&MODEL, path).expect_err("refused");
+    assert_eq!(kv.used_bytes(), 0);
+    error.to_string()
 }
