@@ -7,6 +7,7 @@
 #![allow(unsafe_code)]
 
 use std::cell::UnsafeCell;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
@@ -27,8 +28,17 @@ pub struct ThreadPool {
 pub struct Tiled<'a, T = f32> {
     pub data: &'a mut [T],
     pub n_cols: usize,
-    pub tile_rows: usize,
+    pub tile_rows: TileRows<'a>,
     pub tile_cols: usize,
+}
+
+/// How the rows of a [`Tiled`] matrix are cut.
+#[derive(Clone, Copy)]
+pub enum TileRows<'a> {
+    /// So many a tile, fewer in the last.
+    Even(usize),
+    /// These, ascending.
+    Bands(&'a [Range<usize>]),
 }
 
 /// One tile: a rectangle of a [`Tiled`] matrix that no other tile overlaps.
@@ -290,7 +300,7 @@ struct Grid<'a, T> {
     origin: SendPtr<T>,
     n_rows: usize,
     n_cols: usize,
-    tile_rows: usize,
+    tile_rows: TileRows<'a>,
     tile_cols: usize,
     _matrix: std::marker::PhantomData<&'a mut [T]>,
 }
@@ -298,22 +308,39 @@ struct Grid<'a, T> {
 impl<'a, T> Grid<'a, T> {
     fn new(matrix: Tiled<'a, T>) -> Self {
         let Tiled { data, n_cols, tile_rows, tile_cols } = matrix;
-        assert!(tile_rows > 0 && tile_cols > 0);
+        assert!(tile_cols > 0);
         assert!(data.len().is_multiple_of(n_cols));
         let n_rows = data.len() / n_cols;
+        match tile_rows {
+            TileRows::Even(n) => assert!(n > 0),
+            TileRows::Bands(bands) => {
+                assert!(bands.iter().all(|band| band.start < band.end && band.end <= n_rows));
+                assert!(bands.is_sorted_by(|a, b| a.end <= b.start), "bands do not overlap");
+            }
+        }
         let origin = SendPtr(data.as_mut_ptr());
         Self { origin, n_rows, n_cols, tile_rows, tile_cols, _matrix: std::marker::PhantomData }
     }
 
     fn n_tiles(&self) -> usize {
-        self.n_rows.div_ceil(self.tile_rows) * self.n_cols.div_ceil(self.tile_cols)
+        let n_down = match self.tile_rows {
+            TileRows::Even(n) => self.n_rows.div_ceil(n),
+            TileRows::Bands(bands) => bands.len(),
+        };
+        n_down * self.n_cols.div_ceil(self.tile_cols)
     }
 
     /// # Safety
     /// Every index is asked for once in the lifetime of the grid.
     unsafe fn tile(&self, tile_idx: usize) -> TileMut<'a, T> {
         let n_across = self.n_cols.div_ceil(self.tile_cols);
-        let first_row = tile_idx / n_across * self.tile_rows;
+        let (first_row, n_rows) = match self.tile_rows {
+            TileRows::Even(n) => (tile_idx / n_across * n, n),
+            TileRows::Bands(bands) => {
+                let band = &bands[tile_idx / n_across];
+                (band.start, band.len())
+            }
+        };
         let first_col = tile_idx % n_across * self.tile_cols;
         assert!(first_row < self.n_rows);
         // SAFETY: the tile starts inside the matrix.
@@ -323,7 +350,7 @@ impl<'a, T> Grid<'a, T> {
             stride: self.n_cols,
             first_row,
             first_col,
-            n_rows: self.tile_rows.min(self.n_rows - first_row),
+            n_rows: n_rows.min(self.n_rows - first_row),
             n_cols: self.tile_cols.min(self.n_cols - first_col),
             _matrix: std::marker::PhantomData,
         }
@@ -369,7 +396,8 @@ mod tests {
         let mut data = vec![0.0; n_rows * n_cols];
         let mut counts = vec![0usize; n_threads];
         for _ in 0..20 {
-            let matrix = Tiled { data: &mut data, n_cols, tile_rows: tile.0, tile_cols: tile.1 };
+            let tile_rows = TileRows::Even(tile.0);
+            let matrix = Tiled { data: &mut data, n_cols, tile_rows, tile_cols: tile.1 };
             pool.for_each_tile(&mut counts, [matrix], |count, _, [mut tile]| {
                 *count += 1;
                 for row_idx in 0..tile.n_rows() {
@@ -394,6 +422,22 @@ mod tests {
     }
 
     #[test]
+    fn bands_are_tiles_of_their_own_height() {
+        let mut pool = ThreadPool::new(2);
+        let mut data = vec![0.0; 6 * 4];
+        let bands = [0..1, 1..4, 5..6];
+        let tile_rows = TileRows::Bands(&bands);
+        let matrix = Tiled { data: &mut data, n_cols: 4, tile_rows, tile_cols: 3 };
+        pool.for_each_tile(&mut [(), ()], [matrix], |(), tile_idx, [mut tile]| {
+            for row_idx in 0..tile.n_rows() {
+                tile.row_mut(row_idx).fill(tile_idx as f32 + 1.0);
+            }
+        });
+        let rows: Vec<_> = data.chunks_exact(4).map(|row| [row[0], row[3]]).collect();
+        assert_eq!(rows, [[1.0, 2.0], [3.0, 4.0], [3.0, 4.0], [3.0, 4.0], [0.0, 0.0], [5.0, 6.0]]);
+    }
+
+    #[test]
     fn more_threads_than_cores_still_finish() {
         check(8, 33, 65, (4, 8));
     }
@@ -403,7 +447,7 @@ mod tests {
         let mut pool = ThreadPool::new(2);
         let mut data = vec![0.0; 64];
         let run = |pool: &mut ThreadPool, data: &mut [f32], is_bad: fn(usize) -> bool| {
-            let matrix = Tiled { data, n_cols: 1, tile_rows: 1, tile_cols: 1 };
+            let matrix = Tiled { data, n_cols: 1, tile_rows: TileRows::Even(1), tile_cols: 1 };
             pool.for_each_tile(&mut [(), ()], [matrix], |(), tile_idx, _| {
                 assert!(!is_bad(tile_idx));
             });

@@ -1,17 +1,21 @@
-//! Flash attention (Dao et al. 2022): online softmax over blocks of keys, never N x N.
+//! Flash attention (Dao et al. 2022) of a whole batch: online softmax over blocks of keys, never
+//! N x N, and one job for the threads.
 //!
 //! A tile of rows is all query heads of one kv head for a few query tokens, so keys and values are
-//! read once per kv head. Blocks lie on fixed positions of the cache and a row's sums run over
-//! them in order, so a row's bits depend on nothing but its own query and keys (M6).
+//! read once per kv head. A row's result is the fold, in order, over chunks that lie at fixed
+//! places of the cache, so a row's bits depend on nothing but its own query and keys (M6), and
+//! threads may share tiles or, where there are few of them, the chunks of a tile (flash decoding,
+//! Dao et al. 2023).
 
 use std::ops::Range;
 
-use kernels::{KEY_BLOCK, Kernels};
+use kernels::Kernels;
 
 use super::AttentionPattern;
-use crate::kv::KvView;
-use crate::pool::{ThreadPool, TileMut, Tiled};
-use crate::probe::RowStats;
+use super::tile::{AttendScratch, ChunkResult, N_ROWS_MAX, TileCtx, chunks, merge};
+use crate::batch::BatchSequence;
+use crate::kv::KvCache;
+use crate::pool::{ThreadPool, TileRows, Tiled};
 use crate::shape::Heads;
 
 #[derive(Clone, Copy, Debug)]
@@ -33,57 +37,93 @@ pub struct AttendCtx<'a> {
     pub pattern: AttentionPattern,
 }
 
-/// One thread's buffers. `R` is the most rows of a tile.
-pub struct AttendScratch {
-    /// `[R, head_dim]`, scaled
-    q: Vec<f32>,
-    /// `[R, KEY_BLOCK]`
-    scores: Vec<f32>,
-    /// `[head_dim, KEY_BLOCK]`
-    keys: Vec<f32>,
-    /// `[KEY_BLOCK, head_dim]`
-    values: Vec<f32>,
-    /// `[R, head_dim]`
-    acc: Vec<f32>,
-    /// `[R]`
-    rescale: Vec<f32>,
-    /// `[R]`: visible keys, running maximum and sum of each row
-    rows: Vec<RowState>,
+/// The queries of a batch.
+#[derive(Clone, Copy)]
+pub struct Queries<'a> {
+    /// `[n_tokens, n_heads, head_dim]`
+    pub q: Heads<'a>,
+    /// `[n_tokens]`
+    pub positions: &'a [u32],
+    /// Whose rows are whose.
+    pub sequences: &'a [BatchSequence],
 }
 
+/// Keys and values of one layer.
+#[derive(Clone, Copy)]
+pub struct LayerKeys<'a> {
+    pub kv: &'a KvCache,
+    pub layer_idx: usize,
+}
+
+/// How a batch is cut, and results on their way.
+pub struct AttendBuffers {
+    /// Rows of the batch that share their tiles: tokens of one sequence.
+    bands: Vec<Range<usize>>,
+    /// One a band.
+    cuts: Vec<Cut>,
+    /// Results of chunks: `[n_items, rows of a tile, head_dim + 2]`.
+    partials: Vec<f32>,
+}
+
+/// How the keys of a band are cut.
 #[derive(Clone)]
-struct RowState {
-    visible: Range<usize>,
-    max: f32,
-    sum: f32,
+struct Cut {
+    sequence_idx: usize,
+    chunks: Range<usize>,
+    /// Items of the bands before this one; an item is a chunk of a tile.
+    first_item: usize,
 }
 
-/// Rows that share a pass over the keys: enough to pay for reading them, few enough for L1.
-const N_ROWS_MAX: usize = 48;
+/// Rows of all chunks of all tiles that are computed apart: a few tokens of a very long text.
+const N_PARTIAL_ROWS: usize = 4096;
+/// With as many tiles a thread, each thread takes whole ones.
+const TILES_PER_THREAD: usize = 4;
 
 impl AttentionParams {
     pub fn n_heads_per_kv(&self) -> usize {
         self.n_heads / self.n_kv_heads
     }
 
-    fn tile_tokens(&self) -> usize {
+    /// Query tokens of a tile.
+    fn band_len(&self) -> usize {
         (N_ROWS_MAX / self.n_heads_per_kv()).max(1)
+    }
+
+    pub(super) fn n_tile_rows(&self) -> usize {
+        self.band_len() * self.n_heads_per_kv()
     }
 }
 
-impl AttendScratch {
-    pub fn new(params: &AttentionParams) -> Self {
-        let n_rows = params.tile_tokens() * params.n_heads_per_kv();
-        let d = params.head_dim;
+impl AttendBuffers {
+    /// For batches of up to `n_tokens_max` rows.
+    pub fn new(params: &AttentionParams, n_tokens_max: usize) -> Self {
         Self {
-            q: vec![0.0; n_rows * d],
-            scores: vec![0.0; n_rows * KEY_BLOCK],
-            keys: vec![0.0; d * KEY_BLOCK],
-            values: vec![0.0; KEY_BLOCK * d],
-            acc: vec![0.0; n_rows * d],
-            rescale: vec![0.0; n_rows],
-            rows: vec![RowState { visible: 0..0, max: 0.0, sum: 0.0 }; n_rows],
+            bands: Vec::with_capacity(n_tokens_max),
+            cuts: Vec::with_capacity(n_tokens_max),
+            partials: vec![0.0; N_PARTIAL_ROWS * ChunkResult::width(params.head_dim)],
         }
+    }
+
+    /// Cuts the batch; returns the number of items.
+    fn cut(&mut self, ctx: &AttendCtx<'_>, queries: &Queries<'_>, keys: LayerKeys<'_>) -> usize {
+        self.bands.clear();
+        self.cuts.clear();
+        let mut n_items = 0;
+        for (sequence_idx, sequence) in queries.sequences.iter().enumerate() {
+            let view = keys.kv.view(keys.layer_idx, sequence.id);
+            for start in sequence.rows.clone().step_by(ctx.params.band_len()) {
+                let band = start..(start + ctx.params.band_len()).min(sequence.rows.end);
+                let visible = queries.positions[band.clone()]
+                    .iter()
+                    .map(|&pos| view.visible(ctx.pattern, pos));
+                let chunks = chunks(visible);
+                let first_item = n_items;
+                n_items += chunks.len() * ctx.params.n_kv_heads;
+                self.bands.push(band);
+                self.cuts.push(Cut { sequence_idx, chunks, first_item });
+            }
+        }
+        n_items
     }
 }
 
@@ -91,154 +131,144 @@ impl AttendScratch {
 /// lets `t` see; zeros where it sees none.
 ///
 /// # Shapes
-/// - `q`: `[n_tokens, n_heads, head_dim]`, at `query_pos`: `[n_tokens]`
 /// - `out`: `[n_tokens, n_heads * head_dim]`
-/// - `log_sum_exp`: `[n_tokens, n_heads]`, see [`RowStats`]
+/// - `log_sum_exp`: `[n_tokens, n_heads]`, see [`crate::probe::RowStats`]
 /// - `scratch`: one per thread
 pub fn attend<S: Send + AsMut<AttendScratch>>(
     ctx: &AttendCtx<'_>,
-    (q, query_pos): (Heads<'_>, &[u32]),
-    kv: &KvView<'_>,
+    queries: Queries<'_>,
+    keys: LayerKeys<'_>,
+    buffers: &mut AttendBuffers,
     (pool, scratch): (&mut ThreadPool, &mut [S]),
     (out, log_sum_exp): (&mut [f32], &mut [f32]),
 ) {
-    let params = &ctx.params;
-    assert_eq!(q.n_tokens(), query_pos.len());
-    assert_eq!(q.n_heads(), params.n_heads);
-    let (tile_rows, group) = (params.tile_tokens(), params.n_heads_per_kv());
-    let n_cols = params.n_heads * params.head_dim;
-    let tile_cols = group * params.head_dim;
-    let out = Tiled { data: out, n_cols, tile_rows, tile_cols };
-    let n_cols = params.n_heads;
-    let log_sum_exp = Tiled { data: log_sum_exp, n_cols, tile_rows, tile_cols: group };
-    pool.for_each_tile(scratch, [out, log_sum_exp], |scratch, _, [out, log_sum_exp]| {
-        attend_tile(ctx, (q, query_pos), kv, scratch.as_mut(), (out, log_sum_exp));
-    });
+    assert_eq!(queries.q.n_tokens(), queries.positions.len());
+    assert_eq!(queries.q.n_heads(), ctx.params.n_heads);
+    let n_items = buffers.cut(ctx, &queries, keys);
+    let n_band_tokens = buffers.bands.iter().map(Range::len).max().unwrap_or(0);
+    let n_tile_rows = n_band_tokens * ctx.params.n_heads_per_kv();
+    let n_tiles = buffers.bands.len() * ctx.params.n_kv_heads;
+    let is_split = pool.n_threads() > 1
+        && n_tiles < TILES_PER_THREAD * pool.n_threads()
+        && n_items > n_tiles
+        && n_items * n_tile_rows <= N_PARTIAL_ROWS;
+    let job = Job { ctx, queries, keys };
+    if is_split {
+        job.attend_chunks(buffers, (n_items, n_tile_rows), (pool, scratch));
+        job.merge_chunks(buffers, n_tile_rows, (out, log_sum_exp));
+    } else {
+        job.attend_tiles(buffers, (pool, scratch), (out, log_sum_exp));
+    }
 }
 
-/// All heads of one kv head for the tokens of one tile.
-fn attend_tile(
-    ctx: &AttendCtx<'_>,
-    (q, query_pos): (Heads<'_>, &[u32]),
-    kv: &KvView<'_>,
-    scratch: &mut AttendScratch,
-    (mut out, mut log_sum_exp): (TileMut<'_>, TileMut<'_>),
-) {
-    let (d, group) = (ctx.params.head_dim, ctx.params.n_heads_per_kv());
-    let kv_head_idx = out.first_col() / (group * d);
-    let (first_token, n_rows) = (out.first_row(), out.n_rows() * group);
-    for row_idx in 0..n_rows {
-        let (token_idx, head_idx) =
-            (first_token + row_idx / group, kv_head_idx * group + row_idx % group);
-        scale_query(ctx, q.head(token_idx, head_idx), &mut scratch.q[row_idx * d..][..d]);
-        let visible = kv.visible(ctx.pattern, query_pos[token_idx]);
-        scratch.rows[row_idx] = RowState { visible, max: f32::NEG_INFINITY, sum: 0.0 };
-    }
-    scratch.acc[..n_rows * d].fill(0.0);
-    for block_idx in blocks(&scratch.rows[..n_rows]) {
-        attend_block(ctx, kv, (kv_head_idx, block_idx), n_rows, scratch);
-    }
-    for row_idx in 0..n_rows {
-        let row = &scratch.rows[row_idx];
-        // A row that sees nothing has sum 0 and an acc of zeros.
-        let inverse = if row.sum > 0.0 || row.sum.is_nan() { 1.0 / row.sum } else { 0.0 };
-        let acc = &scratch.acc[row_idx * d..][..d];
-        let out = &mut out.row_mut(row_idx / group)[row_idx % group * d..][..d];
-        for (out, acc) in out.iter_mut().zip(acc) {
-            *out = acc * inverse;
+struct Job<'a> {
+    ctx: &'a AttendCtx<'a>,
+    queries: Queries<'a>,
+    keys: LayerKeys<'a>,
+}
+
+impl Job<'_> {
+    fn tile(&self, cut: &Cut, band: &Range<usize>, kv_head_idx: usize) -> TileCtx<'_> {
+        let id = self.queries.sequences[cut.sequence_idx].id;
+        TileCtx {
+            attend: self.ctx,
+            q: self.queries.q,
+            positions: self.queries.positions,
+            kv: self.keys.kv.view(self.keys.layer_idx, id),
+            tokens: band.clone(),
+            kv_head_idx,
         }
-        log_sum_exp.row_mut(row_idx / group)[row_idx % group] = row.max + row.sum.ln();
     }
-}
 
-/// Blocks that at least one row sees.
-fn blocks(rows: &[RowState]) -> Range<usize> {
-    let seen = || rows.iter().map(|row| &row.visible).filter(|visible| !visible.is_empty());
-    let start = seen().map(|visible| visible.start).min().unwrap_or(0);
-    let end = seen().map(|visible| visible.end).max().unwrap_or(0);
-    start / KEY_BLOCK..end.div_ceil(KEY_BLOCK)
-}
-
-fn attend_block(
-    ctx: &AttendCtx<'_>,
-    kv: &KvView<'_>,
-    (kv_head_idx, block_idx): (usize, usize),
-    n_rows: usize,
-    scratch: &mut AttendScratch,
-) {
-    let d = ctx.params.head_dim;
-    let keys = kv.keys(ctx.kernels, kv_head_idx, block_idx, &mut scratch.keys);
-    score_block(ctx, keys, &scratch.q[..n_rows * d], &mut scratch.scores[..n_rows * KEY_BLOCK]);
-    for (row_idx, row) in scratch.rows[..n_rows].iter_mut().enumerate() {
-        let scores = &mut scratch.scores[row_idx * KEY_BLOCK..][..KEY_BLOCK];
-        hide(scores, &row.visible, block_idx);
-        let (max, factor, sum) = (ctx.kernels.online_softmax)(scores, row.max);
-        row.max = max;
-        row.sum = row.sum.mul_add(factor, sum);
-        scratch.rescale[row_idx] = factor;
+    /// A thread takes all chunks of a tile.
+    fn attend_tiles<S: Send + AsMut<AttendScratch>>(
+        &self,
+        buffers: &AttendBuffers,
+        (pool, scratch): (&mut ThreadPool, &mut [S]),
+        (out, log_sum_exp): (&mut [f32], &mut [f32]),
+    ) {
+        let params = &self.ctx.params;
+        let (n_heads, d, group) = (params.n_heads, params.head_dim, params.n_heads_per_kv());
+        let tile_rows = TileRows::Bands(&buffers.bands);
+        let out = Tiled { data: out, n_cols: n_heads * d, tile_rows, tile_cols: group * d };
+        let stats = Tiled { data: log_sum_exp, n_cols: n_heads, tile_rows, tile_cols: group };
+        pool.for_each_tile(scratch, [out, stats], |scratch, tile_idx, [mut out, mut stats]| {
+            let (band_idx, kv_head_idx) =
+                (tile_idx / params.n_kv_heads, tile_idx % params.n_kv_heads);
+            let cut = &buffers.cuts[band_idx];
+            let tile = self.tile(cut, &buffers.bands[band_idx], kv_head_idx);
+            let scratch = scratch.as_mut();
+            scratch.start(&tile);
+            scratch.clear_totals(tile.n_rows());
+            for chunk_idx in cut.chunks.clone() {
+                scratch.attend_chunk(&tile, chunk_idx);
+                scratch.add_to_totals(&tile);
+            }
+            for row_idx in 0..tile.n_rows() {
+                let (token_idx, head_idx) = (row_idx / group, row_idx % group);
+                let out = &mut out.row_mut(token_idx)[head_idx * d..][..d];
+                let total = scratch.total(row_idx, d);
+                stats.row_mut(token_idx)[head_idx] = total.finish(out);
+            }
+        });
     }
-    let values = kv.values(ctx.kernels, kv_head_idx, block_idx, &mut scratch.values);
-    (ctx.kernels.attention_accumulate)(
-        &scratch.scores[..n_rows * KEY_BLOCK],
-        &scratch.rescale[..n_rows],
-        values,
-        d,
-        &mut scratch.acc[..n_rows * d],
-    );
-}
 
-fn scale_query(ctx: &AttendCtx<'_>, q: &[f32], out: &mut [f32]) {
-    for (out, q) in out.iter_mut().zip(q) {
-        *out = q * ctx.params.scale;
+    /// A thread takes one chunk of a tile.
+    fn attend_chunks<S: Send + AsMut<AttendScratch>>(
+        &self,
+        buffers: &mut AttendBuffers,
+        (n_items, n_tile_rows): (usize, usize),
+        (pool, scratch): (&mut ThreadPool, &mut [S]),
+    ) {
+        let AttendBuffers { bands, cuts, partials } = buffers;
+        let width = n_tile_rows * ChunkResult::width(self.ctx.params.head_dim);
+        let data = &mut partials[..n_items * width];
+        let tile_rows = TileRows::Even(1);
+        let items = Tiled { data, n_cols: width, tile_rows, tile_cols: width };
+        pool.for_each_tile(scratch, [items], |scratch, item_idx, [mut item]| {
+            let band_idx = cuts.partition_point(|cut| cut.first_item <= item_idx) - 1;
+            let cut = &cuts[band_idx];
+            let item_idx = item_idx - cut.first_item;
+            // Chunks of one kv head follow each other, and so lie with one thread.
+            let (kv_head_idx, chunk_idx) =
+                (item_idx / cut.chunks.len(), item_idx % cut.chunks.len());
+            let tile = self.tile(cut, &bands[band_idx], kv_head_idx);
+            let scratch = scratch.as_mut();
+            scratch.start(&tile);
+            scratch.attend_chunk(&tile, cut.chunks.start + chunk_idx);
+            scratch.store_chunk(&tile, item.row_mut(0));
+        });
     }
-}
 
-/// Scores of scaled queries, capped but not masked; `scores`: `[n_rows, KEY_BLOCK]`.
-fn score_block(ctx: &AttendCtx<'_>, keys: &[f32], q: &[f32], scores: &mut [f32]) {
-    (ctx.kernels.attention_scores)(q, keys, ctx.params.head_dim, scores);
-    if let Some(cap) = ctx.params.softcap {
-        (ctx.kernels.softcap)(scores, cap);
-    }
-}
-
-/// Masks what lies outside `visible` (indices of keys in the cache) in one block's scores.
-fn hide(scores: &mut [f32], visible: &Range<usize>, block_idx: usize) {
-    let first = block_idx * KEY_BLOCK;
-    let start = visible.start.clamp(first, first + KEY_BLOCK) - first;
-    let end = visible.end.clamp(first, first + KEY_BLOCK) - first;
-    scores[..start].fill(f32::NEG_INFINITY);
-    scores[end.max(start)..].fill(f32::NEG_INFINITY);
-}
-
-/// One full row of attention weights, by a second pass over the keys of one head:
-/// `weights[k] = exp(score[k] - log_sum_exp)`, zero where the pattern hides the key.
-///
-/// # Shapes
-/// - `q`: `[head_dim]`, the rotated query
-/// - `weights`: filled to `[n_keys]`
-pub fn attention_weights(
-    ctx: &AttendCtx<'_>,
-    (q, query_pos): (&[f32], u32),
-    (kv, head_idx): (&KvView<'_>, usize),
-    stats: &RowStats,
-    scratch: &mut AttendScratch,
-    weights: &mut Vec<f32>,
-) {
-    let d = ctx.params.head_dim;
-    let kv_head_idx = head_idx / ctx.params.n_heads_per_kv();
-    let visible = kv.visible(ctx.pattern, query_pos);
-    scale_query(ctx, q, &mut scratch.q[..d]);
-    weights.clear();
-    weights.resize(kv.n_keys(), 0.0);
-    for block_idx in visible.start / KEY_BLOCK..visible.end.div_ceil(KEY_BLOCK) {
-        let keys = kv.keys(ctx.kernels, kv_head_idx, block_idx, &mut scratch.keys);
-        let scores = &mut scratch.scores[..KEY_BLOCK];
-        score_block(ctx, keys, &scratch.q[..d], scores);
-        let first = block_idx * KEY_BLOCK;
-        let start = visible.start.max(first);
-        let end = visible.end.min(first + KEY_BLOCK);
-        for key_idx in start..end {
-            weights[key_idx] = (scores[key_idx - first] - stats.log_sum_exp).exp();
+    /// Folds what `attend_chunks` left.
+    fn merge_chunks(
+        &self,
+        buffers: &mut AttendBuffers,
+        n_tile_rows: usize,
+        (out, log_sum_exp): (&mut [f32], &mut [f32]),
+    ) {
+        let params = &self.ctx.params;
+        let (d, group) = (params.head_dim, params.n_heads_per_kv());
+        let row_width = ChunkResult::width(d);
+        let AttendBuffers { bands, cuts, partials } = buffers;
+        for (band, cut) in bands.iter().zip(cuts) {
+            for head_row_idx in 0..band.len() * params.n_heads {
+                let (token_idx, head_idx) =
+                    (band.start + head_row_idx / params.n_heads, head_row_idx % params.n_heads);
+                let kv_head_idx = head_idx / group;
+                let row_idx = (token_idx - band.start) * group + head_idx % group;
+                let first_item = cut.first_item + kv_head_idx * cut.chunks.len();
+                let at = |chunk_idx: usize| {
+                    ((first_item + chunk_idx) * n_tile_rows + row_idx) * row_width
+                };
+                let out = &mut out[(token_idx * params.n_heads + head_idx) * d..][..d];
+                let mut total = ChunkResult::empty(out);
+                for chunk_idx in 0..cut.chunks.len() {
+                    let partial = &mut partials[at(chunk_idx)..][..row_width];
+                    merge(self.ctx.kernels, &mut total, &ChunkResult::stored(partial));
+                }
+                log_sum_exp[token_idx * params.n_heads + head_idx] = total.finish_in_place();
+            }
         }
     }
 }

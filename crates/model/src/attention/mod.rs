@@ -6,8 +6,12 @@ mod position;
 pub mod reference;
 #[cfg(test)]
 mod tests;
+mod tile;
+mod weights;
 
-pub use attend::{AttendCtx, AttendScratch, AttentionParams, attend, attention_weights};
+pub use attend::{AttendBuffers, AttendCtx, AttentionParams, LayerKeys, Queries, attend};
 pub use pattern::AttentionPattern;
 pub use position::RopeTable;
 pub(crate) use position::rotate;
+pub use tile::AttendScratch;
+pub use weights::attention_weights;

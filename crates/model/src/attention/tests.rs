@@ -4,7 +4,11 @@ use kernels::Kernels;
 use proptest::prelude::*;
 use tiny_random::uniform;
 
-use super::{AttendCtx, AttendScratch, AttentionParams, AttentionPattern, attend, reference};
+use super::{
+    AttendBuffers, AttendCtx, AttendScratch, AttentionParams, AttentionPattern, LayerKeys, Queries,
+    attend, reference,
+};
+use crate::batch::BatchSequence;
 use crate::kv::{KvCache, KvShape, KvType, LayerShape};
 use crate::pool::ThreadPool;
 use crate::shape::Heads;
@@ -60,6 +64,7 @@ impl Case {
         let mut pool = ThreadPool::new(n_threads);
         let mut scratch: Vec<_> =
             (0..n_threads).map(|_| AttendScratch::new(&self.params)).collect();
+        let mut buffers = AttendBuffers::new(&self.params, self.n_tokens);
         let ctx = AttendCtx { kernels, params: self.params, pattern: self.pattern };
         for start in (0..self.n_tokens).step_by(chunk) {
             let end = (start + chunk).min(self.n_tokens);
@@ -69,10 +74,16 @@ impl Case {
             kv.write(kernels, 0, (id, first), &keys[rows.clone()], &values[rows]);
             let rows = start * q_width..end * q_width;
             let mut stats = vec![0.0; (end - start) * n_heads];
+            let queries = Queries {
+                q: Heads::new(&q[rows.clone()], n_heads, head_dim),
+                positions: &positions,
+                sequences: &[BatchSequence { id, rows: 0..end - start }],
+            };
             attend(
                 &ctx,
-                (Heads::new(&q[rows.clone()], n_heads, head_dim), &positions),
-                &kv.view(0, id),
+                queries,
+                LayerKeys { kv: &kv, layer_idx: 0 },
+                &mut buffers,
                 (&mut pool, &mut scratch),
                 (&mut out[rows], &mut stats),
             );
@@ -155,4 +166,21 @@ fn the_future_has_no_influence_under_a_softcap() {
     // The first rows of both texts are the same numbers: the generator runs on.
     let (a, b) = (short.run(kernels::detect(), 70, 1), long.run(kernels::detect(), 90, 1));
     assert_eq!(a, b[..a.len()]);
+}
+
+/// Longer than a chunk: whole tiles by one thread, chunks of a tile by three, and the formula.
+#[test]
+fn a_long_row_is_the_fold_of_its_chunks() {
+    for (head_dim, n_tokens) in [(16, 1100), (5, 700)] {
+        let params =
+            AttentionParams { n_heads: 3, n_kv_heads: 1, head_dim, scale: 0.4, softcap: None };
+        for pattern in [AttentionPattern::Causal, AttentionPattern::SlidingWindow { window: 600 }] {
+            let case = Case { params, pattern, n_tokens, kv_type: KvType::F32, seed: 11 };
+            for kernels in kernels::tables() {
+                let whole = case.run(kernels, n_tokens, 1);
+                assert_eq!(whole, case.run(kernels, 1, 3), "{pattern:?}, {}", kernels.name);
+            }
+            case.check_against_reference(kernels::detect());
+        }
+    }
 }

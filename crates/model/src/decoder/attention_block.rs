@@ -4,7 +4,7 @@ use super::compute::{Compute, Input, Norm};
 use super::feed_forward::add_delta;
 use super::forward::ForwardCtx;
 use super::workspace::{RopeAngles, Workspace, attention_params};
-use crate::attention::{AttendCtx, attend, attention_weights};
+use crate::attention::{AttendCtx, LayerKeys, Queries, attend, attention_weights};
 use crate::kv::{KvCache, KvView};
 use crate::probe::{Capture, HeadRow, Probe, RowStats};
 use crate::shape::Heads;
@@ -39,7 +39,19 @@ pub(super) fn attention_block<P: Probe>(
         let at = (sequence.id, first_key);
         kv.write(ws.compute.kernels, ctx.layer_idx, at, &k[rows.clone()], &v[rows]);
     }
-    attend_sequences(ctx, kv, &mut ws.compute, q, attn_out, &mut ws.log_sum_exp);
+    let queries = Queries {
+        q: Heads::new(q, c.n_heads, c.head_dim),
+        positions: &batch.positions,
+        sequences: &batch.sequences,
+    };
+    attend(
+        &attend_ctx(ctx, &ws.compute),
+        queries,
+        LayerKeys { kv, layer_idx: ctx.layer_idx },
+        &mut ws.attend,
+        (&mut ws.compute.pool, &mut ws.compute.scratch),
+        (attn_out, &mut ws.log_sum_exp[..n * c.n_heads]),
+    );
     if P::WATCHES {
         let rows = (&*q, &*ws.log_sum_exp, &mut ws.probe_weights);
         show_attention(ctx, kv, &mut ws.compute, rows, probe);
@@ -84,35 +96,6 @@ fn attend_ctx<'a>(ctx: &ForwardCtx<'a>, compute: &Compute) -> AttendCtx<'a> {
         kernels: compute.kernels,
         params: attention_params(ctx.model),
         pattern: ctx.model.config.pattern(ctx.layer_idx),
-    }
-}
-
-/// # Shapes
-/// - `q`, `out`: `[n_tokens, n_heads, head_dim]`
-/// - `log_sum_exp`: `[n_tokens, n_heads]` and more
-fn attend_sequences(
-    ctx: &ForwardCtx<'_>,
-    kv: &KvCache,
-    compute: &mut Compute,
-    q: &[f32],
-    out: &mut [f32],
-    log_sum_exp: &mut [f32],
-) {
-    let c = &ctx.model.config;
-    let attend_ctx = attend_ctx(ctx, compute);
-    let q_width = c.n_heads * c.head_dim;
-    for sequence in &ctx.batch.sequences {
-        let rows = sequence.rows.clone();
-        let cells = rows.start * q_width..rows.end * q_width;
-        let q = Heads::new(&q[cells.clone()], c.n_heads, c.head_dim);
-        let stats = &mut log_sum_exp[rows.start * c.n_heads..rows.end * c.n_heads];
-        attend(
-            &attend_ctx,
-            (q, &ctx.batch.positions[rows]),
-            &kv.view(ctx.layer_idx, sequence.id),
-            (&mut compute.pool, &mut compute.scratch),
-            (&mut out[cells], stats),
-        );
     }
 }
 

@@ -4,7 +4,7 @@ use kernels::{Kernels, QuantizedTile, TILE_TOKENS};
 
 use super::product::{Product, Rows};
 use super::workspace::ThreadScratch;
-use crate::pool::{ThreadPool, TileMut, Tiled};
+use crate::pool::{ThreadPool, TileMut, TileRows, Tiled};
 use crate::spec::Activation;
 use crate::weights::{Arithmetic, Linear, WeightMatrix};
 
@@ -136,7 +136,8 @@ impl Compute {
         let kernels = self.kernels;
         let tile_len = TILE_TOKENS * n_in;
         let data = &mut self.prepared.tiles[..x.len().div_ceil(tile_len)];
-        let tiles = Tiled { data, n_cols: 1, tile_rows: TILES_AT_ONCE, tile_cols: 1 };
+        let tiles =
+            Tiled { data, n_cols: 1, tile_rows: TileRows::Even(TILES_AT_ONCE), tile_cols: 1 };
         self.pool.for_each_tile(&mut self.scratch, [tiles], |scratch, _, [mut tiles]| {
             for i in 0..tiles.n_rows() {
                 let x = x.chunks(tile_len).nth(tiles.first_row() + i).expect("a tile of rows");
@@ -165,7 +166,7 @@ impl Compute {
         let tiled = matrices.map(|(data, n_cols)| Tiled {
             data,
             n_cols,
-            tile_rows: ROWS_PER_TILE,
+            tile_rows: TileRows::Even(ROWS_PER_TILE),
             tile_cols: n_cols,
         });
         self.pool.for_each_tile(

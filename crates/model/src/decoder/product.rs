@@ -4,7 +4,7 @@ use kernels::table::Tile;
 use kernels::{Kernels, PANEL_ROWS, QuantizedTile, TILE_TOKENS};
 
 use super::workspace::{Panels, ThreadScratch};
-use crate::pool::{TileMut, Tiled};
+use crate::pool::{TileMut, TileRows, Tiled};
 use crate::spec::Activation;
 use crate::weights::{Arithmetic, Linear, WeightMatrix};
 
@@ -70,7 +70,7 @@ impl<'a> Rows<'a> {
             false => 1,
         };
         let tile_cols = n_panels.clamp(1, STRIP_PANELS) * PANEL_ROWS;
-        Tiled { data, n_cols, tile_rows: self.n_tokens.max(1), tile_cols }
+        Tiled { data, n_cols, tile_rows: TileRows::Even(self.n_tokens.max(1)), tile_cols }
     }
 
     fn is_one_tile(&self) -> bool {

@@ -5,7 +5,7 @@ use kernels::{F32Panel, IntPanel, Kernels, PANEL_ROWS, QuantizedTile, TILE_TOKEN
 
 use super::compute::{Compute, Prepared};
 use super::product::STRIP_PANELS;
-use crate::attention::{AttendScratch, AttentionParams};
+use crate::attention::{AttendBuffers, AttendScratch, AttentionParams};
 use crate::pool::ThreadPool;
 use crate::weights::Model;
 
@@ -35,6 +35,7 @@ pub struct Workspace {
     pub(super) attn_out: Vec<f32>,
     /// `[n_tokens, n_heads]`
     pub(super) log_sum_exp: Vec<f32>,
+    pub(super) attend: AttendBuffers,
     /// `[n_tokens, d_ff]`
     pub(super) gated: Vec<f32>,
     /// Angles of the full layers.
@@ -123,6 +124,7 @@ impl Workspace {
             v: floats(c.n_kv_heads * c.head_dim),
             attn_out: floats(c.n_heads * c.head_dim),
             log_sum_exp: floats(c.n_heads),
+            attend: AttendBuffers::new(&params, n),
             gated: floats(c.d_ff),
             rope_full: angles(model.rope_full.n_pairs()),
             rope_sliding: angles(model.rope_sliding.n_pairs()),

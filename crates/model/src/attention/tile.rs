@@ -1,0 +1,296 @@
+//! One tile of attention: the rows of one kv head, against one chunk of keys at a time.
+
+use std::ops::Range;
+
+use kernels::{KEY_BLOCK, Kernels};
+
+use super::attend::{AttendCtx, AttentionParams};
+use crate::kv::KvView;
+use crate::shape::Heads;
+
+/// Rows that share a pass over the keys: enough to pay for reading them, few enough for L1.
+pub(super) const N_ROWS_MAX: usize = 48;
+/// Blocks of a chunk. Chunks are what threads share when a single token is computed: short enough
+/// for two threads at a few thousand keys, long enough that merging costs nothing.
+const CHUNK_BLOCKS: usize = 8;
+const CHUNK_KEYS: usize = CHUNK_BLOCKS * KEY_BLOCK;
+
+/// What stays constant over the chunks of a tile.
+pub(super) struct TileCtx<'a> {
+    pub(super) attend: &'a AttendCtx<'a>,
+    /// Of the whole batch, as `positions`.
+    pub(super) q: Heads<'a>,
+    pub(super) positions: &'a [u32],
+    pub(super) kv: KvView<'a>,
+    /// Rows of the batch.
+    pub(super) tokens: Range<usize>,
+    pub(super) kv_head_idx: usize,
+}
+
+impl TileCtx<'_> {
+    fn params(&self) -> &AttentionParams {
+        &self.attend.params
+    }
+
+    /// Query heads times tokens.
+    pub(super) fn n_rows(&self) -> usize {
+        self.tokens.len() * self.params().n_heads_per_kv()
+    }
+}
+
+/// Chunks that hold a key which a row sees. `visible`: indices of keys in the cache.
+pub(super) fn chunks(visible: impl Iterator<Item = Range<usize>>) -> Range<usize> {
+    let visible = visible.filter(|visible| !visible.is_empty());
+    let all = visible.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end)).unwrap_or(0..0);
+    all.start / CHUNK_KEYS..all.end.div_ceil(CHUNK_KEYS)
+}
+
+/// Softmax over some keys of one row, before it is divided by its sum.
+pub(super) struct ChunkResult<'a> {
+    max: f32,
+    sum: f32,
+    /// `[head_dim]`: `sum_k exp(score_k - max) value_k`
+    acc: &'a mut [f32],
+}
+
+impl<'a> ChunkResult<'a> {
+    /// Of no keys.
+    pub(super) fn empty(acc: &'a mut [f32]) -> Self {
+        acc.fill(0.0);
+        Self { max: f32::NEG_INFINITY, sum: 0.0, acc }
+    }
+
+    /// Floats of a stored result: `acc`, then `max` and `sum`.
+    pub(super) fn width(head_dim: usize) -> usize {
+        head_dim + 2
+    }
+
+    pub(super) fn stored(stored: &'a mut [f32]) -> Self {
+        let (acc, rest) = stored.split_at_mut(stored.len() - 2);
+        Self { max: rest[0], sum: rest[1], acc }
+    }
+
+    fn saw_nothing(&self) -> bool {
+        self.max == f32::NEG_INFINITY && self.sum == 0.0
+    }
+
+    fn inverse(&self) -> f32 {
+        // A row that sees nothing has sum 0 and an acc of zeros.
+        if self.sum > 0.0 || self.sum.is_nan() { 1.0 / self.sum } else { 0.0 }
+    }
+
+    /// Writes the weighted mean of the values to `out`; returns `ln(sum_k exp(score_k))`.
+    pub(super) fn finish(&self, out: &mut [f32]) -> f32 {
+        let inverse = self.inverse();
+        for (out, acc) in out.iter_mut().zip(&*self.acc) {
+            *out = acc * inverse;
+        }
+        self.max + self.sum.ln()
+    }
+
+    pub(super) fn finish_in_place(&mut self) -> f32 {
+        let inverse = self.inverse();
+        self.acc.iter_mut().for_each(|acc| *acc *= inverse);
+        self.max + self.sum.ln()
+    }
+}
+
+/// `total` over its keys and those of `next`.
+pub(super) fn merge(kernels: &Kernels, total: &mut ChunkResult<'_>, next: &ChunkResult<'_>) {
+    if next.saw_nothing() {
+        return;
+    }
+    if total.saw_nothing() {
+        (total.max, total.sum) = (next.max, next.sum);
+        return total.acc.copy_from_slice(next.acc);
+    }
+    // Two keys of a softmax: the maximum so far, and that of the next ones.
+    let mut weight = [next.max];
+    let (max, factor, _) = (kernels.online_softmax)(&mut weight, total.max);
+    total.max = max;
+    total.sum = total.sum.mul_add(factor, next.sum * weight[0]);
+    for (total, next) in total.acc.iter_mut().zip(&*next.acc) {
+        *total = total.mul_add(factor, next * weight[0]);
+    }
+}
+
+/// One thread's buffers. `R` is the most rows of a tile.
+pub struct AttendScratch {
+    /// `[R, head_dim]`, scaled
+    q: Vec<f32>,
+    /// `[R, KEY_BLOCK]`
+    scores: Vec<f32>,
+    /// `[head_dim, KEY_BLOCK]`
+    keys: Vec<f32>,
+    /// `[KEY_BLOCK, head_dim]`
+    values: Vec<f32>,
+    /// `[R, head_dim]`
+    acc: Vec<f32>,
+    /// `[R]`
+    rescale: Vec<f32>,
+    /// `[R]`: visible keys, running maximum and sum of each row in a chunk
+    rows: Vec<RowState>,
+    /// `[R, head_dim + 2]`: results of the chunks so far
+    totals: Vec<f32>,
+}
+
+#[derive(Clone)]
+struct RowState {
+    visible: Range<usize>,
+    max: f32,
+    sum: f32,
+}
+
+impl AttendScratch {
+    pub fn new(params: &AttentionParams) -> Self {
+        let n_rows = params.n_tile_rows();
+        let d = params.head_dim;
+        Self {
+            q: vec![0.0; n_rows * d],
+            scores: vec![0.0; n_rows * KEY_BLOCK],
+            keys: vec![0.0; d * KEY_BLOCK],
+            values: vec![0.0; KEY_BLOCK * d],
+            acc: vec![0.0; n_rows * d],
+            rescale: vec![0.0; n_rows],
+            rows: vec![RowState { visible: 0..0, max: 0.0, sum: 0.0 }; n_rows],
+            totals: vec![0.0; n_rows * ChunkResult::width(d)],
+        }
+    }
+
+    /// Takes over the queries of a tile.
+    pub(super) fn start(&mut self, tile: &TileCtx<'_>) {
+        let (d, group) = (tile.params().head_dim, tile.params().n_heads_per_kv());
+        for row_idx in 0..tile.n_rows() {
+            let token_idx = tile.tokens.start + row_idx / group;
+            let head_idx = tile.kv_head_idx * group + row_idx % group;
+            let q = tile.q.head(token_idx, head_idx);
+            scale_query(tile.attend, q, &mut self.q[row_idx * d..][..d]);
+            self.rows[row_idx].visible =
+                tile.kv.visible(tile.attend.pattern, tile.positions[token_idx]);
+        }
+    }
+
+    /// The result of one chunk, alone.
+    pub(super) fn attend_chunk(&mut self, tile: &TileCtx<'_>, chunk_idx: usize) {
+        let n_rows = tile.n_rows();
+        self.acc[..n_rows * tile.params().head_dim].fill(0.0);
+        for row in &mut self.rows[..n_rows] {
+            (row.max, row.sum) = (f32::NEG_INFINITY, 0.0);
+        }
+        let chunk = chunk_idx * CHUNK_KEYS..(chunk_idx + 1) * CHUNK_KEYS;
+        for block_idx in self.blocks(n_rows, &chunk) {
+            self.attend_block(tile, block_idx);
+        }
+    }
+
+    /// Blocks of a chunk that at least one row sees.
+    fn blocks(&self, n_rows: usize, chunk: &Range<usize>) -> Range<usize> {
+        let inside = self.rows[..n_rows]
+            .iter()
+            .map(|row| row.visible.start.max(chunk.start)..row.visible.end.min(chunk.end));
+        let inside = inside.filter(|inside| !inside.is_empty());
+        let all = inside.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end)).unwrap_or(0..0);
+        all.start / KEY_BLOCK..all.end.div_ceil(KEY_BLOCK)
+    }
+
+    fn attend_block(&mut self, tile: &TileCtx<'_>, block_idx: usize) {
+        let (n_rows, d) = (tile.n_rows(), tile.params().head_dim);
+        let kernels = tile.attend.kernels;
+        let keys = tile.kv.keys(kernels, tile.kv_head_idx, block_idx, &mut self.keys);
+        let (q, scores) = (&self.q[..n_rows * d], &mut self.scores[..n_rows * KEY_BLOCK]);
+        score_block(tile.attend, keys, q, scores);
+        for (row_idx, row) in self.rows[..n_rows].iter_mut().enumerate() {
+            let scores = &mut self.scores[row_idx * KEY_BLOCK..][..KEY_BLOCK];
+            hide(scores, &row.visible, block_idx);
+            let (max, factor, sum) = (kernels.online_softmax)(scores, row.max);
+            row.max = max;
+            row.sum = row.sum.mul_add(factor, sum);
+            self.rescale[row_idx] = factor;
+        }
+        let values = tile.kv.values(kernels, tile.kv_head_idx, block_idx, &mut self.values);
+        (kernels.attention_accumulate)(
+            &self.scores[..n_rows * KEY_BLOCK],
+            &self.rescale[..n_rows],
+            values,
+            d,
+            &mut self.acc[..n_rows * d],
+        );
+    }
+
+    pub(super) fn clear_totals(&mut self, n_rows: usize) {
+        let width = self.totals.len() / self.rows.len();
+        for total in self.totals[..n_rows * width].chunks_exact_mut(width) {
+            total.fill(0.0);
+            total[width - 2] = f32::NEG_INFINITY;
+        }
+    }
+
+    /// Merges the last chunk into the totals.
+    pub(super) fn add_to_totals(&mut self, tile: &TileCtx<'_>) {
+        let d = tile.params().head_dim;
+        let width = ChunkResult::width(d);
+        for row_idx in 0..tile.n_rows() {
+            let RowState { max, sum, .. } = self.rows[row_idx];
+            let acc = &mut self.acc[row_idx * d..][..d];
+            let stored = &mut self.totals[row_idx * width..][..width];
+            let mut total = ChunkResult::stored(stored);
+            merge(tile.attend.kernels, &mut total, &ChunkResult { max, sum, acc });
+            let (max, sum) = (total.max, total.sum);
+            stored[d..].copy_from_slice(&[max, sum]);
+        }
+    }
+
+    pub(super) fn total(&mut self, row_idx: usize, head_dim: usize) -> ChunkResult<'_> {
+        let width = ChunkResult::width(head_dim);
+        ChunkResult::stored(&mut self.totals[row_idx * width..][..width])
+    }
+
+    /// Writes the last chunk's results to `out`: `[n_rows, head_dim + 2]`.
+    pub(super) fn store_chunk(&self, tile: &TileCtx<'_>, out: &mut [f32]) {
+        let d = tile.params().head_dim;
+        let rows = self.rows.iter().zip(self.acc.chunks_exact(d));
+        let out = out.chunks_exact_mut(ChunkResult::width(d));
+        for ((row, acc), out) in rows.zip(out).take(tile.n_rows()) {
+            out[..d].copy_from_slice(acc);
+            out[d..].copy_from_slice(&[row.max, row.sum]);
+        }
+    }
+
+    /// Scores of one scaled query with the keys of one block, capped but not masked:
+    /// `[KEY_BLOCK]`.
+    pub(super) fn scores_of(
+        &mut self,
+        ctx: &AttendCtx<'_>,
+        q: &[f32],
+        (kv, kv_head_idx, block_idx): (&KvView<'_>, usize, usize),
+    ) -> &[f32] {
+        scale_query(ctx, q, &mut self.q[..q.len()]);
+        let keys = kv.keys(ctx.kernels, kv_head_idx, block_idx, &mut self.keys);
+        let scores = &mut self.scores[..KEY_BLOCK];
+        score_block(ctx, keys, &self.q[..q.len()], scores);
+        scores
+    }
+}
+
+fn scale_query(ctx: &AttendCtx<'_>, q: &[f32], out: &mut [f32]) {
+    for (out, q) in out.iter_mut().zip(q) {
+        *out = q * ctx.params.scale;
+    }
+}
+
+/// Scores of scaled queries, capped but not masked; `scores`: `[n_rows, KEY_BLOCK]`.
+fn score_block(ctx: &AttendCtx<'_>, keys: &[f32], q: &[f32], scores: &mut [f32]) {
+    (ctx.kernels.attention_scores)(q, keys, ctx.params.head_dim, scores);
+    if let Some(cap) = ctx.params.softcap {
+        (ctx.kernels.softcap)(scores, cap);
+    }
+}
+
+/// Masks what lies outside `visible` (indices of keys in the cache) in one block's scores.
+fn hide(scores: &mut [f32], visible: &Range<usize>, block_idx: usize) {
+    let first = block_idx * KEY_BLOCK;
+    let start = visible.start.clamp(first, first + KEY_BLOCK) - first;
+    let end = visible.end.clamp(first, first + KEY_BLOCK) - first;
+    scores[..start].fill(f32::NEG_INFINITY);
+    scores[end.max(start)..].fill(f32::NEG_INFINITY);
+}
