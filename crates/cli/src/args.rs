@@ -1,9 +1,12 @@
 //! The command line: names that scripts rely on.
 
+use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::builder::NonEmptyStringValueParser as NonEmpty;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
+use model::KvType;
 
 /// Run open language models on your own machine and see where they look.
 #[derive(Parser, Debug)]
@@ -69,9 +72,16 @@ pub(crate) struct CacheArgs {
     /// Context in tokens [default: what the model was trained for]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) ctx: Option<u32>,
-    /// How keys and values are stored [default: f16, or f32 with --exact]
+    /// How keys and values are stored: f32, f16, bf16, q8_0, q5_0, q4_0, or K/V such as q8_0/q4_0
+    /// [default: f16, or f32 with --exact]
     #[arg(long, value_name = "TYPE")]
     pub(crate) kv: Option<KvArg>,
+    /// How keys are stored, where it differs from --kv
+    #[arg(long, value_name = "TYPE", value_parser = kv_type, hide = true)]
+    pub(crate) cache_type_k: Option<KvType>,
+    /// How values are stored, where it differs from --kv
+    #[arg(long, value_name = "TYPE", value_parser = kv_type, hide = true)]
+    pub(crate) cache_type_v: Option<KvType>,
 }
 
 #[derive(Args, Debug)]
@@ -84,13 +94,35 @@ pub(crate) struct SavedKvArgs {
     pub(crate) load_kv: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum, PartialEq, Eq)]
-#[value(rename_all = "snake_case")]
-pub(crate) enum KvArg {
-    F32,
-    F16,
-    #[value(name = "q8_0")]
-    Q8_0,
+/// Types of cached keys and values: `q8_0` for both, `q8_0/q4_0` for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct KvArg {
+    pub(crate) k: KvType,
+    pub(crate) v: KvType,
+}
+
+impl FromStr for KvArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (k, v) = text.split_once('/').unwrap_or((text, text));
+        Ok(Self { k: kv_type(k)?, v: kv_type(v)? })
+    }
+}
+
+impl fmt::Display for KvArg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { k, v } = self;
+        if k == v { f.write_str(k.name()) } else { write!(f, "{}/{}", k.name(), v.name()) }
+    }
+}
+
+fn kv_type(name: &str) -> Result<KvType, String> {
+    let found = KvType::ALL.into_iter().find(|kind| kind.name() == name);
+    found.ok_or_else(|| {
+        let known = KvType::ALL.map(KvType::name).join(", ");
+        format!("{name:?} is no type of cache; known: {known}, or K/V such as q8_0/q4_0")
+    })
 }
 
 #[derive(Args, Debug)]
@@ -279,17 +311,16 @@ pub(crate) struct RmArgs {
 impl RuntimeArgs {
     /// An oracle must not round what it remembers either.
     pub(crate) fn default_kv(&self) -> KvArg {
-        if self.exact { KvArg::F32 } else { KvArg::F16 }
+        let kind = if self.exact { KvType::F32 } else { KvType::F16 };
+        KvArg { k: kind, v: kind }
     }
 }
 
-impl KvArg {
-    pub(crate) fn kv_type(self) -> model::KvType {
-        match self {
-            KvArg::F32 => model::KvType::F32,
-            KvArg::F16 => model::KvType::F16,
-            KvArg::Q8_0 => model::KvType::Q8_0,
-        }
+impl CacheArgs {
+    /// What the flags say, over the default of the arithmetic.
+    pub(crate) fn kv_types(&self, runtime: &RuntimeArgs) -> KvArg {
+        let KvArg { k, v } = self.kv.unwrap_or(runtime.default_kv());
+        KvArg { k: self.cache_type_k.unwrap_or(k), v: self.cache_type_v.unwrap_or(v) }
     }
 }
 

@@ -7,9 +7,9 @@ use anyhow::{Context, Result, bail};
 use engine::{Engine, LoadSettings, Loaded, ModelRunner, RunnerOptions, load_model};
 use format::Mapping;
 use model::kv::KvShape;
-use model::{Arithmetic, KvType, Pages, WorkspaceSize};
+use model::{Arithmetic, Pages, WorkspaceSize};
 
-use crate::args::{CacheArgs, ModelArgs, RuntimeArgs};
+use crate::args::{CacheArgs, KvArg, ModelArgs, RuntimeArgs};
 use crate::bar::Bar;
 use crate::hub::{self, HubConfig, HubError, ProgressStyle, Store};
 use crate::interrupt::Interrupt;
@@ -104,7 +104,7 @@ pub(crate) fn arithmetic(args: &RuntimeArgs) -> Arithmetic {
 ///
 /// # Errors
 /// A flag that asks for a cache larger than the memory of this machine.
-fn n_ctx(flag: Option<u32>, loaded: &Loaded, kv: KvType) -> Result<usize> {
+fn n_ctx(flag: Option<u32>, loaded: &Loaded, kv: KvArg) -> Result<usize> {
     let n_trained = loaded.model.config.n_ctx;
     let Some(n) = flag else {
         let (n, why) = default_n_ctx(n_trained, n_positions_held(loaded, kv));
@@ -142,22 +142,22 @@ fn default_n_ctx(n_trained: usize, n_held: Option<usize>) -> (usize, &'static st
 ///
 /// # Errors
 /// Both sizes.
-pub(crate) fn check_cache_fits(loaded: &Loaded, kv: KvType, n_positions: usize) -> Result<()> {
+pub(crate) fn check_cache_fits(loaded: &Loaded, kv: KvArg, n_positions: usize) -> Result<()> {
     if let Some(n_held) = n_positions_held(loaded, kv)
         && n_positions > n_held
     {
         bail!(
             "a {} cache for {n_positions} tokens does not fit into this machine's memory, which \
              holds {n_held}: use a shorter context or a smaller --kv",
-            kv.name()
+            kv
         );
     }
     Ok(())
 }
 
 /// Positions that a cache could hold if it had the whole memory; `None` where that is not known.
-fn n_positions_held(loaded: &Loaded, kv: KvType) -> Option<usize> {
-    let shape = KvShape::of(&loaded.model.config, kv, kv);
+fn n_positions_held(loaded: &Loaded, kv: KvArg) -> Option<usize> {
+    let shape = KvShape::of(&loaded.model.config, kv.k, kv.v);
     machine::memory_bytes().map(|n_bytes| shape.positions_within(n_bytes as usize, N_TOKENS_MAX))
 }
 
@@ -168,10 +168,10 @@ pub(crate) fn runner(
     cache: &CacheArgs,
     n_logit_rows_max: usize,
 ) -> Result<ModelRunner> {
-    let kv_type = cache.kv.unwrap_or(runtime.default_kv()).kv_type();
-    let n_ctx = n_ctx(cache.ctx, loaded, kv_type)?;
+    let kv = cache.kv_types(runtime);
+    let n_ctx = n_ctx(cache.ctx, loaded, kv)?;
     let n_tokens_max = N_TOKENS_MAX.min(n_ctx);
-    let kv_shape = KvShape::of(&loaded.model.config, kv_type, kv_type);
+    let kv_shape = KvShape::of(&loaded.model.config, kv.k, kv.v);
     let options = RunnerOptions {
         n_ctx,
         kv_bytes_max: kv_shape.bytes(n_ctx, n_tokens_max),

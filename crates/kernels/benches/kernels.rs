@@ -11,7 +11,7 @@ use criterion::{Bencher, BenchmarkId, Criterion, Throughput, criterion_group, cr
 use kernels::block::encode_row;
 use kernels::table::Tile;
 use kernels::{
-    DType, F32Panel, IntPanel, KEY_BLOCK, Kernels, PANEL_ROWS, QuantizedTile, TILE_TOKENS,
+    Cells, DType, F32Panel, IntPanel, KEY_BLOCK, Kernels, PANEL_ROWS, QuantizedTile, TILE_TOKENS,
 };
 
 /// Larger than the caches of a laptop.
@@ -133,12 +133,20 @@ fn attention(c: &mut Criterion) {
             let mut rows = values(n_rows * HEAD_DIM);
             group.throughput(Throughput::Elements(n_terms as u64));
             group.bench_function(BenchmarkId::new("scores", n_rows), |b| {
-                b.iter(|| (table.attention_scores)(&rows, &block, HEAD_DIM, &mut scores));
+                b.iter(|| {
+                    (table.attention_scores)(&rows, Cells::F32(&block), HEAD_DIM, &mut scores)
+                });
             });
             let (weights, rescale) = (values(n_rows * KEY_BLOCK), vec![1.0; n_rows]);
             group.bench_function(BenchmarkId::new("accumulate", n_rows), |b| {
                 b.iter(|| {
-                    (table.attention_accumulate)(&weights, &rescale, &block, HEAD_DIM, &mut rows);
+                    (table.attention_accumulate)(
+                        &weights,
+                        &rescale,
+                        Cells::F32(&block),
+                        HEAD_DIM,
+                        &mut rows,
+                    );
                 });
             });
         }

@@ -8,6 +8,7 @@
 
 mod arch;
 pub mod block;
+mod cells;
 mod choice;
 mod dtype;
 mod panel;
@@ -15,6 +16,7 @@ mod scalar;
 mod self_check;
 pub mod table;
 
+pub use cells::{Cells, IntValues, VALUE_GROUP};
 pub use choice::{UnknownTable, detect, find, left_out, names};
 pub use dtype::{DType, UnknownDType};
 pub use panel::{F32Panel, IntForm, IntPanel, QuantizedTile, Quants, RowValues, Step};

@@ -13,6 +13,8 @@
 //! Many tokens share one panel (`unpack_int`, then `int_panel`); for few of them
 //! `int_rows` multiplies the same integers as it unpacks them, with the sums in the same order.
 
+use bytemuck::{Pod, Zeroable};
+
 use crate::{ACT_GROUP, DType, PANEL_ROWS, TILE_TOKENS};
 
 /// Range of the integers `q`.
@@ -38,7 +40,7 @@ pub struct IntForm {
 }
 
 /// Four columns of 16 rows of quants: `[PANEL_ROWS, 4]`, exactly a cache line.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
 #[repr(C, align(64))]
 pub struct Step(pub [[u8; 4]; PANEL_ROWS]);
 
@@ -95,7 +97,7 @@ pub(crate) struct TileView<'a> {
 }
 
 impl Step {
-    pub(crate) const ZERO: Self = Self([[0; 4]; PANEL_ROWS]);
+    pub const ZERO: Self = Self([[0; 4]; PANEL_ROWS]);
 }
 
 impl RowValues {

@@ -22,7 +22,7 @@ struct Line {
     /// `pp512@d4096`: 512 prompt tokens after 4096; `tg64@d0`: 64 tokens one by one; `tg64x4@d0`:
     /// the same in four sequences together.
     test: String,
-    kv: &'static str,
+    kv: String,
     /// Median of `runs`, tokens a second.
     tps: f64,
     runs: Vec<f64>,
@@ -116,10 +116,10 @@ impl<'a> Bench<'a> {
         // Sequences that decode together share what is before them, and copy its last block.
         let n_beyond = args.p.max(args.n).saturating_add(2 * KEY_BLOCK);
         let n_positions = n_ctx.saturating_add(n_beyond.saturating_mul(n_parallel));
-        open::check_cache_fits(&opened.loaded, kv.kv_type(), n_positions)?;
+        open::check_cache_fits(&opened.loaded, kv, n_positions)?;
         let options = RunnerOptions {
             n_ctx,
-            kv_shape: KvShape::of(&opened.loaded.model.config, kv.kv_type(), kv.kv_type()),
+            kv_shape: KvShape::of(&opened.loaded.model.config, kv.k, kv.v),
             kv_bytes_max: usize::MAX,
             n_threads: granted.n_threads,
             size: WorkspaceSize {
@@ -177,7 +177,7 @@ impl<'a> Bench<'a> {
         let rate = bytes_per_token.map(|bytes| bytes * tps);
         Line {
             test,
-            kv: self.kv.kv_type().name(),
+            kv: self.kv.to_string(),
             tps: round(tps),
             runs: runs.into_iter().map(round).collect(),
             gbps: rate.map(|rate| round(rate / 1e9)),
@@ -205,7 +205,7 @@ impl<'a> Bench<'a> {
             .enumerate()
             .map(|(layer_idx, layer)| {
                 let seen = c.pattern(layer_idx).key_range(n_keys as u32).len().min(n_keys);
-                seen * shape.layer_position_bytes(layer)
+                seen * shape.layer_block_bytes(layer) / KEY_BLOCK
             })
             .sum();
         (n_bytes - embedding) as f64 / n_parallel as f64 + kv_bytes as f64

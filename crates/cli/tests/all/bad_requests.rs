@@ -25,7 +25,7 @@ fn check_value(args: &[&str], parts: &[&str]) {
 
 #[test]
 fn flags() {
-    check_flag(&["--kv", "f8"], &["--kv", "f8", "f32, f16, q8_0"]);
+    check_flag(&["--kv", "f8"], &["--kv", "f8", "f32, f16, bf16, q8_0, q5_0, q4_0"]);
     check_flag(&["--ctx", "0"], &["--ctx", "0"]);
     check_flag(&["--threads", "0"], &["--threads", "1..=1024"]);
     check_flag(&["-n", "0"], &["-n"]);

@@ -3,33 +3,93 @@
 use super::exp::exp;
 use super::lanes::{self, LANES};
 use crate::KEY_BLOCK;
+use crate::cells::{Cells, Element, IntValues, VALUE_GROUP, bf16s, f16s};
 
-pub(crate) fn attention_scores(q: &[f32], keys: &[f32], head_dim: usize, out: &mut [f32]) {
-    check_shapes(q, keys, head_dim, out);
-    let keys = keys.as_chunks::<KEY_BLOCK>().0;
-    for (q, out) in q.chunks_exact(head_dim).zip(out.as_chunks_mut::<KEY_BLOCK>().0) {
-        *out = [0.0; KEY_BLOCK];
-        for (&q, keys) in q.iter().zip(keys) {
-            for k in 0..KEY_BLOCK {
-                out[k] = q.mul_add(keys[k], out[k]);
-            }
-        }
+pub(crate) fn attention_scores(q: &[f32], keys: Cells<'_>, head_dim: usize, out: &mut [f32]) {
+    check_shapes(q, keys.len(), head_dim, out);
+    out.fill(0.0);
+    match keys {
+        Cells::F32(keys) => add_product(q, keys, head_dim, out),
+        Cells::F16(keys) => add_product(q, f16s(keys), head_dim, out),
+        Cells::Bf16(keys) => add_product(q, bf16s(keys), head_dim, out),
     }
 }
 
 pub(crate) fn attention_accumulate(
     weights: &[f32],
     rescale: &[f32],
-    values: &[f32],
+    values: Cells<'_>,
     head_dim: usize,
     acc: &mut [f32],
 ) {
-    start_accumulate(weights, rescale, values, head_dim, acc);
-    let rows = acc.chunks_exact_mut(head_dim).zip(weights.as_chunks::<KEY_BLOCK>().0);
-    for (acc, weights) in rows {
-        for (&weight, value) in weights.iter().zip(values.chunks_exact(head_dim)) {
-            for d in 0..head_dim {
-                acc[d] = weight.mul_add(value[d], acc[d]);
+    start_accumulate(weights, rescale, values.len(), head_dim, acc);
+    match values {
+        Cells::F32(values) => add_product(weights, values, KEY_BLOCK, acc),
+        Cells::F16(values) => add_product(weights, f16s(values), KEY_BLOCK, acc),
+        Cells::Bf16(values) => add_product(weights, bf16s(values), KEY_BLOCK, acc),
+    }
+}
+
+pub(crate) fn attention_accumulate_int(
+    weights: &[f32],
+    rescale: &[f32],
+    values: IntValues<'_>,
+    head_dim: usize,
+    acc: &mut [f32],
+) {
+    start_accumulate(weights, rescale, values.quants.len(), head_dim, acc);
+    each_value_group(weights, values, head_dim, acc, |weights, quants, first, acc| {
+        let n_cols = quants.len() / KEY_BLOCK;
+        let rows = acc.chunks_exact_mut(head_dim).zip(weights.as_chunks::<KEY_BLOCK>().0);
+        for (acc, weights) in rows {
+            add_product(weights, quants, KEY_BLOCK, &mut acc[first..][..n_cols]);
+        }
+    });
+}
+
+/// Rows whose scaled weights lie on the stack together.
+pub(crate) const INT_ROWS: usize = 8;
+
+/// Calls `add(scaled weights, quants of the group, its first column, rows of acc)` for every group
+/// of dimensions and every [`INT_ROWS`] rows: `acc += (weight * scale) q`.
+#[inline(always)]
+pub(crate) fn each_value_group(
+    weights: &[f32],
+    values: IntValues<'_>,
+    head_dim: usize,
+    acc: &mut [f32],
+    mut add: impl FnMut(&[f32], &[i8], usize, &mut [f32]),
+) {
+    let n_groups = head_dim.div_ceil(VALUE_GROUP);
+    assert_eq!(values.scales.len(), n_groups * KEY_BLOCK, "a scale for each key and group");
+    let mut scaled = [0.0; INT_ROWS * KEY_BLOCK];
+    let scales = values.scales.as_chunks::<KEY_BLOCK>().0;
+    for (group_idx, scales) in scales.iter().enumerate() {
+        let first = group_idx * VALUE_GROUP;
+        let n_cols = VALUE_GROUP.min(head_dim - first);
+        let quants = &values.quants[first * KEY_BLOCK..][..n_cols * KEY_BLOCK];
+        let rows = weights.chunks(INT_ROWS * KEY_BLOCK);
+        for (weights, acc) in rows.zip(acc.chunks_mut(INT_ROWS * head_dim)) {
+            let scaled = &mut scaled[..weights.len()];
+            let pairs = scaled.as_chunks_mut::<KEY_BLOCK>().0.iter_mut();
+            for (scaled, weights) in pairs.zip(weights.as_chunks::<KEY_BLOCK>().0) {
+                for k in 0..KEY_BLOCK {
+                    scaled[k] = weights[k] * scales[k];
+                }
+            }
+            add(scaled, quants, first, acc);
+        }
+    }
+}
+
+/// `out[r][c] += sum_i a[r][i] * b[i][c]`: `a` `[n_rows, n]`, `b` `[n, n_cols]`, `out`
+/// `[n_rows, n_cols]`.
+fn add_product<T: Element>(a: &[f32], b: &[T], n: usize, out: &mut [f32]) {
+    let n_cols = b.len() / n;
+    for (a, out) in a.chunks_exact(n).zip(out.chunks_exact_mut(n_cols)) {
+        for (&a, b) in a.iter().zip(b.chunks_exact(n_cols)) {
+            for c in 0..n_cols {
+                out[c] = a.mul_add(b[c].to_f32(), out[c]);
             }
         }
     }
@@ -40,11 +100,11 @@ pub(crate) fn attention_accumulate(
 pub(crate) fn start_accumulate(
     weights: &[f32],
     rescale: &[f32],
-    values: &[f32],
+    n_values: usize,
     head_dim: usize,
     acc: &mut [f32],
 ) {
-    check_shapes(acc, values, head_dim, weights);
+    check_shapes(acc, n_values, head_dim, weights);
     let rows = acc.chunks_exact_mut(head_dim);
     assert_eq!(rows.len(), rescale.len(), "one factor a row");
     for (acc, &factor) in rows.zip(rescale) {
@@ -52,11 +112,11 @@ pub(crate) fn start_accumulate(
     }
 }
 
-/// What both attention products require: `rows` `[n_rows, head_dim]`, `block` one key block of
-/// `head_dim` values a key, `by_key` `[n_rows, KEY_BLOCK]`.
-pub(crate) fn check_shapes(rows: &[f32], block: &[f32], head_dim: usize, by_key: &[f32]) {
+/// What both attention products require: `rows` `[n_rows, head_dim]`, one key block of `head_dim`
+/// values a key, `by_key` `[n_rows, KEY_BLOCK]`.
+pub(crate) fn check_shapes(rows: &[f32], n_cells: usize, head_dim: usize, by_key: &[f32]) {
     assert!(head_dim > 0, "head_dim is zero");
-    assert_eq!(block.len(), head_dim * KEY_BLOCK, "one block of keys or values");
+    assert_eq!(n_cells, head_dim * KEY_BLOCK, "one block of keys or values");
     assert!(rows.len().is_multiple_of(head_dim), "rows of {head_dim} values");
     assert_eq!(by_key.len(), rows.len() / head_dim * KEY_BLOCK, "a score for each row and key");
 }

@@ -7,6 +7,7 @@
 pub(crate) mod activation;
 pub(crate) mod attention;
 pub(crate) mod exp;
+pub(crate) mod hadamard;
 pub(crate) mod half;
 pub(crate) mod lanes;
 pub(crate) mod matmul;
@@ -30,6 +31,8 @@ pub(crate) static KERNELS: Kernels = Kernels {
     attention_scores: attention::attention_scores,
     online_softmax: attention::online_softmax,
     attention_accumulate: attention::attention_accumulate,
+    attention_accumulate_int: attention::attention_accumulate_int,
+    hadamard: hadamard::hadamard,
     rms_norm: norm::rms_norm,
     silu_mul: activation::silu_mul,
     gelu_tanh_mul: activation::gelu_tanh_mul,

@@ -1,6 +1,6 @@
 //! One key block: scores, online softmax, weighted values.
 
-use kernels::{KEY_BLOCK, Kernels, scalar};
+use kernels::{Cells, IntValues, KEY_BLOCK, Kernels, VALUE_GROUP, scalar};
 use proptest::prelude::*;
 
 use crate::rows::{check_same, normal, wide_tables};
@@ -9,30 +9,81 @@ use crate::rows::{check_same, normal, wide_tables};
 /// `score - max` for scores up to 30, which `exp` turns into a relative error.
 const WEIGHT_ERROR: f64 = 5e-6;
 
-fn scores(table: &Kernels, q: &[f32], keys: &[f32], head_dim: usize) -> Vec<f32> {
+fn scores(table: &Kernels, q: &[f32], keys: Cells<'_>, head_dim: usize) -> Vec<f32> {
     let mut out = vec![f32::NAN; q.len() / head_dim * KEY_BLOCK];
     (table.attention_scores)(q, keys, head_dim, &mut out);
     out
+}
+
+/// A block in every storage type, and as f32.
+fn check_cells(block: &[f32], check: impl Fn(Cells<'_>, &[f32])) {
+    check(Cells::F32(block), block);
+    let f16: Vec<u16> = block.iter().map(|&x| half::f16::from_f32(x).to_bits()).collect();
+    let widened: Vec<f32> = f16.iter().map(|&x| half::f16::from_bits(x).to_f32()).collect();
+    check(Cells::F16(&f16), &widened);
+    let bf16: Vec<u16> = block.iter().map(|&x| half::bf16::from_f32(x).to_bits()).collect();
+    let widened: Vec<f32> = bf16.iter().map(|&x| half::bf16::from_bits(x).to_f32()).collect();
+    check(Cells::Bf16(&bf16), &widened);
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
-    fn attention_tables_agree(n_rows in 1usize..10, head_dim in 1usize..131, seed: u64) {
+    fn attention_tables_agree(n_rows in 1usize..20, head_dim in 1usize..131, seed: u64) {
         let q = normal(seed, n_rows * head_dim, 1.0);
         let block = normal(!seed, KEY_BLOCK * head_dim, 1.0);
         let weights = normal(seed ^ 1, n_rows * KEY_BLOCK, 0.1);
         let rescale = normal(seed ^ 2, n_rows, 1.0);
-        let accumulate = |table: &Kernels| {
+        let accumulate = |table: &Kernels, values: Cells<'_>| {
             let mut acc = q.clone();
-            (table.attention_accumulate)(&weights, &rescale, &block, head_dim, &mut acc);
+            (table.attention_accumulate)(&weights, &rescale, values, head_dim, &mut acc);
             acc
         };
+        check_cells(&block, |cells, widened| {
+            let expected = scores(scalar(), &q, Cells::F32(widened), head_dim);
+            let expected_acc = accumulate(scalar(), Cells::F32(widened));
+            for table in kernels::tables() {
+                check_same(table.name, &scores(table, &q, cells, head_dim), &expected);
+                check_same(table.name, &accumulate(table, cells), &expected_acc);
+            }
+        });
+    }
+
+    /// Int8 values are those of their scales, and every table sums them alike.
+    #[test]
+    fn int_values_agree(n_rows in 1usize..20, head_dim in 1usize..131, seed: u64) {
+        let weights = normal(seed, n_rows * KEY_BLOCK, 0.1);
+        let rescale = normal(seed ^ 2, n_rows, 1.0);
+        let n_groups = head_dim.div_ceil(VALUE_GROUP);
+        let scales = normal(seed ^ 3, n_groups * KEY_BLOCK, 0.01);
+        let quants: Vec<i8> =
+            normal(!seed, KEY_BLOCK * head_dim, 40.0).into_iter().map(|x| x as i8).collect();
+        let start = normal(seed ^ 4, n_rows * head_dim, 1.0);
+        let accumulate = |table: &Kernels| {
+            let mut acc = start.clone();
+            let values = IntValues { quants: &quants, scales: &scales };
+            (table.attention_accumulate_int)(&weights, &rescale, values, head_dim, &mut acc);
+            acc
+        };
+        let expected = accumulate(scalar());
         for table in wide_tables() {
-            let expected = scores(scalar(), &q, &block, head_dim);
-            check_same(table.name, &scores(table, &q, &block, head_dim), &expected);
-            check_same(table.name, &accumulate(table), &accumulate(scalar()));
+            check_same(table.name, &accumulate(table), &expected);
+        }
+        for r in 0..n_rows {
+            for d in 0..head_dim {
+                let (group, col) = (d / VALUE_GROUP, d % VALUE_GROUP);
+                let n_cols = VALUE_GROUP.min(head_dim - group * VALUE_GROUP);
+                let terms = (0..KEY_BLOCK).map(|k| {
+                    let q = quants[group * VALUE_GROUP * KEY_BLOCK + k * n_cols + col];
+                    let scale = f64::from(scales[group * KEY_BLOCK + k]);
+                    f64::from(weights[r * KEY_BLOCK + k]) * scale * f64::from(q)
+                });
+                let start = f64::from(start[r * head_dim + d]) * f64::from(rescale[r]);
+                let truth: f64 = start + terms.sum::<f64>();
+                let got = f64::from(expected[r * head_dim + d]);
+                prop_assert!((got - truth).abs() < 1e-4, "row {r}, column {d}: {got}, {truth}");
+            }
         }
     }
 
@@ -60,9 +111,10 @@ fn products_are_those_of_f64() {
     let (n_rows, head_dim) = (3, 20);
     let q = normal(1, n_rows * head_dim, 1.0);
     let block = normal(2, KEY_BLOCK * head_dim, 1.0);
-    let got = scores(scalar(), &q, &block, head_dim);
+    let got = scores(scalar(), &q, Cells::F32(&block), head_dim);
     let mut acc = q.clone();
-    (scalar().attention_accumulate)(&got, &[0.5, 2.0, 0.0], &block, head_dim, &mut acc);
+    let values = Cells::F32(&block);
+    (scalar().attention_accumulate)(&got, &[0.5, 2.0, 0.0], values, head_dim, &mut acc);
     for r in 0..n_rows {
         let row = &got[r * KEY_BLOCK..][..KEY_BLOCK];
         for k in 0..KEY_BLOCK {

@@ -136,3 +136,26 @@ fn activations_saturate_and_keep_nan() {
         assert!(y[2].is_nan());
     }
 }
+
+/// The transform is a rotation that is its own inverse, alike on all tables.
+#[test]
+fn hadamard_twice_is_the_identity() {
+    for n in [0, 1, 2, 64, 80, 96, 128, 33] {
+        let x = normal(n as u64, n, 1.0);
+        let mut expected = x.clone();
+        (scalar().hadamard)(&mut expected);
+        for table in kernels::tables() {
+            let mut rotated = x.clone();
+            (table.hadamard)(&mut rotated);
+            check_same(table.name, &rotated, &expected);
+            let length = |x: &[f32]| x.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
+            assert!((length(&rotated) - length(&x)).abs() <= 1e-5 * length(&x));
+            (table.hadamard)(&mut rotated);
+            assert!(rotated.iter().zip(&x).all(|(a, b)| (a - b).abs() < 1e-5), "{n}");
+        }
+    }
+    let mut one = [0.0; 4];
+    one[2] = 2.0;
+    (scalar().hadamard)(&mut one);
+    assert_eq!(one, [1.0, 1.0, -1.0, -1.0]);
+}

@@ -3,6 +3,7 @@
 mod attend;
 mod pattern;
 mod position;
+mod queries;
 pub mod reference;
 #[cfg(test)]
 mod tests;

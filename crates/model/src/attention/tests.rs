@@ -17,8 +17,13 @@ use crate::shape::Heads;
 const TOLERANCE_F32: f64 = 2e-5;
 /// f16 keys and values carry 11 bits.
 const TOLERANCE_F16: f64 = 2e-3;
+/// bf16 has 8 bits.
+const TOLERANCE_BF16: f64 = 2e-2;
 /// int8 with a scale per 32: half a step of 1/127 of the largest, in keys and in values.
 const TOLERANCE_Q8: f64 = 2e-2;
+/// Half a step of 1/16 and 1/8 of the largest, the end of the range a whole one.
+const TOLERANCE_Q5: f64 = 0.1;
+const TOLERANCE_Q4: f64 = 0.2;
 
 impl AsMut<AttendScratch> for AttendScratch {
     fn as_mut(&mut self) -> &mut AttendScratch {
@@ -55,7 +60,7 @@ impl Case {
         kv.reserve(stranger, 1).expect("room");
         let first = kv.append(stranger, &[0], &[0]);
         let noise = uniform(n_kv_heads * head_dim, 99);
-        kv.write(kernels, 0, (stranger, first), &noise, &noise);
+        kv.write(0, (stranger, first), &noise, &noise);
         let id = kv.admit();
         kv.reserve(id, self.n_tokens).expect("room");
         let (q, (keys, values)) = (self.q(), self.kv());
@@ -71,7 +76,7 @@ impl Case {
             let positions: Vec<u32> = (start as u32..end as u32).collect();
             let first = kv.append(id, &positions, &positions);
             let rows = start * kv_width..end * kv_width;
-            kv.write(kernels, 0, (id, first), &keys[rows.clone()], &values[rows]);
+            kv.write(0, (id, first), &keys[rows.clone()], &values[rows]);
             let rows = start * q_width..end * q_width;
             let mut stats = vec![0.0; (end - start) * n_heads];
             let queries = Queries {
@@ -102,7 +107,10 @@ impl Case {
         let tolerance = match self.kv_type {
             KvType::F32 => TOLERANCE_F32,
             KvType::F16 => TOLERANCE_F16,
+            KvType::Bf16 => TOLERANCE_BF16,
             KvType::Q8_0 => TOLERANCE_Q8,
+            KvType::Q5_0 => TOLERANCE_Q5,
+            KvType::Q4_0 => TOLERANCE_Q4,
         };
         let found = self.run(kernels, self.n_tokens, 2);
         for (i, (found, expected)) in found.iter().zip(self.reference()).enumerate() {

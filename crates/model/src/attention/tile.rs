@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
-use kernels::{KEY_BLOCK, Kernels};
+use kernels::{Cells, KEY_BLOCK, Kernels};
 
 use super::attend::{AttendCtx, AttentionParams};
-use crate::kv::KvView;
+use super::queries::QueryScratch;
+use crate::kv::{Keys, KvView, ValueScratch, Values};
 use crate::shape::Heads;
 
 /// Rows that share a pass over the keys: enough to pay for reading them, few enough for L1.
@@ -108,22 +109,20 @@ pub(super) fn merge(kernels: &Kernels, total: &mut ChunkResult<'_>, next: &Chunk
     let mut weight = [next.max];
     let (max, factor, _) = (kernels.online_softmax)(&mut weight, total.max);
     total.max = max;
-    total.sum = total.sum.mul_add(factor, next.sum * weight[0]);
+    total.sum = total.sum * factor + next.sum * weight[0];
     for (total, next) in total.acc.iter_mut().zip(&*next.acc) {
-        *total = total.mul_add(factor, next * weight[0]);
+        *total = *total * factor + next * weight[0];
     }
 }
 
 /// One thread's buffers. `R` is the most rows of a tile.
 pub struct AttendScratch {
-    /// `[R, head_dim]`, scaled
-    q: Vec<f32>,
+    queries: QueryScratch,
     /// `[R, KEY_BLOCK]`
     scores: Vec<f32>,
-    /// `[head_dim, KEY_BLOCK]`
-    keys: Vec<f32>,
-    /// `[KEY_BLOCK, head_dim]`
-    values: Vec<f32>,
+    /// One block of keys or values as f32: `[head_dim, KEY_BLOCK]`, `[KEY_BLOCK, head_dim]`
+    widened: Vec<f32>,
+    values: ValueScratch,
     /// `[R, head_dim]`
     acc: Vec<f32>,
     /// `[R]`
@@ -146,10 +145,10 @@ impl AttendScratch {
         let n_rows = params.n_tile_rows();
         let d = params.head_dim;
         Self {
-            q: vec![0.0; n_rows * d],
+            queries: QueryScratch::new(n_rows, d),
             scores: vec![0.0; n_rows * KEY_BLOCK],
-            keys: vec![0.0; d * KEY_BLOCK],
-            values: vec![0.0; KEY_BLOCK * d],
+            widened: vec![0.0; d * KEY_BLOCK],
+            values: ValueScratch::new(d),
             acc: vec![0.0; n_rows * d],
             rescale: vec![0.0; n_rows],
             rows: vec![RowState { visible: 0..0, max: 0.0, sum: 0.0 }; n_rows],
@@ -159,15 +158,15 @@ impl AttendScratch {
 
     /// Takes over the queries of a tile.
     pub(super) fn start(&mut self, tile: &TileCtx<'_>) {
-        let (d, group) = (tile.params().head_dim, tile.params().n_heads_per_kv());
+        let group = tile.params().n_heads_per_kv();
         for row_idx in 0..tile.n_rows() {
             let token_idx = tile.tokens.start + row_idx / group;
             let head_idx = tile.kv_head_idx * group + row_idx % group;
-            let q = tile.q.head(token_idx, head_idx);
-            scale_query(tile.attend, q, &mut self.q[row_idx * d..][..d]);
+            self.queries.set(row_idx, tile.q.head(token_idx, head_idx), tile.params().scale);
             self.rows[row_idx].visible =
                 tile.kv.visible(tile.attend.pattern, tile.positions[token_idx]);
         }
+        self.queries.finish(tile.attend.kernels, tile.n_rows(), tile.kv.key_form());
     }
 
     /// The result of one chunk, alone.
@@ -196,25 +195,43 @@ impl AttendScratch {
     fn attend_block(&mut self, tile: &TileCtx<'_>, block_idx: usize) {
         let (n_rows, d) = (tile.n_rows(), tile.params().head_dim);
         let kernels = tile.attend.kernels;
-        let keys = tile.kv.keys(kernels, tile.kv_head_idx, block_idx, &mut self.keys);
-        let (q, scores) = (&self.q[..n_rows * d], &mut self.scores[..n_rows * KEY_BLOCK]);
-        score_block(tile.attend, keys, q, scores);
+        let keys = tile.kv.keys(tile.kv_head_idx, block_idx);
+        self.score(tile.attend, keys, n_rows);
         for (row_idx, row) in self.rows[..n_rows].iter_mut().enumerate() {
             let scores = &mut self.scores[row_idx * KEY_BLOCK..][..KEY_BLOCK];
             hide(scores, &row.visible, block_idx);
             let (max, factor, sum) = (kernels.online_softmax)(scores, row.max);
             row.max = max;
-            row.sum = row.sum.mul_add(factor, sum);
+            row.sum = row.sum * factor + sum;
             self.rescale[row_idx] = factor;
         }
-        let values = tile.kv.values(kernels, tile.kv_head_idx, block_idx, &mut self.values);
-        (kernels.attention_accumulate)(
-            &self.scores[..n_rows * KEY_BLOCK],
-            &self.rescale[..n_rows],
-            values,
-            d,
-            &mut self.acc[..n_rows * d],
-        );
+        let (weights, rescale) = (&self.scores[..n_rows * KEY_BLOCK], &self.rescale[..n_rows]);
+        let acc = &mut self.acc[..n_rows * d];
+        match tile.kv.values(kernels, tile.kv_head_idx, block_idx, &mut self.values) {
+            Values::Floats(cells) => {
+                let cells = widen_for(n_rows, kernels, cells, &mut self.widened);
+                (kernels.attention_accumulate)(weights, rescale, cells, d, acc);
+            }
+            Values::Ints(values) => {
+                (kernels.attention_accumulate_int)(weights, rescale, values, d, acc);
+            }
+        }
+    }
+
+    /// Scores of the queries with one block of keys, capped but not masked.
+    fn score(&mut self, ctx: &AttendCtx<'_>, keys: Keys<'_>, n_rows: usize) {
+        let d = ctx.params.head_dim;
+        let scores = &mut self.scores[..n_rows * KEY_BLOCK];
+        match keys {
+            Keys::Floats(cells) => {
+                let cells = widen_for(n_rows, ctx.kernels, cells, &mut self.widened);
+                (ctx.kernels.attention_scores)(&self.queries.q[..n_rows * d], cells, d, scores);
+            }
+            Keys::Ints(ints) => self.queries.multiply(ctx.kernels, &ints, scores),
+        }
+        if let Some(cap) = ctx.params.softcap {
+            (ctx.kernels.softcap)(scores, cap);
+        }
     }
 
     pub(super) fn clear_totals(&mut self, n_rows: usize) {
@@ -256,33 +273,45 @@ impl AttendScratch {
         }
     }
 
-    /// Scores of one scaled query with the keys of one block, capped but not masked:
-    /// `[KEY_BLOCK]`.
+    /// Scores of one query with the keys of one block, capped but not masked: `[KEY_BLOCK]`.
     pub(super) fn scores_of(
         &mut self,
         ctx: &AttendCtx<'_>,
         q: &[f32],
         (kv, kv_head_idx, block_idx): (&KvView<'_>, usize, usize),
     ) -> &[f32] {
-        scale_query(ctx, q, &mut self.q[..q.len()]);
-        let keys = kv.keys(ctx.kernels, kv_head_idx, block_idx, &mut self.keys);
-        let scores = &mut self.scores[..KEY_BLOCK];
-        score_block(ctx, keys, &self.q[..q.len()], scores);
-        scores
+        self.queries.set(0, q, ctx.params.scale);
+        self.queries.finish(ctx.kernels, 1, kv.key_form());
+        self.score(ctx, kv.keys(kv_head_idx, block_idx), 1);
+        &self.scores[..KEY_BLOCK]
     }
 }
 
-fn scale_query(ctx: &AttendCtx<'_>, q: &[f32], out: &mut [f32]) {
-    for (out, q) in out.iter_mut().zip(q) {
-        *out = q * ctx.params.scale;
-    }
-}
+/// For so many rows a block is widened to f32 once, not by each few of them.
+const N_ROWS_WIDENED: usize = 12;
 
-/// Scores of scaled queries, capped but not masked; `scores`: `[n_rows, KEY_BLOCK]`.
-fn score_block(ctx: &AttendCtx<'_>, keys: &[f32], q: &[f32], scores: &mut [f32]) {
-    (ctx.kernels.attention_scores)(q, keys, ctx.params.head_dim, scores);
-    if let Some(cap) = ctx.params.softcap {
-        (ctx.kernels.softcap)(scores, cap);
+/// A block in the form that is best for so many rows; the results are the same.
+fn widen_for<'a>(
+    n_rows: usize,
+    kernels: &Kernels,
+    cells: Cells<'a>,
+    widened: &'a mut [f32],
+) -> Cells<'a> {
+    if n_rows < N_ROWS_WIDENED {
+        return cells;
+    }
+    match cells {
+        Cells::F32(_) => cells,
+        Cells::F16(cells) => {
+            (kernels.f16_to_f32)(cells, widened);
+            Cells::F32(widened)
+        }
+        Cells::Bf16(cells) => {
+            for (out, &bits) in widened.iter_mut().zip(cells) {
+                *out = f32::from_bits(u32::from(bits) << 16);
+            }
+            Cells::F32(widened)
+        }
     }
 }
 

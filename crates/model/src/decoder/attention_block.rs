@@ -5,7 +5,7 @@ use super::feed_forward::add_delta;
 use super::forward::ForwardCtx;
 use super::workspace::{RopeAngles, Workspace, attention_params};
 use crate::attention::{AttendCtx, LayerKeys, Queries, attend, attention_weights};
-use crate::kv::{KvCache, KvView};
+use crate::kv::{KvCache, KvType, KvView};
 use crate::probe::{Capture, HeadRow, Probe, RowStats};
 use crate::shape::Heads;
 use crate::spec::LayerKind;
@@ -32,12 +32,18 @@ pub(super) fn attention_block<P: Probe>(
         LayerKind::Full => &ws.rope_full,
         LayerKind::Sliding => &ws.rope_sliding,
     };
-    norm_and_rotate(ctx, &mut ws.compute, layer.attn_q_norm.as_deref(), angles, q);
-    norm_and_rotate(ctx, &mut ws.compute, layer.attn_k_norm.as_deref(), angles, k);
+    let kv_layer = kv.shape().layers[ctx.layer_idx];
+    let heads = [(&mut *q, &layer.attn_q_norm), (&mut *k, &layer.attn_k_norm)];
+    for (heads, gain) in heads {
+        norm_and_rotate(ctx, &mut ws.compute, (gain.as_deref(), angles), kv_layer.k_type, heads);
+    }
+    if kv_layer.v_type.is_rotated() {
+        spread(&mut ws.compute, c.head_dim, kv_width, v);
+    }
     for (sequence, &first_key) in batch.sequences.iter().zip(&ws.first_keys) {
         let rows = sequence.rows.start * kv_width..sequence.rows.end * kv_width;
         let at = (sequence.id, first_key);
-        kv.write(ws.compute.kernels, ctx.layer_idx, at, &k[rows.clone()], &v[rows]);
+        kv.write(ctx.layer_idx, at, &k[rows.clone()], &v[rows]);
     }
     let queries = Queries {
         q: Heads::new(q, c.n_heads, c.head_dim),
@@ -52,6 +58,10 @@ pub(super) fn attention_block<P: Probe>(
         (&mut ws.compute.pool, &mut ws.compute.scratch),
         (attn_out, &mut ws.log_sum_exp[..n * c.n_heads]),
     );
+    if kv_layer.v_type.is_rotated() {
+        // Back again: the mean of rotated values is the rotated mean.
+        spread(&mut ws.compute, c.head_dim, q_width, attn_out);
+    }
     if P::WATCHES {
         let rows = (&*q, &*ws.log_sum_exp, &mut ws.probe_weights);
         show_attention(ctx, kv, &mut ws.compute, rows, probe);
@@ -63,15 +73,26 @@ pub(super) fn attention_block<P: Probe>(
     add_delta(&mut ws.compute, post_norm, residual, delta, c.d_model);
 }
 
-/// Norms each head, where there is a gain, and rotates it by its token's angles.
+/// Spreads each head over its dimensions for a cache of few bits, or takes that back.
+///
+/// # Shapes
+/// - `heads`: `[n_tokens, n_cols]`
+fn spread(compute: &mut Compute, head_dim: usize, n_cols: usize, heads: &mut [f32]) {
+    compute.for_each_row([(heads, n_cols)], |kernels, _, _, [row]| {
+        row.chunks_exact_mut(head_dim).for_each(|head| (kernels.hadamard)(head));
+    });
+}
+
+/// Norms each head, where there is a gain, rotates it by its token's angles, and spreads it if the
+/// type of the keys wants that: queries and keys alike, so that their products stay.
 ///
 /// # Shapes
 /// - `heads`: `[n_tokens, any number of heads, head_dim]`
 fn norm_and_rotate(
     ctx: &ForwardCtx<'_>,
     compute: &mut Compute,
-    gain: Option<&[f32]>,
-    angles: &RopeAngles,
+    (gain, angles): (Option<&[f32]>, &RopeAngles),
+    k_type: KvType,
     heads: &mut [f32],
 ) {
     let c = &ctx.model.config;
@@ -87,6 +108,9 @@ fn norm_and_rotate(
                 (kernels.rms_norm)(copy, gain, c.norm_eps, head);
             }
             crate::attention::rotate(kernels, c.rope_pairing, head, cos, sin);
+            if k_type.is_rotated() {
+                (kernels.hadamard)(head);
+            }
         }
     });
 }

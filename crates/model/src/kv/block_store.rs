@@ -3,8 +3,9 @@
 use kernels::KEY_BLOCK;
 
 use super::block_pool::{BlockId, BlockPool};
-use super::plane::{Layout, Plane};
+use super::keys::KeyPlane;
 use super::shape::{KvShape, WINDOW_SLACK};
+use super::values::ValuePlane;
 
 pub(super) struct BlockStore {
     /// `[n_layers]`
@@ -14,8 +15,8 @@ pub(super) struct BlockStore {
 
 pub(super) struct LayerKv {
     pub(super) group_idx: usize,
-    pub(super) keys: Plane,
-    pub(super) values: Plane,
+    pub(super) keys: KeyPlane,
+    pub(super) values: ValuePlane,
 }
 
 /// Layers that keep the same positions, and so share block numbers.
@@ -64,12 +65,12 @@ impl BlockStore {
                 let pool = BlockPool::default();
                 groups.push(LayerGroup { n_kept, window, block_bytes: 0, pool });
             }
-            groups[group_idx].block_bytes += KEY_BLOCK * shape.layer_position_bytes(layer);
-            let plane = |kind, layout| Plane::new(kind, layout, shape.n_kv_heads, shape.head_dim);
+            groups[group_idx].block_bytes += shape.layer_block_bytes(layer);
+            let (n_kv_heads, head_dim) = (shape.n_kv_heads, shape.head_dim);
             layers.push(LayerKv {
                 group_idx,
-                keys: plane(layer.k_type, Layout::Keys),
-                values: plane(layer.v_type, Layout::Values),
+                keys: KeyPlane::new(layer.k_type, n_kv_heads, head_dim),
+                values: ValuePlane::new(layer.v_type, n_kv_heads, head_dim),
             });
         }
         Self { layers, groups }
@@ -113,7 +114,7 @@ impl BlockStore {
     pub(super) fn copy_of(&mut self, group_idx: usize, block: BlockId, n_keys: usize) -> BlockId {
         let copy = self.take(group_idx);
         for layer in self.layers.iter_mut().filter(|layer| layer.group_idx == group_idx) {
-            layer.keys.copy(block, copy, n_keys);
+            layer.keys.copy(block, copy);
             layer.values.copy(block, copy, n_keys);
         }
         copy

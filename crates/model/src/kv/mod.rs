@@ -2,17 +2,24 @@
 
 mod block_pool;
 mod block_store;
+mod blocks;
 mod cache;
-mod plane;
+mod floats;
+mod keys;
+mod kv_type;
+mod packed;
 mod prefix_tree;
 mod saved;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod values;
 mod view;
 
 pub use cache::{CacheFull, KvCache, Miss, Reuse, SequenceId};
-pub use plane::KvType;
+pub use keys::{IntKeys, KEY_PANELS, KeyForm, Keys};
+pub use kv_type::KvType;
 pub use saved::{Fingerprint, KvFileError};
 pub use shape::{KvShape, LayerShape};
+pub use values::{ValueScratch, Values};
 pub use view::KvView;

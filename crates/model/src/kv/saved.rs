@@ -9,7 +9,8 @@
 //! per layer, per block that is there: its keys, its values
 //! SHA-256 of all before
 //! ```
-//! Numbers are little-endian; a name is its length in a byte and its letters.
+//! Numbers are little-endian, blocks as they lie in memory; a name is its length in a byte and its
+//! letters.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
@@ -20,13 +21,14 @@ use kernels::KEY_BLOCK;
 use sha2::{Digest, Sha256};
 
 use super::cache::{KvCache, Table};
-use super::plane::KvType;
+use super::kv_type::KvType;
 use super::shape::{KvShape, LayerShape};
 use crate::config::{HEAD_DIM_MAX, N_LAYERS_MAX};
 
 const MAGIC: &[u8; 12] = b"lookback kv\0";
 const VERSION: u32 = 1;
 const CHECKSUM_BYTES: u64 = 32;
+const _: () = assert!(cfg!(target_endian = "little"), "blocks would need another order");
 
 /// What identifies a model: see [`crate::Model::fingerprint`].
 pub type Fingerprint = [u8; 32];
@@ -107,13 +109,12 @@ impl KvCache {
         for table in &text.tables {
             put(&table.iter().map(|block| u8::from(block.is_some())).collect::<Vec<_>>())?;
         }
-        let mut bytes = Vec::new();
         for layer in &self.store().layers {
             for &block in text.tables[layer.group_idx].iter().flatten() {
-                bytes.clear();
-                layer.keys.save(block, &mut bytes);
-                layer.values.save(block, &mut bytes);
-                put(&bytes)?;
+                let parts = layer.keys.bytes(block).into_iter().chain(layer.values.bytes(block));
+                for bytes in parts {
+                    put(bytes)?;
+                }
             }
         }
         out.write_all(&hasher.finalize())
@@ -176,14 +177,12 @@ impl KvCache {
         text: &SavedText,
         source: &mut Source<'_>,
     ) -> Result<(), KvFileError> {
-        let (n_kv_heads, head_dim) = (self.shape().n_kv_heads, self.shape().head_dim);
-        let block_bytes = |kind: KvType| KEY_BLOCK * n_kv_heads * kind.head_bytes(head_dim);
-        for layer_idx in 0..self.shape().layers.len() {
-            let LayerShape { k_type, v_type, .. } = self.shape().layers[layer_idx];
-            let layer = &mut self.store_mut().layers[layer_idx];
+        for layer in &mut self.store_mut().layers {
             for &block in text.tables[layer.group_idx].iter().flatten() {
-                layer.keys.load(block, &source.take(block_bytes(k_type))?);
-                layer.values.load(block, &source.take(block_bytes(v_type))?);
+                let keys = layer.keys.bytes_mut(block).into_iter();
+                for bytes in keys.chain(layer.values.bytes_mut(block)) {
+                    source.fill(bytes)?;
+                }
             }
         }
         source.check_sum()
@@ -208,11 +207,16 @@ impl Source<'_> {
             return Err(self.damaged("it is cut off"));
         }
         let mut bytes = vec![0; n];
-        let io = |source| KvFileError::Io { path: self.path.into(), source };
-        self.input.read_exact(&mut bytes).map_err(io)?;
-        self.n_left -= n as u64;
-        self.hasher.update(&bytes);
+        self.fill(&mut bytes)?;
         Ok(bytes)
+    }
+
+    fn fill(&mut self, bytes: &mut [u8]) -> Result<(), KvFileError> {
+        let io = |source| KvFileError::Io { path: self.path.into(), source };
+        self.input.read_exact(bytes).map_err(io)?;
+        self.n_left -= bytes.len() as u64;
+        self.hasher.update(&*bytes);
+        Ok(())
     }
 
     fn u32(&mut self) -> Result<u32, KvFileError> {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use kernels::KEY_BLOCK;
 
-use super::plane::KvType;
+use super::kv_type::KvType;
 use crate::config::ModelConfig;
 use crate::spec::LayerKind;
 
@@ -39,15 +39,17 @@ impl KvShape {
         Self { n_kv_heads: config.n_kv_heads, head_dim: config.head_dim, layers }
     }
 
-    /// Bytes of one position while every layer keeps it.
-    pub fn position_bytes(&self) -> usize {
-        self.layers.iter().map(|layer| self.layer_position_bytes(layer)).sum()
+    /// Bytes of a block of positions in one layer.
+    pub fn layer_block_bytes(&self, layer: &LayerShape) -> usize {
+        let Self { n_kv_heads, head_dim, .. } = *self;
+        layer.k_type.key_block_bytes(n_kv_heads, head_dim)
+            + layer.v_type.value_block_bytes(n_kv_heads, head_dim)
     }
 
-    /// Bytes of one position in one layer.
-    pub fn layer_position_bytes(&self, layer: &LayerShape) -> usize {
-        let head = layer.k_type.head_bytes(self.head_dim) + layer.v_type.head_bytes(self.head_dim);
-        self.n_kv_heads * head
+    /// Bytes of one position while every layer keeps it.
+    pub fn position_bytes(&self) -> usize {
+        let bytes = self.layers.iter().map(|layer| self.layer_block_bytes(layer));
+        bytes.sum::<usize>() / KEY_BLOCK
     }
 
     /// Positions of one layer that a sequence of `n_positions` occupies, in whole blocks, while up
@@ -69,7 +71,7 @@ impl KvShape {
     pub fn bytes(&self, n_positions: usize, n_together: usize) -> usize {
         let layer = |layer: &LayerShape| {
             let n_positions = self.layer_positions(layer, n_positions, n_together);
-            n_positions.saturating_mul(self.layer_position_bytes(layer))
+            (n_positions / KEY_BLOCK).saturating_mul(self.layer_block_bytes(layer))
         };
         self.layers.iter().map(layer).fold(0, usize::saturating_add)
     }

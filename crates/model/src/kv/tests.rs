@@ -1,11 +1,12 @@
 //! Laws of the cache: whatever is shared, copied, dropped and evicted, every sequence reads what
 //! was computed for its own text.
 
-use kernels::KEY_BLOCK;
+use kernels::{Cells, KEY_BLOCK};
 use proptest::prelude::*;
 
 use super::{
-    CacheFull, KvCache, KvFileError, KvShape, KvType, LayerShape, Miss, Reuse, SequenceId,
+    CacheFull, Keys, KvCache, KvFileError, KvShape, KvType, LayerShape, Miss, Reuse, SequenceId,
+    ValueScratch, Values,
 };
 use crate::attention::AttentionPattern;
 
@@ -30,7 +31,7 @@ fn feed(kv: &mut KvCache, id: SequenceId, tokens: &[u32]) -> Result<(), CacheFul
     kv.append(id, tokens, &positions);
     let keys: Vec<f32> = (first..kv.n_keys(id)).map(|i| key_of(&kv.tokens(id)[..=i])).collect();
     for layer_idx in 0..2 {
-        kv.write(kernels::scalar(), layer_idx, (id, first), &keys, &keys);
+        kv.write(layer_idx, (id, first), &keys, &keys);
     }
     Ok(())
 }
@@ -41,12 +42,17 @@ fn check(kv: &KvCache, id: SequenceId) {
     let patterns = [AttentionPattern::Causal, AttentionPattern::SlidingWindow { window: WINDOW }];
     for (layer_idx, pattern) in patterns.into_iter().enumerate() {
         let view = kv.view(layer_idx, id);
-        let (mut keys, mut values) = ([0.0; KEY_BLOCK], [0.0; KEY_BLOCK]);
+        let mut scratch = ValueScratch::new(1);
         for key_idx in view.visible(pattern, tokens.len() as u32) {
             let (block_idx, slot) = (key_idx / KEY_BLOCK, key_idx % KEY_BLOCK);
             let expected = key_of(&tokens[..=key_idx]);
-            let keys = view.keys(kernels::scalar(), 0, block_idx, &mut keys);
-            let values = view.values(kernels::scalar(), 0, block_idx, &mut values);
+            let keys = view.keys(0, block_idx);
+            let values = view.values(kernels::scalar(), 0, block_idx, &mut scratch);
+            let (Keys::Floats(Cells::F32(keys)), Values::Floats(Cells::F32(values))) =
+                (keys, values)
+            else {
+                panic!("f32 is stored as f32");
+            };
             assert_eq!((keys[slot], values[slot]), (expected, expected), "key {key_idx}");
         }
     }
@@ -248,8 +254,8 @@ fn a_saved_text_is_loaded_as_it_was() {
             for layer_idx in 0..2 {
                 let view = kv.view(layer_idx, id);
                 for &block in view.blocks.iter().flatten() {
-                    view.keys.save(block, &mut bytes);
-                    view.values.save(block, &mut bytes);
+                    bytes.extend(view.keys.bytes(block).concat());
+                    bytes.extend(view.values.bytes(block).concat());
                 }
             }
             bytes

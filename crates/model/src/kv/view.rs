@@ -5,14 +5,15 @@ use std::ops::Range;
 use kernels::Kernels;
 
 use super::block_pool::BlockId;
-use super::plane::Plane;
+use super::keys::{KeyForm, KeyPlane, Keys};
+use super::values::{ValuePlane, ValueScratch, Values};
 use crate::attention::AttentionPattern;
 
 /// Keys and values of one sequence in one layer, each with the position it was computed for.
 #[derive(Clone, Copy)]
 pub struct KvView<'a> {
-    pub(super) keys: &'a Plane,
-    pub(super) values: &'a Plane,
+    pub(super) keys: &'a KeyPlane,
+    pub(super) values: &'a ValuePlane,
     /// Block `i` holds keys `64 i..64 i + 64`; `None` where no query to come sees it.
     pub(super) blocks: &'a [Option<BlockId>],
     /// `[n_keys]`, ascending
@@ -41,31 +42,26 @@ impl<'a> KvView<'a> {
         self.blocks[block_idx].expect("a block that a query sees is held")
     }
 
-    /// Keys of one block as `[head_dim, KEY_BLOCK]`; cells beyond `n_keys` hold no key.
-    pub fn keys<'b>(
-        &self,
-        kernels: &Kernels,
-        kv_head_idx: usize,
-        block_idx: usize,
-        out: &'b mut [f32],
-    ) -> &'b [f32]
-    where
-        'a: 'b,
-    {
-        self.keys.read(kernels, self.block(block_idx), kv_head_idx, out)
+    pub fn key_form(&self) -> KeyForm {
+        self.keys.form()
     }
 
-    /// Values of one block as `[KEY_BLOCK, head_dim]`.
+    /// Keys of one block; those beyond `n_keys` mean nothing.
+    pub fn keys(&self, kv_head_idx: usize, block_idx: usize) -> Keys<'a> {
+        self.keys.read(self.block(block_idx), kv_head_idx)
+    }
+
+    /// Values of one block; those beyond `n_keys` are finite.
     pub fn values<'b>(
         &self,
         kernels: &Kernels,
         kv_head_idx: usize,
         block_idx: usize,
-        out: &'b mut [f32],
-    ) -> &'b [f32]
+        scratch: &'b mut ValueScratch,
+    ) -> Values<'b>
     where
         'a: 'b,
     {
-        self.values.read(kernels, self.block(block_idx), kv_head_idx, out)
+        self.values.read(kernels, self.block(block_idx), kv_head_idx, scratch)
     }
 }

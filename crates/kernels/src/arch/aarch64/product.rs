@@ -3,13 +3,15 @@
 
 use std::arch::aarch64::*;
 
-use super::registers::{load_f32, store_f32};
+use super::half::widen;
+use super::registers::{load_f32, load_u16, store_f32};
 use super::unpack::{unpack_floats, whole_rows};
 use crate::block::CHUNK;
-use crate::scalar::attention::{check_shapes, start_accumulate};
+use crate::cells::{Bf16, Element, F16, bf16s, f16s};
+use crate::scalar::attention::{check_shapes, each_value_group, start_accumulate};
 use crate::scalar::matmul as scalar;
 use crate::table::Tile;
-use crate::{DType, F32Panel, KEY_BLOCK, PANEL_ROWS, RowValues, TILE_TOKENS};
+use crate::{Cells, DType, F32Panel, IntValues, KEY_BLOCK, PANEL_ROWS, RowValues, TILE_TOKENS};
 
 #[target_feature(enable = "neon")]
 pub(super) fn f32_panel(panel: &F32Panel, x: &[f32], out: &mut [Tile]) {
@@ -51,22 +53,86 @@ pub(super) fn f32_rows(dtype: DType, rows: &[u8], n_in: usize, x: &[f32], out: &
 }
 
 #[target_feature(enable = "neon")]
-pub(super) fn attention_scores(q: &[f32], keys: &[f32], head_dim: usize, out: &mut [f32]) {
-    check_shapes(q, keys, head_dim, out);
+pub(super) fn attention_scores(q: &[f32], keys: Cells<'_>, head_dim: usize, out: &mut [f32]) {
+    check_shapes(q, keys.len(), head_dim, out);
     out.fill(0.0);
-    add_product(q, keys, head_dim, out);
+    match keys {
+        Cells::F32(keys) => add_product(q, keys, head_dim, out),
+        Cells::F16(keys) => add_product(q, f16s(keys), head_dim, out),
+        Cells::Bf16(keys) => add_product(q, bf16s(keys), head_dim, out),
+    }
 }
 
 #[target_feature(enable = "neon")]
 pub(super) fn attention_accumulate(
     weights: &[f32],
     rescale: &[f32],
-    values: &[f32],
+    values: Cells<'_>,
     head_dim: usize,
     acc: &mut [f32],
 ) {
-    start_accumulate(weights, rescale, values, head_dim, acc);
-    add_product(weights, values, KEY_BLOCK, acc);
+    start_accumulate(weights, rescale, values.len(), head_dim, acc);
+    match values {
+        Cells::F32(values) => add_product(weights, values, KEY_BLOCK, acc),
+        Cells::F16(values) => add_product(weights, f16s(values), KEY_BLOCK, acc),
+        Cells::Bf16(values) => add_product(weights, bf16s(values), KEY_BLOCK, acc),
+    }
+}
+
+#[target_feature(enable = "neon")]
+pub(super) fn attention_accumulate_int(
+    weights: &[f32],
+    rescale: &[f32],
+    values: IntValues<'_>,
+    head_dim: usize,
+    acc: &mut [f32],
+) {
+    start_accumulate(weights, rescale, values.quants.len(), head_dim, acc);
+    each_value_group(weights, values, head_dim, acc, |weights, quants, first, acc| {
+        let n_cols = quants.len() / KEY_BLOCK;
+        let rows = acc.chunks_exact_mut(head_dim).zip(weights.chunks_exact(KEY_BLOCK));
+        for (acc, weights) in rows {
+            add_rows([weights], quants, &mut acc[first..][..n_cols]);
+        }
+    });
+}
+
+/// An element that registers are loaded with as f32.
+trait WideElement: Element {
+    fn load(from: &[Self; 4]) -> float32x4_t;
+}
+
+impl WideElement for f32 {
+    #[inline(always)]
+    fn load(from: &[Self; 4]) -> float32x4_t {
+        // SAFETY: every aarch64 CPU has NEON.
+        unsafe { load_f32(from) }
+    }
+}
+
+impl WideElement for F16 {
+    #[inline(always)]
+    fn load(from: &[Self; 4]) -> float32x4_t {
+        // SAFETY: as above.
+        unsafe { widen(load_u16(&from.map(|half| half.0))) }
+    }
+}
+
+impl WideElement for Bf16 {
+    #[inline(always)]
+    fn load(from: &[Self; 4]) -> float32x4_t {
+        // SAFETY: as above.
+        unsafe { vreinterpretq_f32_u32(vshll_n_u16::<16>(load_u16(&from.map(|half| half.0)))) }
+    }
+}
+
+impl WideElement for i8 {
+    #[inline(always)]
+    fn load(from: &[Self; 4]) -> float32x4_t {
+        let words = from.map(i32::from);
+        // SAFETY: as above, and the array is what is read.
+        unsafe { vcvtq_f32_s32(vld1q_s32(words.as_ptr())) }
+    }
 }
 
 /// `[n, PANEL_ROWS]`
@@ -78,7 +144,7 @@ fn flat(values: &[RowValues]) -> &[f32] {
 /// `out[r][c] += sum_i a[r][i] * b[i][c]`: `a` `[n_rows, n]`, `b` `[n, n_cols]`, `out`
 /// `[n_rows, n_cols]`.
 #[target_feature(enable = "neon")]
-fn add_product(a: &[f32], b: &[f32], n: usize, out: &mut [f32]) {
+fn add_product<T: WideElement>(a: &[f32], b: &[T], n: usize, out: &mut [f32]) {
     if n == 0 {
         return;
     }
@@ -97,35 +163,35 @@ fn add_product(a: &[f32], b: &[f32], n: usize, out: &mut [f32]) {
 /// Splits the columns so that 15 or 16 sums run side by side, four FMAs a cycle of four cycles
 /// each, and their factors still fit the 32 registers.
 #[target_feature(enable = "neon")]
-fn add_rows<const R: usize>(a: [&[f32]; R], b: &[f32], out: &mut [f32]) {
+fn add_rows<T: WideElement, const R: usize>(a: [&[f32]; R], b: &[T], out: &mut [f32]) {
     let (n, n_cols) = (a[0].len(), out.len() / R);
     assert!(a.iter().all(|a| a.len() == n), "rows are equally long");
     assert!(out.len() == R * n_cols && b.len() == n * n_cols, "shapes fit");
     let mut col = 0;
     while R == 1 && col + 64 <= n_cols {
-        add_block::<R, 16>(a, b, n_cols, col, out);
+        add_block::<T, R, 16>(a, b, n_cols, col, out);
         col += 64;
     }
     while R == 2 && col + 32 <= n_cols {
-        add_block::<R, 8>(a, b, n_cols, col, out);
+        add_block::<T, R, 8>(a, b, n_cols, col, out);
         col += 32;
     }
     while R == 3 && col + 20 <= n_cols {
-        add_block::<R, 5>(a, b, n_cols, col, out);
+        add_block::<T, R, 5>(a, b, n_cols, col, out);
         col += 20;
     }
     while col + 16 <= n_cols {
-        add_block::<R, 4>(a, b, n_cols, col, out);
+        add_block::<T, R, 4>(a, b, n_cols, col, out);
         col += 16;
     }
     while col + 4 <= n_cols {
-        add_block::<R, 1>(a, b, n_cols, col, out);
+        add_block::<T, R, 1>(a, b, n_cols, col, out);
         col += 4;
     }
     for col in col..n_cols {
         for (a, out) in a.iter().zip(out.chunks_exact_mut(n_cols)) {
             for (a, b) in a.iter().zip(b.chunks_exact(n_cols)) {
-                out[col] = a.mul_add(b[col], out[col]);
+                out[col] = a.mul_add(b[col].to_f32(), out[col]);
             }
         }
     }
@@ -134,9 +200,9 @@ fn add_rows<const R: usize>(a: [&[f32]; R], b: &[f32], out: &mut [f32]) {
 /// `R` rows times `4 C` columns from `col` on.
 #[inline]
 #[target_feature(enable = "neon")]
-fn add_block<const R: usize, const C: usize>(
+fn add_block<T: WideElement, const R: usize, const C: usize>(
     a: [&[f32]; R],
-    b: &[f32],
+    b: &[T],
     n_cols: usize,
     col: usize,
     out: &mut [f32],
@@ -151,7 +217,7 @@ fn add_block<const R: usize, const C: usize>(
     for (i, b) in b.chunks_exact(n_cols).take(a[0].len()).enumerate() {
         let b = b[col..][..4 * C].as_chunks().0;
         for c in 0..C {
-            let terms = load_f32(&b[c]);
+            let terms = T::load(&b[c]);
             for r in 0..R {
                 sums[r][c] = vfmaq_n_f32(sums[r][c], terms, a[r][i]);
             }

@@ -7,8 +7,9 @@ use super::entries::entries;
 use super::int_panel::{Bytes, SIGNED, Tokens, int16_depth, weights};
 use super::lanes::Lanes16;
 use super::{avx2, int_panel as int_product, product};
+use crate::scalar::{activation, attention, norm};
 use crate::table::{Avx512, Evidence, Kernels, Tile};
-use crate::{F32Panel, IntPanel, QuantizedTile, Step};
+use crate::{Cells, F32Panel, IntPanel, IntValues, QuantizedTile, Step};
 
 /// The argument is the proof that these instructions exist here.
 pub(crate) fn table(_: Avx512) -> &'static Kernels {
@@ -17,11 +18,17 @@ pub(crate) fn table(_: Avx512) -> &'static Kernels {
 
 pub(super) static KERNELS: Kernels = Kernels {
     name: "avx512",
-    evidence: Evidence::Emulated,
+    evidence: Evidence::Hardware,
     int_panel,
     f32_panel,
     attention_scores,
+    online_softmax,
     attention_accumulate,
+    attention_accumulate_int,
+    rms_norm,
+    silu_mul,
+    gelu_tanh_mul,
+    softcap,
     ..avx2::KERNELS
 };
 
@@ -29,10 +36,18 @@ entries! {
     "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl"
     fn int_panel(panel: &IntPanel, x: &[QuantizedTile], out: &mut [Tile]) = multiply_ints;
     fn f32_panel(panel: &F32Panel, x: &[f32], out: &mut [Tile]) = multiply_floats;
-    fn attention_scores(q: &[f32], keys: &[f32], head_dim: usize, out: &mut [f32]) = scores;
+    fn attention_scores(q: &[f32], keys: Cells<'_>, head_dim: usize, out: &mut [f32]) = scores;
+    fn online_softmax(scores: &mut [f32], max: f32) -> (f32, f32, f32) = attention::online_softmax;
     fn attention_accumulate(
-        weights: &[f32], rescale: &[f32], values: &[f32], head_dim: usize, acc: &mut [f32]
+        weights: &[f32], rescale: &[f32], values: Cells<'_>, head_dim: usize, acc: &mut [f32]
     ) = accumulate;
+    fn attention_accumulate_int(
+        weights: &[f32], rescale: &[f32], values: IntValues<'_>, head_dim: usize, acc: &mut [f32]
+    ) = accumulate_int;
+    fn rms_norm(x: &[f32], gain: &[f32], eps: f32, out: &mut [f32]) = norm::rms_norm;
+    fn silu_mul(gate: &mut [f32], up: &[f32]) = activation::silu_mul;
+    fn gelu_tanh_mul(gate: &mut [f32], up: &[f32]) = activation::gelu_tanh_mul;
+    fn softcap(x: &mut [f32], cap: f32) = activation::softcap;
 }
 
 #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")]
@@ -46,13 +61,24 @@ fn multiply_floats(panel: &F32Panel, x: &[f32], out: &mut [Tile]) {
 }
 
 #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")]
-fn scores(q: &[f32], keys: &[f32], head_dim: usize, out: &mut [f32]) {
+fn scores(q: &[f32], keys: Cells<'_>, head_dim: usize, out: &mut [f32]) {
     product::attention_scores(Lanes16::new(), q, keys, head_dim, out);
 }
 
 #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")]
-fn accumulate(w: &[f32], rescale: &[f32], values: &[f32], head_dim: usize, acc: &mut [f32]) {
+fn accumulate(w: &[f32], rescale: &[f32], values: Cells<'_>, head_dim: usize, acc: &mut [f32]) {
     product::attention_accumulate(Lanes16::new(), w, rescale, values, head_dim, acc);
+}
+
+#[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")]
+fn accumulate_int(
+    w: &[f32],
+    rescale: &[f32],
+    values: IntValues<'_>,
+    head_dim: usize,
+    acc: &mut [f32],
+) {
+    product::attention_accumulate_int(Lanes16::new(), w, rescale, values, head_dim, acc);
 }
 
 /// Sums by `vpmaddubsw` in int16 lanes, as many as fit before one `vpmaddwd` widens them, see

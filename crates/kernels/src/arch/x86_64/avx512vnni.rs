@@ -13,7 +13,7 @@ pub(crate) fn table(_: Avx512Vnni) -> &'static Kernels {
 }
 
 static KERNELS: Kernels =
-    Kernels { name: "avx512vnni", evidence: Evidence::Emulated, int_panel, ..avx512::KERNELS };
+    Kernels { name: "avx512vnni", evidence: Evidence::Hardware, int_panel, ..avx512::KERNELS };
 
 entries! {
     "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"

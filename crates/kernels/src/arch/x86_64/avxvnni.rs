@@ -13,7 +13,7 @@ pub(crate) fn table(_: AvxVnni) -> &'static Kernels {
 }
 
 static KERNELS: Kernels =
-    Kernels { name: "avxvnni", evidence: Evidence::Emulated, int_panel, ..avx2::KERNELS };
+    Kernels { name: "avxvnni", evidence: Evidence::Hardware, int_panel, ..avx2::KERNELS };
 
 entries! {
     "avx2,fma,f16c,avxvnni"

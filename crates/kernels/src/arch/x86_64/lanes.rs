@@ -26,6 +26,16 @@ pub(super) trait Lanes: Copy {
     /// `4 * N` bytes can be read at `from`, which needs no alignment.
     unsafe fn load_bytes(self, from: *const u8) -> Self::Ints;
 
+    /// # Safety
+    /// `N` f16 can be read at `from`, which needs no alignment.
+    unsafe fn load_f16(self, from: *const u16) -> Self::Floats;
+    /// # Safety
+    /// `N` bf16 can be read at `from`, which needs no alignment.
+    unsafe fn load_bf16(self, from: *const u16) -> Self::Floats;
+    /// # Safety
+    /// `N` int8 can be read at `from`.
+    unsafe fn load_i8(self, from: *const i8) -> Self::Floats;
+
     fn spread(self, value: f32) -> Self::Floats;
     fn spread_int(self, value: i32) -> Self::Ints;
     fn mul(self, a: Self::Floats, b: Self::Floats) -> Self::Floats;
@@ -56,7 +66,7 @@ pub(super) struct Lanes8(());
 
 impl Lanes8 {
     #[inline]
-    #[target_feature(enable = "avx2,fma")]
+    #[target_feature(enable = "avx2,fma,f16c")]
     pub(super) fn new() -> Self {
         Self(())
     }
@@ -91,6 +101,27 @@ impl Lanes for Lanes8 {
         unsafe { _mm256_loadu_si256(from.cast()) }
     }
 
+    #[inline(always)]
+    unsafe fn load_f16(self, from: *const u16) -> __m256 {
+        // SAFETY: as above.
+        unsafe { _mm256_cvtph_ps(_mm_loadu_si128(from.cast())) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_bf16(self, from: *const u16) -> __m256 {
+        // SAFETY: as above.
+        unsafe {
+            let halves = _mm256_cvtepu16_epi32(_mm_loadu_si128(from.cast()));
+            _mm256_castsi256_ps(_mm256_slli_epi32::<16>(halves))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load_i8(self, from: *const i8) -> __m256 {
+        // SAFETY: as above.
+        unsafe { _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(from.cast()))) }
+    }
+
     methods! {
         fn spread(value: f32) -> __m256 = _mm256_set1_ps;
         fn spread_int(value: i32) -> __m256i = _mm256_set1_epi32;
@@ -109,7 +140,7 @@ pub(super) struct Lanes16(());
 
 impl Lanes16 {
     #[inline]
-    #[target_feature(enable = "avx2,fma,avx512f")]
+    #[target_feature(enable = "avx2,fma,f16c,avx512f")]
     pub(super) fn new() -> Self {
         Self(())
     }
@@ -142,6 +173,27 @@ impl Lanes for Lanes16 {
     unsafe fn load_bytes(self, from: *const u8) -> __m512i {
         // SAFETY: as above.
         unsafe { _mm512_loadu_si512(from.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_f16(self, from: *const u16) -> __m512 {
+        // SAFETY: as above.
+        unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from.cast())) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_bf16(self, from: *const u16) -> __m512 {
+        // SAFETY: as above.
+        unsafe {
+            let halves = _mm512_cvtepu16_epi32(_mm256_loadu_si256(from.cast()));
+            _mm512_castsi512_ps(_mm512_slli_epi32::<16>(halves))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load_i8(self, from: *const i8) -> __m512 {
+        // SAFETY: as above.
+        unsafe { _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(from.cast()))) }
     }
 
     methods! {

@@ -2,10 +2,11 @@
 //! and both attention products. Lanes are columns of `b`; accumulators stay in registers.
 
 use super::lanes::{Lanes, Lanes8, Lanes16};
-use crate::scalar::attention::{check_shapes, start_accumulate};
+use crate::cells::{Bf16, Element, F16, bf16s, f16s};
+use crate::scalar::attention::{check_shapes, each_value_group, start_accumulate};
 use crate::scalar::matmul::check_f32_panel;
 use crate::table::Tile;
-use crate::{F32Panel, KEY_BLOCK, PANEL_ROWS};
+use crate::{Cells, F32Panel, IntValues, KEY_BLOCK, PANEL_ROWS};
 
 #[inline(always)]
 pub(super) fn f32_panel<L: Width>(lanes: L, panel: &F32Panel, x: &[f32], out: &mut [Tile]) {
@@ -25,13 +26,17 @@ pub(super) fn f32_panel<L: Width>(lanes: L, panel: &F32Panel, x: &[f32], out: &m
 pub(super) fn attention_scores<L: Width>(
     lanes: L,
     q: &[f32],
-    keys: &[f32],
+    keys: Cells<'_>,
     head_dim: usize,
     out: &mut [f32],
 ) {
-    check_shapes(q, keys, head_dim, out);
+    check_shapes(q, keys.len(), head_dim, out);
     out.fill(0.0);
-    lanes.add_product(q, keys, head_dim, out);
+    match keys {
+        Cells::F32(keys) => lanes.add_product(q, keys, head_dim, out),
+        Cells::F16(keys) => lanes.add_product(q, f16s(keys), head_dim, out),
+        Cells::Bf16(keys) => lanes.add_product(q, bf16s(keys), head_dim, out),
+    }
 }
 
 #[inline(always)]
@@ -39,27 +44,97 @@ pub(super) fn attention_accumulate<L: Width>(
     lanes: L,
     weights: &[f32],
     rescale: &[f32],
-    values: &[f32],
+    values: Cells<'_>,
     head_dim: usize,
     acc: &mut [f32],
 ) {
-    start_accumulate(weights, rescale, values, head_dim, acc);
-    lanes.add_product(weights, values, KEY_BLOCK, acc);
+    start_accumulate(weights, rescale, values.len(), head_dim, acc);
+    match values {
+        Cells::F32(values) => lanes.add_product(weights, values, KEY_BLOCK, acc),
+        Cells::F16(values) => lanes.add_product(weights, f16s(values), KEY_BLOCK, acc),
+        Cells::Bf16(values) => lanes.add_product(weights, bf16s(values), KEY_BLOCK, acc),
+    }
+}
+
+#[inline(always)]
+pub(super) fn attention_accumulate_int<L: Width>(
+    lanes: L,
+    weights: &[f32],
+    rescale: &[f32],
+    values: IntValues<'_>,
+    head_dim: usize,
+    acc: &mut [f32],
+) {
+    start_accumulate(weights, rescale, values.quants.len(), head_dim, acc);
+    each_value_group(weights, values, head_dim, acc, |weights, quants, first, acc| {
+        let out = Columns { rows: acc, stride: head_dim, first };
+        lanes.add_to_columns(weights, quants, KEY_BLOCK, out);
+    });
+}
+
+/// Some columns, from `first` on, of rows of `stride` values.
+pub(super) struct Columns<'a> {
+    rows: &'a mut [f32],
+    stride: usize,
+    first: usize,
 }
 
 /// `add_product`, compiled once for a width.
 pub(super) trait Width: Lanes {
     /// `out[r][c] += sum_i a[r][i] * b[i][c]`: `a` `[n_rows, n]`, `b` `[n, n_cols]`, `out`
     /// `[n_rows, n_cols]`.
-    fn add_product(self, a: &[f32], b: &[f32], n: usize, out: &mut [f32]);
+    fn add_product<T: WideElement>(self, a: &[f32], b: &[T], n: usize, out: &mut [f32]) {
+        let stride = b.len().checked_div(n).unwrap_or(0);
+        self.add_to_columns(a, b, n, Columns { rows: out, stride, first: 0 });
+    }
+
+    /// The same to some columns.
+    fn add_to_columns<T: WideElement>(self, a: &[f32], b: &[T], n: usize, out: Columns<'_>);
+}
+
+/// An element that registers are loaded with as f32.
+pub(super) trait WideElement: Element {
+    /// # Safety
+    /// `L::N` elements can be read at `from`, which needs no alignment.
+    unsafe fn load<L: Lanes>(lanes: L, from: *const Self) -> L::Floats;
+}
+
+macro_rules! wide_elements {
+    ($($T:ty = $load:ident;)*) => {$(
+        impl WideElement for $T {
+            #[inline(always)]
+            unsafe fn load<L: Lanes>(lanes: L, from: *const Self) -> L::Floats {
+                // SAFETY: the contract.
+                unsafe { lanes.$load(from.cast()) }
+            }
+        }
+    )*};
+}
+wide_elements! {
+    f32 = load;
+    F16 = load_f16;
+    Bf16 = load_bf16;
+    i8 = load_i8;
 }
 
 macro_rules! width {
     ($lanes:ident, $features:literal) => {
         impl Width for $lanes {
-            fn add_product(self, a: &[f32], b: &[f32], n: usize, out: &mut [f32]) {
+            fn add_to_columns<T: WideElement>(
+                self,
+                a: &[f32],
+                b: &[T],
+                n: usize,
+                out: Columns<'_>,
+            ) {
                 #[target_feature(enable = $features)]
-                fn with_features(lanes: $lanes, a: &[f32], b: &[f32], n: usize, out: &mut [f32]) {
+                fn with_features<T: WideElement>(
+                    lanes: $lanes,
+                    a: &[f32],
+                    b: &[T],
+                    n: usize,
+                    out: Columns<'_>,
+                ) {
                     add_product(lanes, a, b, n, out);
                 }
                 // SAFETY: `self` is the proof of the instructions.
@@ -68,30 +143,32 @@ macro_rules! width {
         }
     };
 }
-width!(Lanes8, "avx2,fma");
-width!(Lanes16, "avx2,fma,avx512f");
+width!(Lanes8, "avx2,fma,f16c");
+width!(Lanes16, "avx2,fma,f16c,avx512f");
 
 #[inline(always)]
-fn add_product<L: Lanes>(lanes: L, a: &[f32], b: &[f32], n: usize, out: &mut [f32]) {
+fn add_product<L: Lanes, T: WideElement>(lanes: L, a: &[f32], b: &[T], n: usize, out: Columns<'_>) {
     if n == 0 {
         return;
     }
     let n_cols = b.len() / n;
-    assert_eq!(b.len(), n * n_cols);
-    assert_eq!(a.len() / n * n_cols, out.len());
+    let Columns { rows, stride, first } = out;
+    assert!(b.len() == n * n_cols && first + n_cols <= stride);
+    assert!(a.len() / n * stride == rows.len());
     let has_room = const { L::N_REGISTERS == 32 };
     let n_together = if has_room { 8 } else { 4 };
-    for (a, out) in a.chunks(n_together * n).zip(out.chunks_mut(n_together * n_cols)) {
+    for (a, rows) in a.chunks(n_together * n).zip(rows.chunks_mut(n_together * stride)) {
         if has_room && a.len() == 8 * n {
-            add_rows::<L, 8>(lanes, a, b, n, out);
+            add_rows::<L, T, 8>(lanes, a, b, Columns { rows, stride, first });
             continue;
         }
-        for (a, out) in a.chunks(4 * n).zip(out.chunks_mut(4 * n_cols)) {
+        for (a, rows) in a.chunks(4 * n).zip(rows.chunks_mut(4 * stride)) {
+            let out = Columns { rows, stride, first };
             match a.len() / n {
-                1 => add_rows::<L, 1>(lanes, a, b, n, out),
-                2 => add_rows::<L, 2>(lanes, a, b, n, out),
-                3 => add_rows::<L, 3>(lanes, a, b, n, out),
-                _ => add_rows::<L, 4>(lanes, a, b, n, out),
+                1 => add_rows::<L, T, 1>(lanes, a, b, out),
+                2 => add_rows::<L, T, 2>(lanes, a, b, out),
+                3 => add_rows::<L, T, 3>(lanes, a, b, out),
+                _ => add_rows::<L, T, 4>(lanes, a, b, out),
             }
         }
     }
@@ -100,13 +177,23 @@ fn add_product<L: Lanes>(lanes: L, a: &[f32], b: &[f32], n: usize, out: &mut [f3
 /// Splits the columns so that many sums run side by side, which is what two FMAs a cycle of four
 /// cycles each need, and no more than there are registers for.
 #[inline(always)]
-fn add_rows<L: Lanes, const R: usize>(lanes: L, a: &[f32], b: &[f32], n: usize, out: &mut [f32]) {
+fn add_rows<L: Lanes, T: WideElement, const R: usize>(
+    lanes: L,
+    a: &[f32],
+    b: &[T],
+    out: Columns<'_>,
+) {
+    let n = a.len() / R;
     let n_cols = b.len() / n;
-    assert!(a.len() == R * n && b.len() == n * n_cols && out.len() == R * n_cols);
-    let product = Product { a: a.as_ptr(), b: b.as_ptr(), out: out.as_mut_ptr(), n, n_cols };
+    let Columns { rows, stride, first } = out;
+    assert!(a.len() == R * n && b.len() == n * n_cols && rows.len() == R * stride);
+    assert!(first + n_cols <= stride);
+    // In bounds: a row has `first` values and more.
+    let start = rows[first..].as_mut_ptr();
+    let product = Product { a: a.as_ptr(), b: b.as_ptr(), out: start, n, n_cols, stride };
     // SAFETY: the lengths were asserted.
-    let first = unsafe {
-        let first = match (L::N_REGISTERS, R) {
+    let end = unsafe {
+        let end = match (L::N_REGISTERS, R) {
             (32, 1) => product.add::<L, R, 4>(lanes, product.add::<L, R, 8>(lanes, 0)),
             (32, 2..=4) => product.add::<L, R, 4>(lanes, 0),
             (16, 1) => product.add::<L, R, 8>(lanes, 0),
@@ -114,49 +201,52 @@ fn add_rows<L: Lanes, const R: usize>(lanes: L, a: &[f32], b: &[f32], n: usize, 
             (16, 3) => product.add::<L, R, 3>(lanes, 0),
             _ => 0,
         };
-        let first = product.add::<L, R, 2>(lanes, first);
-        let first = product.add::<L, R, 1>(lanes, first);
-        if L::N > Lanes8::N { product.add::<Lanes8, R, 1>(lanes.eight(), first) } else { first }
+        let end = product.add::<L, R, 2>(lanes, end);
+        let end = product.add::<L, R, 1>(lanes, end);
+        if L::N > Lanes8::N { product.add::<Lanes8, R, 1>(lanes.eight(), end) } else { end }
     };
-    for col in first..n_cols {
+    for col in end..n_cols {
         for r in 0..R {
-            let out = &mut out[r * n_cols + col];
+            let out = &mut rows[r * stride + first + col];
             for i in 0..n {
-                *out = a[r * n + i].mul_add(b[i * n_cols + col], *out);
+                *out = a[r * n + i].mul_add(b[i * n_cols + col].to_f32(), *out);
             }
         }
     }
 }
 
 /// Some rows of a product, shapes as for `add_product`.
-struct Product {
+struct Product<T> {
     a: *const f32,
-    b: *const f32,
+    b: *const T,
     out: *mut f32,
     n: usize,
     n_cols: usize,
+    /// From one row of `out` to the next.
+    stride: usize,
 }
 
-impl Product {
+impl<T: WideElement> Product<T> {
     /// `R` rows times the columns from `first` on, `C` registers of them at a time. Returns the
     /// first column that is left.
     ///
     /// # Safety
-    /// `a` points to `R * n`, `b` to `n * n_cols` and `out` to `R * n_cols` values.
+    /// `a` points to `R * n`, `b` to `n * n_cols` and `out` to `R` rows, `stride` apart, of
+    /// `n_cols` values.
     #[inline(always)]
     unsafe fn add<L: Lanes, const R: usize, const C: usize>(
         &self,
         lanes: L,
         mut first: usize,
     ) -> usize {
-        let &Self { a, b, out, n, n_cols } = self;
+        let &Self { a, b, out, n, n_cols, stride } = self;
         while first + C * L::N <= n_cols {
             let mut sums = [[lanes.spread(0.0); C]; R];
             // SAFETY: by the contract and the condition every offset below lies inside.
             unsafe {
                 for r in 0..R {
                     for c in 0..C {
-                        sums[r][c] = lanes.load(out.add(r * n_cols + first + c * L::N));
+                        sums[r][c] = lanes.load(out.add(r * stride + first + c * L::N));
                     }
                 }
                 for i in 0..n {
@@ -165,7 +255,7 @@ impl Product {
                         factors[r] = lanes.spread(*a.add(r * n + i));
                     }
                     for c in 0..C {
-                        let terms = lanes.load(b.add(i * n_cols + first + c * L::N));
+                        let terms = T::load(lanes, b.add(i * n_cols + first + c * L::N));
                         for r in 0..R {
                             sums[r][c] = lanes.mul_add(factors[r], terms, sums[r][c]);
                         }
@@ -173,7 +263,7 @@ impl Product {
                 }
                 for r in 0..R {
                     for c in 0..C {
-                        lanes.store(out.add(r * n_cols + first + c * L::N), sums[r][c]);
+                        lanes.store(out.add(r * stride + first + c * L::N), sums[r][c]);
                     }
                 }
             }

@@ -128,7 +128,7 @@ where
 
 impl Vnni<Lanes8> {
     #[inline]
-    #[target_feature(enable = "avx2,fma,avxvnni")]
+    #[target_feature(enable = "avx2,fma,f16c,avxvnni")]
     pub(super) fn new() -> Self {
         Self(Lanes8::new())
     }

@@ -11,9 +11,9 @@ mod quantize;
 mod unpack;
 
 use super::entries::entries;
-use crate::scalar::{activation, attention, norm, rope};
+use crate::scalar::{activation, attention, hadamard, norm, rope};
 use crate::table::{Avx2, Evidence, Kernels, Tile};
-use crate::{DType, F32Panel, IntPanel, QuantizedTile};
+use crate::{Cells, DType, F32Panel, IntPanel, IntValues, QuantizedTile};
 
 /// The argument is the proof that these instructions exist here.
 pub(crate) fn table(_: Avx2) -> &'static Kernels {
@@ -34,12 +34,16 @@ entries! {
     fn f32_panel(panel: &F32Panel, x: &[f32], out: &mut [Tile]) = product::f32_panel;
     fn f32_rows(dtype: DType, rows: &[u8], n_in: usize, x: &[f32], out: &mut [Tile])
         = unpack::f32_rows;
-    fn attention_scores(q: &[f32], keys: &[f32], head_dim: usize, out: &mut [f32])
+    fn attention_scores(q: &[f32], keys: Cells<'_>, head_dim: usize, out: &mut [f32])
         = product::attention_scores;
     fn online_softmax(scores: &mut [f32], max: f32) -> (f32, f32, f32) = attention::online_softmax;
     fn attention_accumulate(
-        weights: &[f32], rescale: &[f32], values: &[f32], head_dim: usize, acc: &mut [f32]
+        weights: &[f32], rescale: &[f32], values: Cells<'_>, head_dim: usize, acc: &mut [f32]
     ) = product::attention_accumulate;
+    fn attention_accumulate_int(
+        weights: &[f32], rescale: &[f32], values: IntValues<'_>, head_dim: usize, acc: &mut [f32]
+    ) = product::attention_accumulate_int;
+    fn hadamard(x: &mut [f32]) = hadamard::hadamard;
     fn rms_norm(x: &[f32], gain: &[f32], eps: f32, out: &mut [f32]) = norm::rms_norm;
     fn silu_mul(gate: &mut [f32], up: &[f32]) = activation::silu_mul;
     fn gelu_tanh_mul(gate: &mut [f32], up: &[f32]) = activation::gelu_tanh_mul;
@@ -64,6 +68,8 @@ pub(super) static KERNELS: Kernels = Kernels {
     attention_scores,
     online_softmax,
     attention_accumulate,
+    attention_accumulate_int,
+    hadamard,
     rms_norm,
     silu_mul,
     gelu_tanh_mul,

@@ -2,8 +2,8 @@
 
 use super::super::lanes::Lanes8;
 use super::super::product;
-use crate::F32Panel;
 use crate::table::Tile;
+use crate::{Cells, F32Panel, IntValues};
 
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(super) fn f32_panel(panel: &F32Panel, x: &[f32], out: &mut [Tile]) {
@@ -11,7 +11,7 @@ pub(super) fn f32_panel(panel: &F32Panel, x: &[f32], out: &mut [Tile]) {
 }
 
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn attention_scores(q: &[f32], keys: &[f32], head_dim: usize, out: &mut [f32]) {
+pub(super) fn attention_scores(q: &[f32], keys: Cells<'_>, head_dim: usize, out: &mut [f32]) {
     product::attention_scores(Lanes8::new(), q, keys, head_dim, out);
 }
 
@@ -19,9 +19,20 @@ pub(super) fn attention_scores(q: &[f32], keys: &[f32], head_dim: usize, out: &m
 pub(super) fn attention_accumulate(
     weights: &[f32],
     rescale: &[f32],
-    values: &[f32],
+    values: Cells<'_>,
     head_dim: usize,
     acc: &mut [f32],
 ) {
     product::attention_accumulate(Lanes8::new(), weights, rescale, values, head_dim, acc);
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(super) fn attention_accumulate_int(
+    weights: &[f32],
+    rescale: &[f32],
+    values: IntValues<'_>,
+    head_dim: usize,
+    acc: &mut [f32],
+) {
+    product::attention_accumulate_int(Lanes8::new(), weights, rescale, values, head_dim, acc);
 }

@@ -1,0 +1,73 @@
+//! Queries of a tile, in the form that the keys ask for.
+
+use kernels::table::Tile;
+use kernels::{ACT_GROUP, IntPanel, KEY_BLOCK, Kernels, PANEL_ROWS, QuantizedTile, TILE_TOKENS};
+
+use crate::kv::{IntKeys, KEY_PANELS, KeyForm};
+
+/// One thread's buffers. `R` is the most rows of a tile.
+pub(super) struct QueryScratch {
+    head_dim: usize,
+    /// `[R, head_dim]`, scaled
+    pub(super) q: Vec<f32>,
+    /// `[TILE_TOKENS, n_in]`: rows with zeros up to the columns of a panel
+    padded: Vec<f32>,
+    /// `[R / TILE_TOKENS]`
+    tiles: Vec<QuantizedTile>,
+    /// `[R / TILE_TOKENS]`: scores with 16 keys
+    results: Vec<Tile>,
+    panel: IntPanel,
+}
+
+impl QueryScratch {
+    pub(super) fn new(n_rows: usize, head_dim: usize) -> Self {
+        let (n_tiles, n_in) = (n_rows.div_ceil(TILE_TOKENS), head_dim.next_multiple_of(ACT_GROUP));
+        Self {
+            head_dim,
+            q: vec![0.0; n_rows * head_dim],
+            padded: vec![0.0; TILE_TOKENS * n_in],
+            tiles: (0..n_tiles).map(|_| QuantizedTile::with_capacity(n_in)).collect(),
+            results: vec![[[0.0; PANEL_ROWS]; TILE_TOKENS]; n_tiles],
+            panel: IntPanel::with_capacity(n_in),
+        }
+    }
+
+    /// Takes over a query: `[head_dim]`.
+    pub(super) fn set(&mut self, row_idx: usize, q: &[f32], scale: f32) {
+        let out = &mut self.q[row_idx * self.head_dim..][..self.head_dim];
+        for (out, q) in out.iter_mut().zip(q) {
+            *out = q * scale;
+        }
+    }
+
+    /// Quantises the queries, if the keys are integers.
+    pub(super) fn finish(&mut self, kernels: &Kernels, n_rows: usize, form: KeyForm) {
+        if form == KeyForm::Floats {
+            return;
+        }
+        let d = self.head_dim;
+        let n_in = self.padded.len() / TILE_TOKENS;
+        let rows = self.q[..n_rows * d].chunks(TILE_TOKENS * d);
+        for (rows, tile) in rows.zip(&mut self.tiles) {
+            for (row, padded) in rows.chunks_exact(d).zip(self.padded.chunks_exact_mut(n_in)) {
+                padded[..d].copy_from_slice(row);
+            }
+            (kernels.quantize)(&self.padded[..rows.len() / d * n_in], n_in, tile);
+        }
+    }
+
+    /// Scores with keys that are integers; `scores`: `[n_rows, KEY_BLOCK]`.
+    pub(super) fn multiply(&mut self, kernels: &Kernels, keys: &IntKeys<'_>, scores: &mut [f32]) {
+        let n_rows = scores.len() / KEY_BLOCK;
+        let n_tiles = n_rows.div_ceil(TILE_TOKENS);
+        let results = &mut self.results[..n_tiles];
+        for panel_idx in 0..KEY_PANELS {
+            keys.read(kernels, panel_idx, &mut self.panel);
+            (kernels.int_panel)(&self.panel, &self.tiles[..n_tiles], results);
+            let rows = scores.chunks_exact_mut(KEY_BLOCK).zip(results.as_flattened());
+            for (scores, result) in rows {
+                scores[panel_idx * PANEL_ROWS..][..PANEL_ROWS].copy_from_slice(result);
+            }
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! The memory of one plane, block by block: what keys and values have in common.
+
+use super::block_pool::BlockId;
+use super::floats::Floats;
+use super::kv_type::Format;
+use super::packed::{Packed, STEP};
+
+/// By number; `None` where a block is free.
+#[derive(Default)]
+pub(super) struct Blocks(Vec<Option<Block>>);
+
+pub(super) enum Block {
+    Floats(Floats),
+    Ints(Ints),
+}
+
+pub(super) struct Ints {
+    pub(super) n_bits: u32,
+    pub(super) quants: Packed,
+    /// f16
+    pub(super) scales: Vec<u16>,
+}
+
+impl Blocks {
+    pub(super) fn allocate(&mut self, block: BlockId, fresh: Block) {
+        let idx = block.0 as usize;
+        if self.0.len() <= idx {
+            self.0.resize_with(idx + 1, || None);
+        }
+        assert!(self.0[idx].is_none(), "a block is allocated once");
+        self.0[idx] = Some(fresh);
+    }
+
+    pub(super) fn free(&mut self, block: BlockId) {
+        let freed = self.0[block.0 as usize].take();
+        assert!(freed.is_some(), "a block is freed once");
+    }
+
+    pub(super) fn get(&self, block: BlockId) -> &Block {
+        self.0[block.0 as usize].as_ref().expect("a block in use has memory")
+    }
+
+    pub(super) fn get_mut(&mut self, block: BlockId) -> &mut Block {
+        self.0[block.0 as usize].as_mut().expect("a block in use has memory")
+    }
+
+    /// Copies a block to another, whole; returns that.
+    pub(super) fn copy(&mut self, from: BlockId, to: BlockId) -> &mut Block {
+        assert_ne!(from, to);
+        let [from, to] = self
+            .0
+            .get_disjoint_mut([from.0 as usize, to.0 as usize])
+            .expect("blocks in use have numbers");
+        let to = to.as_mut().expect("the target has memory");
+        let from = from.as_mut().expect("the source has memory");
+        for (from, to) in from.bytes().into_iter().zip(to.bytes_mut()) {
+            to.copy_from_slice(from);
+        }
+        to
+    }
+}
+
+impl Block {
+    /// Zeros: `n_floats` of them, or `n_ints` with `n_scales`.
+    pub(super) fn zeros(format: Format, n_floats: usize, n_ints: usize, n_scales: usize) -> Self {
+        match format {
+            Format::Int(n_bits) => Self::Ints(Ints {
+                n_bits,
+                quants: Packed::zeros(n_bits, n_ints / STEP),
+                scales: vec![0; n_scales],
+            }),
+            format => Self::Floats(Floats::zeros(format, n_floats)),
+        }
+    }
+
+    /// The bytes of what `zeros` makes of the same numbers.
+    pub(super) fn n_bytes(
+        format: Format,
+        n_floats: usize,
+        n_ints: usize,
+        n_scales: usize,
+    ) -> usize {
+        match format {
+            Format::F32 => 4 * n_floats,
+            Format::F16 | Format::Bf16 => 2 * n_floats,
+            Format::Int(n_bits) => Packed::n_bytes(n_bits, n_ints / STEP) + 2 * n_scales,
+        }
+    }
+
+    /// All of it, in order.
+    pub(super) fn bytes(&self) -> [&[u8]; 3] {
+        match self {
+            Self::Floats(floats) => [floats.bytes(), &[], &[]],
+            Self::Ints(Ints { quants, scales, .. }) => {
+                let [low, high] = quants.bytes();
+                [low, high, bytemuck::cast_slice(scales)]
+            }
+        }
+    }
+
+    pub(super) fn bytes_mut(&mut self) -> [&mut [u8]; 3] {
+        match self {
+            Self::Floats(floats) => [floats.bytes_mut(), &mut [], &mut []],
+            Self::Ints(Ints { quants, scales, .. }) => {
+                let [low, high] = quants.bytes_mut();
+                [low, high, bytemuck::cast_slice_mut(scales)]
+            }
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Keys or values of one block as floats.
+
+use std::ops::Range;
+
+use kernels::Cells;
+
+use super::kv_type::{F16_MAX, Format};
+
+pub(super) enum Floats {
+    F32(Vec<f32>),
+    F16(Vec<u16>),
+    Bf16(Vec<u16>),
+}
+
+impl Floats {
+    pub(super) fn zeros(format: Format, n: usize) -> Self {
+        match format {
+            Format::F32 => Self::F32(vec![0.0; n]),
+            Format::F16 => Self::F16(vec![0; n]),
+            Format::Bf16 => Self::Bf16(vec![0; n]),
+            Format::Int(_) => unreachable!("integers have their own layout"),
+        }
+    }
+
+    /// Writes numbers from `first` on, `step` apart.
+    pub(super) fn set(&mut self, first: usize, step: usize, x: &[f32]) {
+        match self {
+            Self::F32(cells) => put(cells, first, step, x, |x| x),
+            Self::F16(cells) => put(cells, first, step, x, |x| {
+                half::f16::from_f32(x.clamp(-F16_MAX, F16_MAX)).to_bits()
+            }),
+            Self::Bf16(cells) => put(cells, first, step, x, |x| {
+                half::bf16::from_f32(x.clamp(f32::MIN, f32::MAX)).to_bits()
+            }),
+        }
+    }
+
+    pub(super) fn cells(&self, range: Range<usize>) -> Cells<'_> {
+        match self {
+            Self::F32(cells) => Cells::F32(&cells[range]),
+            Self::F16(cells) => Cells::F16(&cells[range]),
+            Self::Bf16(cells) => Cells::Bf16(&cells[range]),
+        }
+    }
+
+    pub(super) fn clear(&mut self, range: Range<usize>) {
+        match self {
+            Self::F32(cells) => cells[range].fill(0.0),
+            Self::F16(cells) | Self::Bf16(cells) => cells[range].fill(0),
+        }
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        match self {
+            Self::F32(cells) => bytemuck::cast_slice(cells),
+            Self::F16(cells) | Self::Bf16(cells) => bytemuck::cast_slice(cells),
+        }
+    }
+
+    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
+        match self {
+            Self::F32(cells) => bytemuck::cast_slice_mut(cells),
+            Self::F16(cells) | Self::Bf16(cells) => bytemuck::cast_slice_mut(cells),
+        }
+    }
+}
+
+fn put<T>(cells: &mut [T], first: usize, step: usize, x: &[f32], store: impl Fn(f32) -> T) {
+    for (i, &x) in x.iter().enumerate() {
+        cells[first + i * step] = store(x);
+    }
+}

@@ -1,0 +1,170 @@
+//! Cached keys of one layer.
+//!
+//! Floats lie as `[head_dim, KEY_BLOCK]`: lanes of the score kernel are keys. Integers lie as the
+//! panels of a matrix whose rows are keys, so that scores are int8 products of queries and keys.
+
+use kernels::{ACT_GROUP, Cells, IntForm, IntPanel, KEY_BLOCK, Kernels, PANEL_ROWS, Quants};
+
+use super::block_pool::BlockId;
+use super::blocks::{Block, Blocks, Ints};
+use super::kv_type::{Format, KvType, quantize};
+use super::packed::STEP;
+
+/// Panels of a block.
+pub const KEY_PANELS: usize = KEY_BLOCK / PANEL_ROWS;
+
+/// Per block and kv head: floats, or `KEY_PANELS` panels of `[n_in / 4]` steps with scales
+/// `[n_in / ACT_GROUP, PANEL_ROWS]`.
+pub(crate) struct KeyPlane {
+    format: Format,
+    n_kv_heads: usize,
+    head_dim: usize,
+    blocks: Blocks,
+}
+
+/// Keys of one kv head in one block.
+#[derive(Clone, Copy)]
+pub enum Keys<'a> {
+    Floats(Cells<'a>),
+    Ints(IntKeys<'a>),
+}
+
+/// What scores are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyForm {
+    /// Products of floats.
+    Floats,
+    /// Products of int8.
+    Ints,
+}
+
+/// Keys as integers, to be read panel after panel.
+#[derive(Clone, Copy)]
+pub struct IntKeys<'a> {
+    ints: &'a Ints,
+    head_idx: usize,
+    /// Columns of a panel.
+    n_in: usize,
+}
+
+impl IntKeys<'_> {
+    /// Fills a panel with 16 keys.
+    pub fn read(&self, kernels: &Kernels, panel_idx: usize, panel: &mut IntPanel) {
+        let Ints { n_bits, quants, scales } = self.ints;
+        let (n_steps, n_groups) = (self.n_in / 4, self.n_in / ACT_GROUP);
+        let quants_of_bits = match n_bits {
+            8 => Quants::I8,
+            5 => Quants::U5,
+            _ => Quants::U4,
+        };
+        let has_mins = *n_bits < 8;
+        panel.form = IntForm { quants: quants_of_bits, group: ACT_GROUP, has_mins };
+        panel.n_in = self.n_in;
+        let panel_idx = self.head_idx * KEY_PANELS + panel_idx;
+        quants.read(panel_idx * n_steps, &mut panel.quants[..n_steps]);
+        let scales = &scales[panel_idx * n_groups * PANEL_ROWS..][..n_groups * PANEL_ROWS];
+        for (scales, out) in scales.chunks_exact(PANEL_ROWS).zip(&mut panel.scales) {
+            (kernels.f16_to_f32)(scales, &mut out.0);
+        }
+        if has_mins {
+            let bias = (1 << (n_bits - 1)) as f32;
+            for (scales, mins) in panel.scales[..n_groups].iter().zip(&mut panel.mins) {
+                mins.0 = scales.0.map(|scale| bias * scale);
+            }
+        }
+    }
+}
+
+/// Columns of a panel of keys.
+fn n_in(head_dim: usize) -> usize {
+    head_dim.next_multiple_of(ACT_GROUP)
+}
+
+/// What a block holds: floats, integers and scales.
+fn sizes(n_kv_heads: usize, head_dim: usize) -> [usize; 3] {
+    let n_heads = n_kv_heads * KEY_BLOCK;
+    let n_in = n_in(head_dim);
+    [n_heads * head_dim, n_heads * n_in, n_heads * n_in / ACT_GROUP]
+}
+
+impl KvType {
+    /// Bytes of the keys of one block.
+    pub fn key_block_bytes(self, n_kv_heads: usize, head_dim: usize) -> usize {
+        let [n_floats, n_ints, n_scales] = sizes(n_kv_heads, head_dim);
+        Block::n_bytes(self.format(), n_floats, n_ints, n_scales)
+    }
+}
+
+impl KeyPlane {
+    pub(crate) fn new(kind: KvType, n_kv_heads: usize, head_dim: usize) -> Self {
+        Self { format: kind.format(), n_kv_heads, head_dim, blocks: Blocks::default() }
+    }
+
+    pub(super) fn form(&self) -> KeyForm {
+        match self.format {
+            Format::Int(_) => KeyForm::Ints,
+            Format::F32 | Format::F16 | Format::Bf16 => KeyForm::Floats,
+        }
+    }
+
+    /// Gives a block memory, all zeros.
+    pub(crate) fn allocate(&mut self, block: BlockId) {
+        let [n_floats, n_ints, n_scales] = sizes(self.n_kv_heads, self.head_dim);
+        let fresh = Block::zeros(self.format, n_floats, n_ints, n_scales);
+        self.blocks.allocate(block, fresh);
+    }
+
+    /// Takes a block's memory back.
+    pub(crate) fn free(&mut self, block: BlockId) {
+        self.blocks.free(block);
+    }
+
+    pub(crate) fn copy(&mut self, from: BlockId, to: BlockId) {
+        self.blocks.copy(from, to);
+    }
+
+    /// Stores one head of one position; `head`: `[head_dim]`.
+    pub(crate) fn write(&mut self, (block, slot): (BlockId, usize), head_idx: usize, head: &[f32]) {
+        assert!(head.len() == self.head_dim && head_idx < self.n_kv_heads && slot < KEY_BLOCK);
+        match self.blocks.get_mut(block) {
+            Block::Floats(floats) => {
+                let first = head_idx * KEY_BLOCK * head.len() + slot;
+                floats.set(first, KEY_BLOCK, head);
+            }
+            Block::Ints(Ints { n_bits, quants, scales }) => {
+                let n_in = n_in(head.len());
+                let (panel, row) = (head_idx * KEY_PANELS + slot / PANEL_ROWS, slot % PANEL_ROWS);
+                for (group_idx, group) in head.chunks(ACT_GROUP).enumerate() {
+                    let mut ints = [0; ACT_GROUP];
+                    let scale = quantize(group, *n_bits, &mut ints[..group.len()]);
+                    scales[(panel * n_in / ACT_GROUP + group_idx) * PANEL_ROWS + row] = scale;
+                    for (i, &q) in ints.iter().enumerate() {
+                        let col = group_idx * ACT_GROUP + i;
+                        let step = panel * n_in / 4 + col / 4;
+                        quants.set(step * STEP + row * 4 + col % 4, q);
+                    }
+                }
+            }
+        }
+    }
+
+    pub(crate) fn read(&self, block: BlockId, head_idx: usize) -> Keys<'_> {
+        assert!(head_idx < self.n_kv_heads);
+        match self.blocks.get(block) {
+            Block::Floats(floats) => {
+                let n = KEY_BLOCK * self.head_dim;
+                Keys::Floats(floats.cells(head_idx * n..(head_idx + 1) * n))
+            }
+            Block::Ints(ints) => Keys::Ints(IntKeys { ints, head_idx, n_in: n_in(self.head_dim) }),
+        }
+    }
+
+    /// A block's memory, in order.
+    pub(crate) fn bytes(&self, block: BlockId) -> [&[u8]; 3] {
+        self.blocks.get(block).bytes()
+    }
+
+    pub(crate) fn bytes_mut(&mut self, block: BlockId) -> [&mut [u8]; 3] {
+        self.blocks.get_mut(block).bytes_mut()
+    }
+}

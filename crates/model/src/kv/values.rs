@@ -1,0 +1,157 @@
+//! Cached values of one layer.
+//!
+//! Floats lie as `[KEY_BLOCK, head_dim]`: lanes of the weighted sum are dimensions. Integers lie
+//! group of dimensions after group, `[KEY_BLOCK, dimensions]` each, so that a key's scale belongs
+//! to its weight.
+
+use kernels::{Cells, IntValues, KEY_BLOCK, Kernels, Step, VALUE_GROUP};
+
+use super::block_pool::BlockId;
+use super::blocks::{Block, Blocks, Ints};
+use super::kv_type::{Format, KvType, quantize};
+
+/// Per block and kv head: floats, or groups of integers with scales `[n_groups, KEY_BLOCK]`.
+pub(crate) struct ValuePlane {
+    format: Format,
+    n_kv_heads: usize,
+    head_dim: usize,
+    blocks: Blocks,
+}
+
+/// Values of one kv head in one block.
+#[derive(Clone, Copy)]
+pub enum Values<'a> {
+    Floats(Cells<'a>),
+    Ints(IntValues<'a>),
+}
+
+/// Room for the values of one head of one block as int8.
+pub struct ValueScratch {
+    /// `[head_dim]`, a step for each dimension of 64 keys
+    quants: Vec<Step>,
+    /// `[n_groups, KEY_BLOCK]`
+    scales: Vec<f32>,
+}
+
+impl ValueScratch {
+    pub fn new(head_dim: usize) -> Self {
+        let n_groups = head_dim.div_ceil(VALUE_GROUP);
+        Self { quants: vec![Step::ZERO; head_dim], scales: vec![0.0; n_groups * KEY_BLOCK] }
+    }
+}
+
+/// What a block holds: numbers, and scales if they are integers.
+fn sizes(n_kv_heads: usize, head_dim: usize) -> [usize; 2] {
+    let n_heads = n_kv_heads * KEY_BLOCK;
+    [n_heads * head_dim, n_heads * head_dim.div_ceil(VALUE_GROUP)]
+}
+
+impl KvType {
+    /// Bytes of the values of one block.
+    pub fn value_block_bytes(self, n_kv_heads: usize, head_dim: usize) -> usize {
+        let [n_cells, n_scales] = sizes(n_kv_heads, head_dim);
+        Block::n_bytes(self.format(), n_cells, n_cells, n_scales)
+    }
+}
+
+impl ValuePlane {
+    pub(crate) fn new(kind: KvType, n_kv_heads: usize, head_dim: usize) -> Self {
+        Self { format: kind.format(), n_kv_heads, head_dim, blocks: Blocks::default() }
+    }
+
+    fn n_groups(&self) -> usize {
+        self.head_dim.div_ceil(VALUE_GROUP)
+    }
+
+    /// Gives a block memory, all zeros.
+    pub(crate) fn allocate(&mut self, block: BlockId) {
+        let [n_cells, n_scales] = sizes(self.n_kv_heads, self.head_dim);
+        self.blocks.allocate(block, Block::zeros(self.format, n_cells, n_cells, n_scales));
+    }
+
+    /// Takes a block's memory back.
+    pub(crate) fn free(&mut self, block: BlockId) {
+        self.blocks.free(block);
+    }
+
+    /// Copies the first `n_keys` values of a block; the others become zeros: their weight is zero,
+    /// and zero times a NaN would be NaN.
+    pub(crate) fn copy(&mut self, from: BlockId, to: BlockId, n_keys: usize) {
+        let n_rows = self.n_kv_heads * KEY_BLOCK;
+        match self.blocks.copy(from, to) {
+            Block::Floats(floats) => {
+                for first in (0..n_rows).step_by(KEY_BLOCK) {
+                    let unused = first + n_keys..first + KEY_BLOCK;
+                    floats.clear(unused.start * self.head_dim..unused.end * self.head_dim);
+                }
+            }
+            Block::Ints(Ints { scales, .. }) => {
+                let groups = scales.chunks_exact_mut(KEY_BLOCK);
+                groups.for_each(|scales| scales[n_keys..].fill(0));
+            }
+        }
+    }
+
+    /// Stores one head of one position; `head`: `[head_dim]`.
+    pub(crate) fn write(&mut self, (block, slot): (BlockId, usize), head_idx: usize, head: &[f32]) {
+        assert!(head.len() == self.head_dim && head_idx < self.n_kv_heads && slot < KEY_BLOCK);
+        let n_groups = self.n_groups();
+        let first = head_idx * KEY_BLOCK * head.len();
+        match self.blocks.get_mut(block) {
+            Block::Floats(floats) => floats.set(first + slot * head.len(), 1, head),
+            Block::Ints(Ints { n_bits, quants, scales }) => {
+                for (group_idx, group) in head.chunks(VALUE_GROUP).enumerate() {
+                    let mut ints = [0; VALUE_GROUP];
+                    let scale = quantize(group, *n_bits, &mut ints[..group.len()]);
+                    scales[(head_idx * n_groups + group_idx) * KEY_BLOCK + slot] = scale;
+                    let first = first + group_idx * VALUE_GROUP * KEY_BLOCK + slot * group.len();
+                    for (i, &q) in ints[..group.len()].iter().enumerate() {
+                        quants.set(first + i, q);
+                    }
+                }
+            }
+        }
+    }
+
+    pub(crate) fn read<'a>(
+        &'a self,
+        kernels: &Kernels,
+        block: BlockId,
+        head_idx: usize,
+        scratch: &'a mut ValueScratch,
+    ) -> Values<'a> {
+        assert!(head_idx < self.n_kv_heads);
+        let d = self.head_dim;
+        let Ints { n_bits, quants, scales } = match self.blocks.get(block) {
+            Block::Ints(ints) => ints,
+            Block::Floats(floats) => {
+                let n = KEY_BLOCK * d;
+                return Values::Floats(floats.cells(head_idx * n..(head_idx + 1) * n));
+            }
+        };
+        let n_scales = self.n_groups() * KEY_BLOCK;
+        (kernels.f16_to_f32)(&scales[head_idx * n_scales..][..n_scales], &mut scratch.scales);
+        let steps = if *n_bits == 8 {
+            &quants.steps()[head_idx * d..][..d]
+        } else {
+            quants.read(head_idx * d, &mut scratch.quants);
+            let bias = 1 << (n_bits - 1);
+            for step in &mut scratch.quants {
+                let quants = step.0.as_flattened_mut();
+                quants.iter_mut().for_each(|q| *q = q.wrapping_sub(bias));
+            }
+            &scratch.quants
+        };
+        let quants = bytemuck::cast_slice(steps);
+        Values::Ints(IntValues { quants, scales: &scratch.scales })
+    }
+
+    /// A block's memory, in order.
+    pub(crate) fn bytes(&self, block: BlockId) -> [&[u8]; 3] {
+        self.blocks.get(block).bytes()
+    }
+
+    pub(crate) fn bytes_mut(&mut self, block: BlockId) -> [&mut [u8]; 3] {
+        self.blocks.get_mut(block).bytes_mut()
+    }
+}
