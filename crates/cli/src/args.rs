@@ -125,6 +125,14 @@ fn kv_type(name: &str) -> Result<KvType, String> {
     })
 }
 
+#[derive(Clone, Copy, Debug, ValueEnum, PartialEq, Eq)]
+pub(crate) enum SpeculateArg {
+    /// Where it pays
+    Auto,
+    /// One token at a time
+    Off,
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct SamplingArgs {
     /// Most tokens to write [default: until the model stops or the context is full]
@@ -160,6 +168,9 @@ pub(crate) struct SamplingArgs {
     /// Stop before this text; can be given several times
     #[arg(long, value_name = "S", allow_hyphen_values = true, value_parser = NonEmpty::new())]
     pub(crate) stop: Vec<String>,
+    /// Compute tokens ahead where the text repeats itself: the same answer, sooner
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub(crate) speculate: SpeculateArg,
 }
 
 #[derive(Args, Debug)]
@@ -321,6 +332,15 @@ impl CacheArgs {
     pub(crate) fn kv_types(&self, runtime: &RuntimeArgs) -> KvArg {
         let KvArg { k, v } = self.kv.unwrap_or(runtime.default_kv());
         KvArg { k: self.cache_type_k.unwrap_or(k), v: self.cache_type_v.unwrap_or(v) }
+    }
+}
+
+impl SpeculateArg {
+    pub(crate) fn speculation(self) -> engine::Speculation {
+        match self {
+            SpeculateArg::Auto => engine::Speculation::Auto,
+            SpeculateArg::Off => engine::Speculation::Off,
+        }
     }
 }
 

@@ -30,6 +30,13 @@ pub(crate) struct Timings {
     pub(crate) decode_tps: f64,
 }
 
+/// The `speculation` of an answer: tokens computed ahead, and those of them that were chosen.
+#[derive(Serialize)]
+pub(crate) struct SpeculationJson {
+    pub(crate) drafted: usize,
+    pub(crate) accepted: usize,
+}
+
 impl SamplingArgs {
     /// The flags over the defaults; without `--seed` every answer is another.
     pub(crate) fn params(&self) -> SamplingParams {
@@ -62,6 +69,7 @@ impl SamplingArgs {
             sampling: self.params(),
             n_tokens_max: self.n.map(|n| n as usize),
             stop: self.stop.clone(),
+            speculation: self.speculate.speculation(),
         }
     }
 }
@@ -150,13 +158,23 @@ impl Timings {
     }
 }
 
+impl SpeculationJson {
+    pub(crate) fn of(usage: &Usage) -> Self {
+        Self { drafted: usage.n_drafted, accepted: usage.n_accepted }
+    }
+}
+
 /// `12 prompt tokens at 250/s, 80 tokens at 71.3/s, cache 1.2 MB, peak memory 160 MB`, without
-/// the speed of what never ran; and what cut the answer, and the seed that nobody chose.
+/// the speed of what never ran; what was drafted, what cut the answer, the seed that nobody chose.
 pub(crate) fn closing_line(answer: &Answer, sampling: &SamplingArgs) -> String {
     let usage = &answer.usage;
     let reused = match usage.reuse.n_reused {
         0 => String::new(),
         n => format!(" ({n} more reused)"),
+    };
+    let drafted = match usage.n_drafted {
+        0 => String::new(),
+        n => format!(" ({} of {n} drafted accepted)", usage.n_accepted),
     };
     let cut = cut_by(answer, sampling).map(|cut| format!(", {cut}")).unwrap_or_default();
     let peak = machine::peak_rss_bytes()
@@ -167,7 +185,7 @@ pub(crate) fn closing_line(answer: &Answer, sampling: &SamplingArgs) -> String {
         _ => String::new(),
     };
     format!(
-        "{} prompt tokens{reused}{}, {} tokens{}{cut}, cache {}{peak}{seed}",
+        "{} prompt tokens{reused}{}, {} tokens{}{drafted}{cut}, cache {}{peak}{seed}",
         usage.n_prefilled(),
         speed(usage.prefill_tps(), 0),
         answer.ids.len(),
@@ -200,7 +218,7 @@ fn fresh_seed() -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use engine::{LoadSettings, load_model};
+    use engine::{LoadSettings, Speculation, load_model};
     use tiny_random::TinyRandom;
 
     use super::*;
@@ -221,6 +239,7 @@ mod tests {
             sampling: SamplingParams::greedy(),
             n_tokens_max: Some(8),
             stop: Vec::new(),
+            speculation: Speculation::Auto,
         };
         let interrupt = Interrupt::install().expect("signals");
         let mut ask = |emit: &mut dyn FnMut(&str) -> Result<()>| {

@@ -161,7 +161,7 @@ fn n_positions_held(loaded: &Loaded, kv: KvArg) -> Option<usize> {
     machine::memory_bytes().map(|n_bytes| shape.positions_within(n_bytes as usize, N_TOKENS_MAX))
 }
 
-/// Cache, buffers and threads for a model. `n_logit_rows_max`: one for generating.
+/// Cache, buffers and threads for a model.
 pub(crate) fn runner(
     loaded: &Loaded,
     runtime: &RuntimeArgs,
@@ -184,7 +184,10 @@ pub(crate) fn runner(
 }
 
 pub(crate) fn engine(loaded: &Loaded, runtime: &RuntimeArgs, cache: &CacheArgs) -> Result<Engine> {
-    let runner = runner(loaded, runtime, cache, 1)?;
+    /// Drafts have several rows. Those after a wrong token are never asked for, so a few at a time:
+    /// one tile.
+    const N_LOGIT_ROWS_MAX: usize = kernels::TILE_TOKENS;
+    let runner = runner(loaded, runtime, cache, N_LOGIT_ROWS_MAX)?;
     Ok(Engine::new(Box::new(runner), loaded.tokenizer.clone()))
 }
 

@@ -14,6 +14,7 @@ use crate::runner::Runner;
 use crate::sampler::Sampler;
 use crate::scheduler::{Budget, Plan, SequenceView, schedule};
 use crate::sequence::{FinishReason, Limits, RequestId, Sequence};
+use crate::speculation::{Drafter, Step};
 use crate::stop::StopMatcher;
 
 /// Owns a model's cache and its requests. One thread drives it by calling [`Engine::step`].
@@ -26,9 +27,10 @@ pub struct Engine {
     active: Vec<Active>,
     n_submitted: u64,
     batch: Batch,
-    /// `[n_logit_rows]` of the batch: whose next token they decide.
+    /// `[n_logit_rows]` of the batch: whose next token they decide, if those before it are right.
     due: Vec<RequestId>,
     /// Scratch of a step.
+    chunk: Vec<u32>,
     views: Vec<SequenceView>,
     plan: Plan,
 }
@@ -36,6 +38,7 @@ pub struct Engine {
 /// One request on its way.
 struct Active {
     sequence: Sequence,
+    drafter: Option<Drafter>,
     /// Its place in the cache; `None` while it waits for one, or has given it up.
     slot: Option<SequenceId>,
     detokenizer: Detokenizer,
@@ -64,6 +67,7 @@ impl Engine {
             n_submitted: 0,
             batch: Batch::default(),
             due: Vec::new(),
+            chunk: Vec::new(),
             views: Vec::new(),
             plan: Plan::default(),
         }
@@ -86,6 +90,7 @@ impl Engine {
         self.active.push(Active {
             end: sequence.is_full().then_some(Ok(FinishReason::Length)),
             sequence,
+            drafter: Drafter::new(request.speculation),
             slot: None,
             detokenizer: self.tokenizer.detokenizer_after_prompt(),
             stop: StopMatcher::new(request.stop)?,
@@ -145,6 +150,7 @@ impl Engine {
             self.runner.forward(&self.batch);
             self.advance(&mut events);
             self.sample(&mut events);
+            self.forget_rejected();
             self.remember_prompts();
         }
         self.remove_ended(&mut events);
@@ -176,11 +182,13 @@ impl Engine {
             self.preempt(self.plan.preempted[preempted_idx]);
         }
         self.reserve();
+        self.reserve_drafts();
     }
 
     fn schedule(&mut self) {
         self.views.clear();
         self.views.extend(self.active.iter().map(|active| active.sequence.view()));
+        self.draft();
         let (kv, n_tokens_max) = (self.runner.kv(), self.runner.n_tokens_max());
         let bytes = &|n_positions: usize| kv.shape().bytes(n_positions, n_tokens_max);
         let budget = Budget { n_tokens_max, n_bytes_free: kv.free_bytes(), bytes };
@@ -237,6 +245,35 @@ impl Engine {
         }
     }
 
+    /// Drafts take nothing from others: they go where there is no room.
+    fn reserve_drafts(&mut self) {
+        for chunk in self.plan.chunks.iter_mut().filter(|chunk| chunk.n_draft > 0) {
+            let slot = find(&mut self.active, chunk.id).slot.expect("admitted");
+            if self.runner.kv_mut().reserve(slot, chunk.tokens.end + chunk.n_draft).is_err() {
+                chunk.n_draft = 0;
+            }
+        }
+    }
+
+    /// Drafts for those who only wait for their last token to be computed.
+    fn draft(&mut self) {
+        let is_decoding = |sequence: &Sequence| {
+            !sequence.answer().is_empty() && sequence.tokens().len() == sequence.n_computed() + 1
+        };
+        let sequences = self.active.iter().map(|active| &active.sequence);
+        let mut step = Step::of(sequences.filter(|sequence| is_decoding(sequence)).count());
+        for (active, view) in self.active.iter_mut().zip(&mut self.views) {
+            let Some(drafter) = &mut active.drafter else { continue };
+            let sequence = &active.sequence;
+            if is_decoding(sequence) {
+                let n_max = sequence.n_draft_max();
+                view.n_draft = drafter.propose(sequence.tokens(), n_max, &mut step);
+            } else {
+                drafter.pause();
+            }
+        }
+    }
+
     fn fill_batch(&mut self) {
         self.batch.clear();
         self.due.clear();
@@ -246,9 +283,16 @@ impl Engine {
             active.clock.start.get_or_insert_with(Instant::now);
             let tokens = &active.sequence.tokens()[chunk.tokens.clone()];
             let is_last = chunk.tokens.end == active.sequence.tokens().len();
-            let logit_rows = if is_last { LogitRows::Last } else { LogitRows::None };
-            self.batch.push(slot, tokens, chunk.tokens.start as u32, logit_rows);
-            self.due.extend(is_last.then_some(chunk.id));
+            let logit_rows = match chunk.n_draft {
+                0 if is_last => LogitRows::Last,
+                0 => LogitRows::None,
+                _ => LogitRows::All,
+            };
+            let draft = active.drafter.as_ref().map_or(&[][..], Drafter::draft);
+            self.chunk.clear();
+            self.chunk.extend(tokens.iter().chain(&draft[..chunk.n_draft]));
+            self.batch.push(slot, &self.chunk, chunk.tokens.start as u32, logit_rows);
+            self.due.resize(self.batch.logit_rows.len(), chunk.id);
         }
     }
 
@@ -264,19 +308,36 @@ impl Engine {
         }
     }
 
-    /// Chooses the next token of every sequence that caught up. The matrix of the logits is the
-    /// largest of many models: as many rows as can be meet it together.
+    /// Chooses the next token of every sequence that caught up, and those after it as long as they
+    /// are the drafted ones. The matrix of the logits is the largest of many models: as many rows
+    /// as can be meet it together.
     fn sample(&mut self, events: &mut Vec<Event>) {
         let (n_vocab, n_rows_max) = (self.runner.n_vocab(), self.runner.n_logit_rows_max());
-        for (group_idx, due) in self.due.chunks(n_rows_max).enumerate() {
-            let first = group_idx * n_rows_max;
-            let logits = self.runner.logits(first..first + due.len());
-            for (logits, &id) in logits.chunks_exact(n_vocab).zip(due) {
-                let active = find(&mut self.active, id);
-                match active.next_token(logits, &self.tokenizer) {
+        let mut rows = 0..self.due.len();
+        let Self { runner, tokenizer, active, batch, due, .. } = self;
+        while let Some(first) = rows.find(|&row| who_waits(active, due, batch, row).is_some()) {
+            let end = (first + n_rows_max).min(due.len());
+            rows.start = end;
+            let logits = runner.logits(first..end);
+            for (logits, row) in logits.chunks_exact(n_vocab).zip(first..end) {
+                let Some(active) = who_waits(active, due, batch, row) else { continue };
+                match active.next_token(logits, tokenizer) {
                     Ok(event) => events.extend(event),
                     Err(error) => active.end = Some(Err(error)),
                 }
+            }
+        }
+    }
+
+    /// Takes what was drafted and not chosen out of the cache, as if it had never been there.
+    fn forget_rejected(&mut self) {
+        for chunk in &self.plan.chunks {
+            let active = find(&mut self.active, chunk.id);
+            let Some(drafter) = &mut active.drafter else { continue };
+            drafter.observe(chunk.n_draft, &active.sequence.tokens()[chunk.tokens.end..]);
+            if chunk.n_draft > 0 {
+                let slot = active.slot.expect("who runs was admitted");
+                self.runner.kv_mut().truncate(slot, active.sequence.n_computed());
             }
         }
     }
@@ -323,6 +384,22 @@ fn find(active: &mut [Active], id: RequestId) -> &mut Active {
     found.expect("plans name active requests")
 }
 
+/// The request whose next token a row of logits decides. None where the row comes after a drafted
+/// token that was not chosen, or after the end of the answer.
+fn who_waits<'a>(
+    active: &'a mut [Active],
+    due: &[RequestId],
+    batch: &Batch,
+    logit_row: usize,
+) -> Option<&'a mut Active> {
+    let row = batch.logit_rows[logit_row];
+    let (pos, token_id) = (batch.positions[row] as usize, batch.token_ids[row]);
+    let active = find(active, due[logit_row]);
+    let tokens = active.sequence.tokens();
+    let is_last = tokens.len() == pos + 1 && tokens[pos] == token_id;
+    (is_last && active.end.is_none()).then_some(active)
+}
+
 impl Active {
     /// Samples from `logits`: `[n_vocab]`. `None`: the model ended its turn.
     fn next_token(
@@ -330,6 +407,8 @@ impl Active {
         logits: &[f32],
         tokenizer: &Tokenizer,
     ) -> Result<Option<Event>, Error> {
+        // A draft was computed before it was chosen.
+        self.sequence.advance(self.sequence.tokens().len() - self.sequence.n_computed());
         let sampled = self.sequence.sample(logits)?;
         let now = Instant::now();
         self.clock.first_token.get_or_insert(now);
@@ -366,10 +445,13 @@ impl Active {
             from.zip(to).map(|(from, to)| to - from).unwrap_or_default()
         };
         let Clock { start, first_token, last_token } = self.clock;
+        let (n_drafted, n_accepted) = self.drafter.as_ref().map_or((0, 0), Drafter::counts);
         Usage {
             n_prompt: self.sequence.n_prompt(),
             reuse: self.reuse,
             n_generated: self.sequence.answer().len(),
+            n_drafted,
+            n_accepted,
             prefill: since(start, first_token),
             decode: since(first_token, last_token),
             kv_bytes,

@@ -8,6 +8,7 @@
 pub mod engine;
 pub mod error;
 pub mod load;
+mod lookup;
 pub mod open_error;
 pub mod request;
 pub mod runner;
@@ -15,6 +16,7 @@ pub mod sampler;
 pub mod scheduler;
 pub mod score;
 pub mod sequence;
+pub mod speculation;
 pub mod stop;
 mod vocab;
 
@@ -27,4 +29,5 @@ pub use runner::{ModelRunner, Runner, RunnerOptions};
 pub use sampler::{History, Sampled, Sampler, SamplingParams, top_logits, top_logprobs};
 pub use score::{Score, score};
 pub use sequence::{FinishReason, RequestId};
+pub use speculation::Speculation;
 pub use tokenizer::{ChatTemplate, Message, Special, SpecialText, Tokenizer};

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::error::Error;
 use crate::sampler::SamplingParams;
 use crate::sequence::{FinishReason, RequestId};
+use crate::speculation::Speculation;
 
 /// Tokens to continue.
 #[derive(Clone, Debug)]
@@ -18,6 +19,7 @@ pub struct Request {
     pub n_tokens_max: Option<usize>,
     /// Texts that end the answer; they are not part of it.
     pub stop: Vec<String>,
+    pub speculation: Speculation,
 }
 
 /// What one step did for one request, in order.
@@ -53,6 +55,9 @@ pub struct Usage {
     /// What of the prompt was cached from earlier requests.
     pub reuse: Reuse,
     pub n_generated: usize,
+    /// Tokens that were computed before they were chosen, and those of them that then were.
+    pub n_drafted: usize,
+    pub n_accepted: usize,
     /// From the first step to the first token.
     pub prefill: Duration,
     /// From the first token to the last.

@@ -15,6 +15,8 @@ use crate::sequence::RequestId;
 /// - **How far.** All get an equal share of the step's tokens; what one does not need goes to
 ///   the others. Everyone who runs gets at least one token, so decoding never waits for prompts,
 ///   and a short prompt passes through beside a long one.
+/// - **Drafts** of those who catch up take tokens and room that nobody else wants, the oldest
+///   first.
 ///
 /// A sequence holds the bytes of `n_computed` positions; one that gives up holds none. The plan
 /// keeps its memory, so that a step allocates nothing.
@@ -28,14 +30,16 @@ pub fn schedule(sequences: &[SequenceView], budget: Budget<'_>, plan: &mut Plan)
     assert!(sequences.iter().all(|sequence| sequence.n_computed < sequence.n_tokens));
     plan.chunks.clear();
     plan.preempted.clear();
-    let n_running = choose(sequences, budget, &mut plan.preempted);
+    let (n_running, n_bytes_free) = choose(sequences, budget, &mut plan.preempted);
     assert!(n_running > 0 || sequences.is_empty(), "the oldest sequence does not fit the cache");
     let wanted = |sequence: &SequenceView| Chunk {
         id: sequence.id,
         tokens: sequence.n_computed..sequence.n_tokens,
+        n_draft: 0,
     };
     plan.chunks.extend(sequences[..n_running].iter().map(wanted));
     share(&mut plan.chunks, budget.n_tokens_max);
+    add_drafts(&sequences[..n_running], Budget { n_bytes_free, ..budget }, &mut plan.chunks);
 }
 
 /// What the scheduler knows of a sequence.
@@ -44,6 +48,8 @@ pub struct SequenceView {
     pub id: RequestId,
     pub n_tokens: usize,
     pub n_computed: usize,
+    /// Tokens that may follow, to be computed beside the last one.
+    pub n_draft: usize,
 }
 
 /// What one step may use.
@@ -71,6 +77,8 @@ pub struct Plan {
 pub struct Chunk {
     pub id: RequestId,
     pub tokens: Range<usize>,
+    /// Drafted tokens after them; only where they end with the sequence's last.
+    pub n_draft: usize,
 }
 
 impl SequenceView {
@@ -83,8 +91,12 @@ impl SequenceView {
     }
 }
 
-/// How many of the oldest sequences run.
-fn choose(sequences: &[SequenceView], budget: Budget<'_>, preempted: &mut Vec<RequestId>) -> usize {
+/// How many of the oldest sequences run, and how many bytes they leave.
+fn choose(
+    sequences: &[SequenceView],
+    budget: Budget<'_>,
+    preempted: &mut Vec<RequestId>,
+) -> (usize, usize) {
     let mut n_free = budget.n_bytes_free;
     // Those from `end` on hold nothing in this step.
     let mut end = sequences.len();
@@ -106,7 +118,7 @@ fn choose(sequences: &[SequenceView], budget: Budget<'_>, preempted: &mut Vec<Re
         n_free -= n_missing;
         n_running += 1;
     }
-    n_running
+    (n_running, n_free)
 }
 
 /// Cuts the chunks so that they sum to at most `n_tokens_max`, which is no less than their number.
@@ -120,6 +132,25 @@ fn share(chunks: &mut [Chunk], n_tokens_max: usize) {
         let tokens = &mut chunks[chunk_idx].tokens;
         tokens.end = tokens.end.min(tokens.start + n_share);
         n_left -= tokens.len();
+    }
+}
+
+/// Gives drafts what is left of the step's tokens and of the cache.
+fn add_drafts(running: &[SequenceView], budget: Budget<'_>, chunks: &mut [Chunk]) {
+    let n_used: usize = chunks.iter().map(|chunk| chunk.tokens.len()).sum();
+    let (mut n_tokens_left, mut n_bytes_left) = (budget.n_tokens_max - n_used, budget.n_bytes_free);
+    for sequence in running.iter().filter(|sequence| sequence.n_draft > 0) {
+        let chunk = chunks.iter_mut().find(|chunk| chunk.id == sequence.id);
+        let chunk = chunk.expect("those who run have a chunk");
+        if chunk.tokens.end < sequence.n_tokens {
+            continue;
+        }
+        let n_known = (budget.bytes)(sequence.n_tokens);
+        let n_bytes = |n_draft: usize| (budget.bytes)(sequence.n_tokens + n_draft) - n_known;
+        let mut drafts = (0..=sequence.n_draft.min(n_tokens_left)).rev();
+        chunk.n_draft = drafts.find(|&n_draft| n_bytes(n_draft) <= n_bytes_left).unwrap_or(0);
+        n_tokens_left -= chunk.n_draft;
+        n_bytes_left -= n_bytes(chunk.n_draft);
     }
 }
 
@@ -138,6 +169,7 @@ mod tests {
             id: RequestId(id),
             n_tokens,
             n_computed,
+            n_draft: 0,
         };
         let sequences: Vec<_> = (0..).zip(sequences).map(view).collect();
         let mut plan = Plan::default();
@@ -180,6 +212,38 @@ mod tests {
         check(&[(10, 11), (15, 16)], (32, 0), (&[(0, 10..11)], &[1]));
         // The younger one found its beginning in the cache.
         check(&[(0, 11), (10, 11)], (32, 1), (&[(0, 0..11)], &[1]));
+    }
+
+    /// `sequences`: `(n_computed, n_tokens, n_draft)`; `expected`: drafts, by the order of arrival.
+    fn check_drafts(
+        sequences: &[(usize, usize, usize)],
+        (n_tokens_max, n_bytes_free): (usize, usize),
+        expected: &[usize],
+    ) {
+        let view = |(id, &(n_computed, n_tokens, n_draft))| SequenceView {
+            id: RequestId(id),
+            n_tokens,
+            n_computed,
+            n_draft,
+        };
+        let sequences: Vec<_> = (0..).zip(sequences).map(view).collect();
+        let mut plan = Plan::default();
+        let bytes = &|n_positions: usize| n_positions.div_ceil(10);
+        schedule(&sequences, Budget { n_tokens_max, n_bytes_free, bytes }, &mut plan);
+        plan.chunks.sort_by_key(|chunk| chunk.id);
+        let drafts: Vec<_> = plan.chunks.iter().map(|chunk| chunk.n_draft).collect();
+        assert_eq!(drafts, expected);
+    }
+
+    #[test]
+    fn drafts_take_what_is_left() {
+        check_drafts(&[(4, 5, 3), (0, 9, 0), (6, 7, 3)], (32, 99), &[3, 0, 3]);
+        check_drafts(&[(4, 5, 3), (0, 9, 0), (6, 7, 3)], (15, 99), &[3, 0, 1]);
+        check_drafts(&[(4, 5, 3), (0, 90, 0)], (32, 99), &[0, 0]);
+        // Up to the end of a block, and no further without another.
+        check_drafts(&[(7, 8, 5), (7, 8, 5), (7, 8, 5)], (32, 1), &[5, 2, 2]);
+        // Who does not catch up has no use for a draft.
+        check_drafts(&[(0, 9, 5)], (8, 99), &[0]);
     }
 
     #[test]

@@ -113,9 +113,15 @@ impl Sequence {
         self.tokens.len() == self.n_tokens_max
     }
 
-    /// What the scheduler wants to know.
+    /// Most tokens that a draft may have: it leaves room for the one that is chosen after it.
+    pub fn n_draft_max(&self) -> usize {
+        (self.n_tokens_max - self.tokens.len()).saturating_sub(1)
+    }
+
+    /// What the scheduler wants to know; without a draft.
     pub fn view(&self) -> SequenceView {
-        SequenceView { id: self.id, n_tokens: self.tokens.len(), n_computed: self.n_computed }
+        let (n_tokens, n_computed) = (self.tokens.len(), self.n_computed);
+        SequenceView { id: self.id, n_tokens, n_computed, n_draft: 0 }
     }
 
     /// Notes that the next `n` tokens were computed, or found in the cache.

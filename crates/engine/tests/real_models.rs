@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use engine::{
     Engine, Event, LoadSettings, Loaded, ModelRunner, Request, RequestId, RunnerOptions,
-    SamplingParams, SpecialText, load_model, score, top_logits,
+    SamplingParams, SpecialText, Speculation, load_model, score, top_logits,
 };
 use model::kv::KvShape;
 use model::{Arithmetic, KvType, WorkspaceSize};
@@ -123,6 +123,7 @@ fn check_greedy(loaded: &Loaded, golden: &Value) {
             sampling: SamplingParams::greedy(),
             n_tokens_max: Some(expected.len()),
             stop: Vec::new(),
+            speculation: Speculation::Auto,
         };
         let id = engine.submit(request).expect("a request that fits");
         answers.insert(id, (Vec::new(), expected));

@@ -34,6 +34,7 @@ impl Random {
 }
 
 struct Simulation {
+    random: Random,
     n_blocks: usize,
     n_tokens_max: usize,
     block_len: usize,
@@ -54,7 +55,7 @@ impl Simulation {
         let request = |id| {
             let n_tokens_end = 2 + random.below(n_blocks * block_len - 1);
             let n_tokens = 1 + random.below(n_tokens_end - 1);
-            let view = SequenceView { id: RequestId(id), n_tokens, n_computed: 0 };
+            let view = SequenceView { id: RequestId(id), n_tokens, n_computed: 0, n_draft: 0 };
             let n_reused = random.below(2) * random.below(n_tokens);
             Request { view, n_tokens_end, arrives_at_step: random.below(60), n_reused }
         };
@@ -64,6 +65,7 @@ impl Simulation {
             request.view.id = RequestId(id);
         }
         Self {
+            random,
             n_blocks,
             n_tokens_max,
             block_len,
@@ -97,8 +99,17 @@ impl Simulation {
         }
     }
 
+    /// Half of the steps have drafts.
+    fn draft(&mut self) {
+        let n_max = self.random.below(2) * 5;
+        for Request { view, n_tokens_end, .. } in &mut self.requests {
+            view.n_draft = self.random.below(n_max + 1).min(*n_tokens_end - view.n_tokens - 1);
+        }
+    }
+
     fn run_step(&mut self, plan: &mut Plan) {
         self.reuse();
+        self.draft();
         let has_arrived = |request: &&Request| request.arrives_at_step <= self.step;
         let waiting: Vec<_> = self.requests.iter().filter(has_arrived).map(|r| r.view).collect();
         // One byte a block.
@@ -113,14 +124,19 @@ impl Simulation {
             self.n_preempted += 1;
         }
         for chunk in &plan.chunks {
+            self.find(chunk.id).n_computed = chunk.tokens.end + chunk.n_draft;
+        }
+        assert!(self.n_held() <= self.n_blocks, "blocks are over-committed");
+        for chunk in &plan.chunks {
+            let n_accepted = self.random.below(chunk.n_draft + 1);
             let view = self.find(chunk.id);
-            view.n_computed = chunk.tokens.end;
+            view.n_computed = chunk.tokens.end + n_accepted;
+            view.n_tokens += n_accepted;
             if view.n_computed == view.n_tokens {
                 view.n_tokens += 1;
             }
-            self.n_tokens_computed += chunk.tokens.len();
+            self.n_tokens_computed += chunk.tokens.len() + n_accepted;
         }
-        assert!(self.n_held() <= self.n_blocks, "blocks are over-committed");
         self.requests.retain(|request| request.view.n_tokens < request.n_tokens_end);
         self.step += 1;
     }
@@ -131,16 +147,20 @@ impl Simulation {
         let oldest: Vec<_> = waiting[..running.len()].iter().map(|view| view.id).collect();
         assert_eq!(running, oldest, "the oldest run, each once");
         assert_eq!(running.is_empty(), waiting.is_empty(), "the oldest always runs");
-        let (mut n_tokens, mut n_wanted) = (0, 0);
+        let (mut n_tokens, mut n_wanted, mut n_drafted) = (0, 0, 0);
         for chunk in &plan.chunks {
             let view = waiting.iter().find(|view| view.id == chunk.id).unwrap();
             assert_eq!(chunk.tokens.start, view.n_computed);
             assert!(!chunk.tokens.is_empty());
             assert!(chunk.tokens.end <= view.n_tokens);
+            assert!(chunk.n_draft <= view.n_draft);
+            assert!(chunk.n_draft == 0 || chunk.tokens.end == view.n_tokens);
             n_tokens += chunk.tokens.len();
+            n_drafted += chunk.n_draft;
             n_wanted += view.n_tokens - view.n_computed;
         }
         assert_eq!(n_tokens, n_wanted.min(self.n_tokens_max), "no token is left unused");
+        assert!(n_tokens + n_drafted <= self.n_tokens_max);
         for id in &plan.preempted {
             assert!(!running.contains(id));
             let view = waiting.iter().find(|view| view.id == *id).unwrap();

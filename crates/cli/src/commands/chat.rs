@@ -11,7 +11,7 @@ use rustyline::{Behavior, Config, DefaultEditor};
 use serde::{Deserialize, Serialize};
 
 use crate::args::ChatArgs;
-use crate::generate::{Answer, Timings, closing_line, cut_by, generate};
+use crate::generate::{Answer, SpeculationJson, Timings, closing_line, cut_by, generate};
 use crate::interrupt::{EXIT_INTERRUPTED, Interrupt};
 use crate::open::{self, Show};
 use crate::{output, saved_kv};
@@ -54,6 +54,7 @@ struct AnswerJson<'a> {
     finish_reason: FinishReason,
     timings: Timings,
     context: ContextUse,
+    speculation: SpeculationJson,
     kv_bytes: usize,
 }
 
@@ -312,6 +313,7 @@ impl Chat<'_> {
                 finish_reason: answer.finish_reason,
                 timings: Timings::of(&answer, self.load_ms),
                 context: answer.usage.context(),
+                speculation: SpeculationJson::of(&answer.usage),
                 kv_bytes: answer.usage.kv_bytes,
             })?;
         } else {

@@ -7,7 +7,7 @@ use engine::{ContextUse, FinishReason, Loaded, Message, SpecialText};
 use serde::Serialize;
 
 use crate::args::RunArgs;
-use crate::generate::{Timings, closing_line, generate};
+use crate::generate::{SpeculationJson, Timings, closing_line, generate};
 use crate::interrupt::{EXIT_INTERRUPTED, Interrupt};
 use crate::open::{self, Show};
 use crate::{machine, output, saved_kv};
@@ -21,6 +21,7 @@ struct RunJson<'a> {
     finish_reason: FinishReason,
     timings: Timings,
     context: ContextUse,
+    speculation: SpeculationJson,
     kv_bytes: usize,
     peak_rss_bytes: Option<u64>,
 }
@@ -48,6 +49,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
             finish_reason: answer.finish_reason,
             timings: Timings::of(&answer, opened.load_ms),
             context: answer.usage.context(),
+            speculation: SpeculationJson::of(&answer.usage),
             kv_bytes: answer.usage.kv_bytes,
             peak_rss_bytes: machine::peak_rss_bytes(),
         };

@@ -64,6 +64,11 @@ fn is_finish_reason(value: &Value) -> bool {
     value == "stop" || value == "length"
 }
 
+fn are_counts(value: &Value) -> bool {
+    check(value, &[("drafted", Value::is_u64), ("accepted", Value::is_u64)]);
+    true
+}
+
 fn check_run(lab: &Lab, model: &str) {
     let value = lab.json(&["run", "-m", model, "one two", "-n", "5", "--json"]);
     check(
@@ -76,6 +81,7 @@ fn check_run(lab: &Lab, model: &str) {
             ("finish_reason", is_finish_reason),
             ("timings", are_timings),
             ("context", Value::is_object),
+            ("speculation", are_counts),
             ("kv_bytes", Value::is_u64),
             ("peak_rss_bytes", is_count_or_null),
         ],
@@ -112,6 +118,7 @@ fn chat_prints_an_object_an_answer() {
                 ("finish_reason", is_finish_reason),
                 ("timings", are_timings),
                 ("context", Value::is_object),
+                ("speculation", are_counts),
                 ("kv_bytes", Value::is_u64),
             ],
         );

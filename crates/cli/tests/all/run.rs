@@ -29,12 +29,33 @@ fn same_seed_same_answer() {
     check_same(&["--threads", "1"], &["--threads", "2"]);
     check_same(&["--ctx", "64"], &["--ctx", "512"]);
     check_same(&[], &["--no-mmap"]);
+    check_same(&["--speculate", "auto"], &["--speculate", "off"]);
     // Without --temperature as well, and another seed gives another answer.
     let (lab, model) = Lab::with_tiny();
     let seeded = |seed| answer(&lab, &model, &["--seed", seed, PROMPT])["ids"].clone();
     assert_eq!(seeded("7"), seeded("7"));
     let others: Vec<_> = ["8", "9", "10"].map(seeded).into();
     assert!(others.iter().any(|ids| *ids != seeded("7")));
+}
+
+#[test]
+fn speculation_takes_what_repeats_unless_it_is_off() {
+    let (lab, model) = Lab::with_tiny();
+    let always_e = format!("{LETTER_E}=1000");
+    let speculate = |args: &[&str]| {
+        let answer = answer(&lab, &model, &[&["--logit-bias", &always_e, PROMPT], args].concat());
+        assert_eq!(answer["text"], "e".repeat(20));
+        answer["speculation"].clone()
+    };
+    let auto = speculate(&[]);
+    assert_eq!(auto["drafted"], auto["accepted"]);
+    assert_ne!(auto["accepted"], 0);
+    assert_eq!(auto, speculate(&["--speculate", "auto"]));
+    assert_eq!(speculate(&["--speculate", "off"]), json!({"drafted": 0, "accepted": 0}));
+    let args = ["run", "-m", &model, "--raw", "-n", "20", "--logit-bias", &always_e, PROMPT];
+    let closing = lab.succeeds(&args).stderr;
+    let part = format!("({} of {} drafted accepted)", auto["accepted"], auto["drafted"]);
+    assert!(closing.contains(&part), "expected {part:?} in {closing:?}");
 }
 
 #[test]

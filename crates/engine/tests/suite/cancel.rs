@@ -1,7 +1,7 @@
 //! Requests that nobody wants any more: they end within a step and leave nothing behind.
 
 use engine::sampler::uniform;
-use engine::{Engine, FinishReason, Request, RequestId};
+use engine::{Engine, FinishReason, Request, RequestId, Speculation};
 use scripted_runner::{Limits, ScriptedRunner, Vocabulary, only};
 
 use crate::outcome::{Outcomes, greedy, run};
@@ -18,6 +18,11 @@ fn engine() -> Engine {
     Engine::new(Box::new(runner), vocabulary.tokenizer())
 }
 
+/// One token a step.
+fn slow(prompt: &[u32]) -> Request {
+    Request { speculation: Speculation::Off, ..greedy(prompt) }
+}
+
 fn submit(engine: &mut Engine, request: &Request) -> RequestId {
     engine.submit(request.clone()).expect("a request that is in range")
 }
@@ -25,7 +30,7 @@ fn submit(engine: &mut Engine, request: &Request) -> RequestId {
 /// Cancels after `n_steps` and expects the end in the next one.
 fn check_cancel(prompt: &[u32], n_steps: usize, n_tokens: usize) {
     let (mut engine, mut outcomes) = (engine(), Outcomes::default());
-    let id = submit(&mut engine, &greedy(prompt));
+    let id = submit(&mut engine, &slow(prompt));
     for _ in 0..n_steps {
         outcomes.step(&mut engine);
     }
@@ -50,7 +55,7 @@ fn k17_a_cancelled_request_is_gone_after_one_step() {
 #[test]
 fn k17_a_request_cancelled_in_the_queue_never_starts() {
     let (mut engine, mut outcomes) = (engine(), Outcomes::default());
-    let first = submit(&mut engine, &greedy(&[1, 2]));
+    let first = submit(&mut engine, &slow(&[1, 2]));
     let [queued, last] = [&[7; 9], &[8; 9]].map(|prompt| submit(&mut engine, &greedy(prompt)));
     outcomes.step(&mut engine);
     let n_bytes = engine.runner().kv().used_bytes();

@@ -9,5 +9,6 @@ mod outcome;
 mod reuse;
 mod sampling;
 mod score;
+mod speculation;
 mod streaming;
 mod tiny;

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use engine::{Engine, Error, Event, FinishReason, Request, RequestId, SamplingParams, Usage};
+use engine::{
+    Engine, Error, Event, FinishReason, Request, RequestId, SamplingParams, Speculation, Usage,
+};
 
 /// What a request led to.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +39,7 @@ pub(crate) fn greedy(prompt: &[u32]) -> Request {
         sampling: SamplingParams::greedy(),
         n_tokens_max: None,
         stop: Vec::new(),
+        speculation: Speculation::Auto,
     }
 }
 
