@@ -77,6 +77,8 @@ pub struct Kernels {
     /// The same for pairs `(i, i + cos.len())`.
     pub rope_half_split: fn(head: &mut [f32], cos: &[f32], sin: &[f32]),
 
+    /// Asks for bytes that will be read soon; changes nothing.
+    pub prefetch: fn(bytes: &[u8]),
     pub f16_to_f32: fn(src: &[u16], dst: &mut [f32]),
     pub f32_to_f16: fn(src: &[f32], dst: &mut [u16]),
 }

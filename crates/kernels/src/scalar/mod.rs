@@ -40,6 +40,8 @@ pub(crate) static KERNELS: Kernels = Kernels {
     add: norm::add,
     rope_interleaved: rope::rope_interleaved,
     rope_half_split: rope::rope_half_split,
+    // No portable instruction.
+    prefetch: |_| (),
     f16_to_f32: half::f16_to_f32,
     f32_to_f16: half::f32_to_f16,
 };

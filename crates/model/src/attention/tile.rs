@@ -195,6 +195,10 @@ impl AttendScratch {
     fn attend_block(&mut self, tile: &TileCtx<'_>, block_idx: usize) {
         let (n_rows, d) = (tile.n_rows(), tile.params().head_dim);
         let kernels = tile.attend.kernels;
+        let few = n_rows < N_ROWS_WIDENED;
+        if few {
+            tile.kv.prefetch_values(kernels, tile.kv_head_idx, block_idx);
+        }
         let keys = tile.kv.keys(tile.kv_head_idx, block_idx);
         self.score(tile.attend, keys, n_rows);
         for (row_idx, row) in self.rows[..n_rows].iter_mut().enumerate() {
@@ -204,6 +208,9 @@ impl AttendScratch {
             row.max = max;
             row.sum = row.sum * factor + sum;
             self.rescale[row_idx] = factor;
+        }
+        if few {
+            tile.kv.prefetch_keys(kernels, tile.kv_head_idx, block_idx + 1);
         }
         let (weights, rescale) = (&self.scores[..n_rows * KEY_BLOCK], &self.rescale[..n_rows]);
         let acc = &mut self.acc[..n_rows * d];

@@ -98,6 +98,12 @@ impl Block {
         }
     }
 
+    /// The share of one head of the floats or of the integers' low bits.
+    pub(super) fn head_bytes(&self, head_idx: usize, n_heads: usize) -> &[u8] {
+        let all = self.bytes()[0];
+        &all[head_idx * all.len() / n_heads..(head_idx + 1) * all.len() / n_heads]
+    }
+
     pub(super) fn bytes_mut(&mut self) -> [&mut [u8]; 3] {
         match self {
             Self::Floats(floats) => [floats.bytes_mut(), &mut [], &mut []],

@@ -159,6 +159,11 @@ impl KeyPlane {
         }
     }
 
+    /// The numbers of one head of a block, without scales.
+    pub(crate) fn head_bytes(&self, block: BlockId, head_idx: usize) -> &[u8] {
+        self.blocks.get(block).head_bytes(head_idx, self.n_kv_heads)
+    }
+
     /// A block's memory, in order.
     pub(crate) fn bytes(&self, block: BlockId) -> [&[u8]; 3] {
         self.blocks.get(block).bytes()

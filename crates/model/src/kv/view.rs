@@ -42,6 +42,20 @@ impl<'a> KvView<'a> {
         self.blocks[block_idx].expect("a block that a query sees is held")
     }
 
+    /// Asks for the keys of a block that will be read soon, if there is one.
+    pub(crate) fn prefetch_keys(&self, kernels: &Kernels, kv_head_idx: usize, block_idx: usize) {
+        if let Some(&Some(block)) = self.blocks.get(block_idx) {
+            (kernels.prefetch)(self.keys.head_bytes(block, kv_head_idx));
+        }
+    }
+
+    /// The same for values.
+    pub(crate) fn prefetch_values(&self, kernels: &Kernels, kv_head_idx: usize, block_idx: usize) {
+        if let Some(&Some(block)) = self.blocks.get(block_idx) {
+            (kernels.prefetch)(self.values.head_bytes(block, kv_head_idx));
+        }
+    }
+
     pub fn key_form(&self) -> KeyForm {
         self.keys.form()
     }

@@ -48,6 +48,38 @@ pub(super) trait Lanes: Copy {
     fn xor(self, a: Self::Ints, b: Self::Ints) -> Self::Ints;
 }
 
+/// Registers converted from memory by one instruction each. The intrinsics take registers, which
+/// the compiler would load early and spill.
+macro_rules! conversions {
+    ($($name:ident $features:literal $class:ident $Register:ty = $instruction:literal;)*) => {$(
+        /// # Safety
+        /// What the instruction reads can be read at `from`.
+        #[inline]
+        #[target_feature(enable = $features)]
+        unsafe fn $name<T>(from: *const T) -> $Register {
+            let converted: $Register;
+            // SAFETY: the contract; the instruction needs no alignment and writes no memory.
+            unsafe {
+                std::arch::asm!(
+                    $instruction,
+                    out($class) converted,
+                    in(reg) from,
+                    options(pure, readonly, nostack, preserves_flags),
+                );
+            }
+            converted
+        }
+    )*};
+}
+conversions! {
+    f16_8 "avx2,f16c" ymm_reg __m256 = "vcvtph2ps {}, xmmword ptr [{}]";
+    words_8 "avx2" ymm_reg __m256i = "vpmovzxwd {}, xmmword ptr [{}]";
+    bytes_8 "avx2" ymm_reg __m256i = "vpmovsxbd {}, qword ptr [{}]";
+    f16_16 "avx512f" zmm_reg __m512 = "vcvtph2ps {}, ymmword ptr [{}]";
+    words_16 "avx512f" zmm_reg __m512i = "vpmovzxwd {}, ymmword ptr [{}]";
+    bytes_16 "avx512f" zmm_reg __m512i = "vpmovsxbd {}, xmmword ptr [{}]";
+}
+
 /// Methods that are one intrinsic each.
 macro_rules! methods {
     ($(fn $name:ident($($arg:ident: $type:ty),*) -> $out:ty = $intrinsic:ident;)*) => {$(
@@ -104,14 +136,14 @@ impl Lanes for Lanes8 {
     #[inline(always)]
     unsafe fn load_f16(self, from: *const u16) -> __m256 {
         // SAFETY: as above.
-        unsafe { _mm256_cvtph_ps(_mm_loadu_si128(from.cast())) }
+        unsafe { f16_8(from) }
     }
 
     #[inline(always)]
     unsafe fn load_bf16(self, from: *const u16) -> __m256 {
         // SAFETY: as above.
         unsafe {
-            let halves = _mm256_cvtepu16_epi32(_mm_loadu_si128(from.cast()));
+            let halves = words_8(from);
             _mm256_castsi256_ps(_mm256_slli_epi32::<16>(halves))
         }
     }
@@ -119,7 +151,10 @@ impl Lanes for Lanes8 {
     #[inline(always)]
     unsafe fn load_i8(self, from: *const i8) -> __m256 {
         // SAFETY: as above.
-        unsafe { _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(from.cast()))) }
+        unsafe {
+            let ints = bytes_8(from);
+            _mm256_cvtepi32_ps(ints)
+        }
     }
 
     methods! {
@@ -178,14 +213,14 @@ impl Lanes for Lanes16 {
     #[inline(always)]
     unsafe fn load_f16(self, from: *const u16) -> __m512 {
         // SAFETY: as above.
-        unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from.cast())) }
+        unsafe { f16_16(from) }
     }
 
     #[inline(always)]
     unsafe fn load_bf16(self, from: *const u16) -> __m512 {
         // SAFETY: as above.
         unsafe {
-            let halves = _mm512_cvtepu16_epi32(_mm256_loadu_si256(from.cast()));
+            let halves = words_16(from);
             _mm512_castsi512_ps(_mm512_slli_epi32::<16>(halves))
         }
     }
@@ -193,7 +228,10 @@ impl Lanes for Lanes16 {
     #[inline(always)]
     unsafe fn load_i8(self, from: *const i8) -> __m512 {
         // SAFETY: as above.
-        unsafe { _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(from.cast()))) }
+        unsafe {
+            let ints = bytes_16(from);
+            _mm512_cvtepi32_ps(ints)
+        }
     }
 
     methods! {

@@ -6,6 +6,7 @@
 
 mod half;
 mod int_panel;
+mod prefetch;
 mod product;
 mod quantize;
 mod unpack;
@@ -51,6 +52,7 @@ entries! {
     fn add(acc: &mut [f32], x: &[f32]) = norm::add;
     fn rope_interleaved(head: &mut [f32], cos: &[f32], sin: &[f32]) = rope::rope_interleaved;
     fn rope_half_split(head: &mut [f32], cos: &[f32], sin: &[f32]) = rope::rope_half_split;
+    fn prefetch(bytes: &[u8]) = prefetch::prefetch;
     fn f16_to_f32(src: &[u16], dst: &mut [f32]) = half::f16_to_f32;
     fn f32_to_f16(src: &[f32], dst: &mut [u16]) = half::f32_to_f16;
 }
@@ -77,6 +79,7 @@ pub(super) static KERNELS: Kernels = Kernels {
     add,
     rope_interleaved,
     rope_half_split,
+    prefetch,
     f16_to_f32,
     f32_to_f16,
 };
