@@ -134,7 +134,12 @@ fn attention(c: &mut Criterion) {
             group.throughput(Throughput::Elements(n_terms as u64));
             group.bench_function(BenchmarkId::new("scores", n_rows), |b| {
                 b.iter(|| {
-                    (table.attention_scores)(&rows, Cells::F32(&block), HEAD_DIM, &mut scores)
+                    (table.attention_scores)(
+                        &rows,
+                        Cells::F32(&block).into(),
+                        HEAD_DIM,
+                        &mut scores,
+                    )
                 });
             });
             let (weights, rescale) = (values(n_rows * KEY_BLOCK), vec![1.0; n_rows]);
@@ -143,7 +148,7 @@ fn attention(c: &mut Criterion) {
                     (table.attention_accumulate)(
                         &weights,
                         &rescale,
-                        Cells::F32(&block),
+                        Cells::F32(&block).into(),
                         HEAD_DIM,
                         &mut rows,
                     );

@@ -11,6 +11,15 @@ pub enum Cells<'a> {
     Bf16(&'a [u16]),
 }
 
+/// A block that is read, and what will be read soon after it: memory is slow to answer, so where
+/// there are few rows to multiply a product asks for its successor's numbers on the way.
+#[derive(Clone, Copy, Debug)]
+pub struct CellBlock<'a> {
+    pub cells: Cells<'a>,
+    /// May be empty.
+    pub next: &'a [u8],
+}
+
 /// Values as int8: `value = scale * q`, a scale for each key and [`VALUE_GROUP`] dimensions, fewer
 /// in the last group.
 #[derive(Clone, Copy, Debug)]
@@ -19,10 +28,18 @@ pub struct IntValues<'a> {
     pub quants: &'a [i8],
     /// `[n_groups, KEY_BLOCK]`
     pub scales: &'a [f32],
+    /// As in [`CellBlock`].
+    pub next: &'a [u8],
 }
 
 /// Dimensions of a value that share a scale.
 pub const VALUE_GROUP: usize = 32;
+
+impl<'a> From<Cells<'a>> for CellBlock<'a> {
+    fn from(cells: Cells<'a>) -> Self {
+        Self { cells, next: &[] }
+    }
+}
 
 impl Cells<'_> {
     pub fn len(&self) -> usize {

@@ -16,7 +16,7 @@ mod scalar;
 mod self_check;
 pub mod table;
 
-pub use cells::{Cells, IntValues, VALUE_GROUP};
+pub use cells::{CellBlock, Cells, IntValues, VALUE_GROUP};
 pub use choice::{UnknownTable, detect, find, left_out, names};
 pub use dtype::{DType, UnknownDType};
 pub use panel::{F32Panel, IntForm, IntPanel, QuantizedTile, Quants, RowValues, Step};

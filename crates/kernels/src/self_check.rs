@@ -176,7 +176,7 @@ fn attention_agrees(tables: Tables) -> bool {
         let rescale = random.values(n_rows);
         agree(tables, |table| {
             let mut scores = vec![0.0; n_rows * KEY_BLOCK];
-            (table.attention_scores)(&q, Cells::F32(&block), head_dim, &mut scores);
+            (table.attention_scores)(&q, Cells::F32(&block).into(), head_dim, &mut scores);
             scores[..5].fill(f32::NEG_INFINITY);
             let mut all = Vec::new();
             for row in scores.chunks_exact_mut(KEY_BLOCK) {
@@ -184,7 +184,13 @@ fn attention_agrees(tables: Tables) -> bool {
                 all.extend([max, factor, sum]);
             }
             let mut acc = q.clone();
-            (table.attention_accumulate)(&scores, &rescale, Cells::F32(&block), head_dim, &mut acc);
+            (table.attention_accumulate)(
+                &scores,
+                &rescale,
+                Cells::F32(&block).into(),
+                head_dim,
+                &mut acc,
+            );
             all.extend(acc);
             all
         })

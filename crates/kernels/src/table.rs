@@ -1,6 +1,8 @@
 //! One table of kernels per instruction set, and the only place that asks what the CPU can do (K3).
 
-use crate::{Cells, DType, F32Panel, IntPanel, IntValues, PANEL_ROWS, QuantizedTile, TILE_TOKENS};
+use crate::{
+    CellBlock, DType, F32Panel, IntPanel, IntValues, PANEL_ROWS, QuantizedTile, TILE_TOKENS,
+};
 
 /// One tile of results: `[token, row]`.
 pub type Tile = [[f32; PANEL_ROWS]; TILE_TOKENS];
@@ -38,7 +40,7 @@ pub struct Kernels {
 
     /// `out[r][k] = q[r] . key[k]`: `q` `[n_rows, head_dim]`, `keys` `[head_dim, KEY_BLOCK]`
     /// (transposed: lanes are keys), `out` `[n_rows, KEY_BLOCK]`.
-    pub attention_scores: fn(q: &[f32], keys: Cells<'_>, head_dim: usize, out: &mut [f32]),
+    pub attention_scores: fn(q: &[f32], keys: CellBlock<'_>, head_dim: usize, out: &mut [f32]),
     /// One step of online softmax for one row of a key block (Milakov & Gimelshein 2018, eq. 3).
     /// Turns `scores` (hidden keys are `-inf`) into `exp(score - new_max)`, returns
     /// `(new_max, exp(max - new_max), sum of the weights)`. A row with every key hidden leaves
@@ -47,8 +49,13 @@ pub struct Kernels {
     /// `acc[r] = acc[r] * rescale[r] + sum_k weights[r][k] * values[k]`: `weights`
     /// `[n_rows, KEY_BLOCK]`, `values` `[KEY_BLOCK, head_dim]`, `acc` `[n_rows, head_dim]`.
     /// Values of hidden keys count with weight zero, so they must be finite.
-    pub attention_accumulate:
-        fn(weights: &[f32], rescale: &[f32], values: Cells<'_>, head_dim: usize, acc: &mut [f32]),
+    pub attention_accumulate: fn(
+        weights: &[f32],
+        rescale: &[f32],
+        values: CellBlock<'_>,
+        head_dim: usize,
+        acc: &mut [f32],
+    ),
     /// The same for int8 values: `acc[r] += sum_k (weights[r][k] * scale[k]) * q[k]`, group after
     /// group of dimensions.
     pub attention_accumulate_int: fn(

@@ -1,6 +1,6 @@
 //! One key block: scores, online softmax, weighted values.
 
-use kernels::{Cells, IntValues, KEY_BLOCK, Kernels, VALUE_GROUP, scalar};
+use kernels::{CellBlock, Cells, IntValues, KEY_BLOCK, Kernels, VALUE_GROUP, scalar};
 use proptest::prelude::*;
 
 use crate::rows::{check_same, normal, wide_tables};
@@ -11,7 +11,7 @@ const WEIGHT_ERROR: f64 = 5e-6;
 
 fn scores(table: &Kernels, q: &[f32], keys: Cells<'_>, head_dim: usize) -> Vec<f32> {
     let mut out = vec![f32::NAN; q.len() / head_dim * KEY_BLOCK];
-    (table.attention_scores)(q, keys, head_dim, &mut out);
+    (table.attention_scores)(q, keys.into(), head_dim, &mut out);
     out
 }
 
@@ -37,6 +37,7 @@ proptest! {
         let rescale = normal(seed ^ 2, n_rows, 1.0);
         let accumulate = |table: &Kernels, values: Cells<'_>| {
             let mut acc = q.clone();
+            let values = CellBlock { cells: values, next: &[1; 777] };
             (table.attention_accumulate)(&weights, &rescale, values, head_dim, &mut acc);
             acc
         };
@@ -62,7 +63,7 @@ proptest! {
         let start = normal(seed ^ 4, n_rows * head_dim, 1.0);
         let accumulate = |table: &Kernels| {
             let mut acc = start.clone();
-            let values = IntValues { quants: &quants, scales: &scales };
+            let values = IntValues { quants: &quants, scales: &scales, next: &[1; 333] };
             (table.attention_accumulate_int)(&weights, &rescale, values, head_dim, &mut acc);
             acc
         };
@@ -113,7 +114,7 @@ fn products_are_those_of_f64() {
     let block = normal(2, KEY_BLOCK * head_dim, 1.0);
     let got = scores(scalar(), &q, Cells::F32(&block), head_dim);
     let mut acc = q.clone();
-    let values = Cells::F32(&block);
+    let values = Cells::F32(&block).into();
     (scalar().attention_accumulate)(&got, &[0.5, 2.0, 0.0], values, head_dim, &mut acc);
     for r in 0..n_rows {
         let row = &got[r * KEY_BLOCK..][..KEY_BLOCK];

@@ -56,12 +56,20 @@ impl QueryScratch {
         }
     }
 
-    /// Scores with keys that are integers; `scores`: `[n_rows, KEY_BLOCK]`.
-    pub(super) fn multiply(&mut self, kernels: &Kernels, keys: &IntKeys<'_>, scores: &mut [f32]) {
+    /// Scores with keys that are integers, while what is read `next` is asked for; `scores`:
+    /// `[n_rows, KEY_BLOCK]`.
+    pub(super) fn multiply(
+        &mut self,
+        kernels: &Kernels,
+        (keys, next): (&IntKeys<'_>, &[u8]),
+        scores: &mut [f32],
+    ) {
         let n_rows = scores.len() / KEY_BLOCK;
         let n_tiles = n_rows.div_ceil(TILE_TOKENS);
         let results = &mut self.results[..n_tiles];
         for panel_idx in 0..KEY_PANELS {
+            let part = |idx: usize| idx * next.len() / KEY_PANELS;
+            (kernels.prefetch)(&next[part(panel_idx)..part(panel_idx + 1)]);
             keys.read(kernels, panel_idx, &mut self.panel);
             (kernels.int_panel)(&self.panel, &self.tiles[..n_tiles], results);
             let rows = scores.chunks_exact_mut(KEY_BLOCK).zip(results.as_flattened());

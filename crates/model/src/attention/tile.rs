@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use kernels::{Cells, KEY_BLOCK, Kernels};
+use kernels::{CellBlock, Cells, IntValues, KEY_BLOCK, Kernels};
 
 use super::attend::{AttendCtx, AttentionParams};
 use super::queries::QueryScratch;
@@ -195,12 +195,12 @@ impl AttendScratch {
     fn attend_block(&mut self, tile: &TileCtx<'_>, block_idx: usize) {
         let (n_rows, d) = (tile.n_rows(), tile.params().head_dim);
         let kernels = tile.attend.kernels;
-        let few = n_rows < N_ROWS_WIDENED;
-        if few {
-            tile.kv.prefetch_values(kernels, tile.kv_head_idx, block_idx);
-        }
-        let keys = tile.kv.keys(tile.kv_head_idx, block_idx);
-        self.score(tile.attend, keys, n_rows);
+        let head_idx = tile.kv_head_idx;
+        // Many rows leave the memory time enough.
+        let is_few = n_rows < N_ROWS_WIDENED;
+        let next = if is_few { tile.kv.key_bytes(head_idx, block_idx + 1) } else { &[] };
+        let keys = tile.kv.keys(head_idx, block_idx);
+        self.score(tile.attend, (keys, next), n_rows);
         for (row_idx, row) in self.rows[..n_rows].iter_mut().enumerate() {
             let scores = &mut self.scores[row_idx * KEY_BLOCK..][..KEY_BLOCK];
             hide(scores, &row.visible, block_idx);
@@ -209,32 +209,33 @@ impl AttendScratch {
             row.sum = row.sum * factor + sum;
             self.rescale[row_idx] = factor;
         }
-        if few {
-            tile.kv.prefetch_keys(kernels, tile.kv_head_idx, block_idx + 1);
-        }
+        let next = if is_few { tile.kv.value_bytes(head_idx, block_idx + 1) } else { &[] };
         let (weights, rescale) = (&self.scores[..n_rows * KEY_BLOCK], &self.rescale[..n_rows]);
         let acc = &mut self.acc[..n_rows * d];
-        match tile.kv.values(kernels, tile.kv_head_idx, block_idx, &mut self.values) {
+        match tile.kv.values(kernels, head_idx, block_idx, &mut self.values) {
             Values::Floats(cells) => {
                 let cells = widen_for(n_rows, kernels, cells, &mut self.widened);
-                (kernels.attention_accumulate)(weights, rescale, cells, d, acc);
+                let block = CellBlock { cells, next };
+                (kernels.attention_accumulate)(weights, rescale, block, d, acc);
             }
             Values::Ints(values) => {
+                let values = IntValues { next, ..values };
                 (kernels.attention_accumulate_int)(weights, rescale, values, d, acc);
             }
         }
     }
 
     /// Scores of the queries with one block of keys, capped but not masked.
-    fn score(&mut self, ctx: &AttendCtx<'_>, keys: Keys<'_>, n_rows: usize) {
+    fn score(&mut self, ctx: &AttendCtx<'_>, (keys, next): (Keys<'_>, &[u8]), n_rows: usize) {
         let d = ctx.params.head_dim;
         let scores = &mut self.scores[..n_rows * KEY_BLOCK];
         match keys {
             Keys::Floats(cells) => {
                 let cells = widen_for(n_rows, ctx.kernels, cells, &mut self.widened);
-                (ctx.kernels.attention_scores)(&self.queries.q[..n_rows * d], cells, d, scores);
+                let (q, block) = (&self.queries.q[..n_rows * d], CellBlock { cells, next });
+                (ctx.kernels.attention_scores)(q, block, d, scores);
             }
-            Keys::Ints(ints) => self.queries.multiply(ctx.kernels, &ints, scores),
+            Keys::Ints(ints) => self.queries.multiply(ctx.kernels, (&ints, next), scores),
         }
         if let Some(cap) = ctx.params.softcap {
             (ctx.kernels.softcap)(scores, cap);
@@ -289,7 +290,7 @@ impl AttendScratch {
     ) -> &[f32] {
         self.queries.set(0, q, ctx.params.scale);
         self.queries.finish(ctx.kernels, 1, kv.key_form());
-        self.score(ctx, kv.keys(kv_head_idx, block_idx), 1);
+        self.score(ctx, (kv.keys(kv_head_idx, block_idx), &[]), 1);
         &self.scores[..KEY_BLOCK]
     }
 }

@@ -143,7 +143,7 @@ impl ValuePlane {
             &scratch.quants
         };
         let quants = bytemuck::cast_slice(steps);
-        Values::Ints(IntValues { quants, scales: &scratch.scales })
+        Values::Ints(IntValues { quants, scales: &scratch.scales, next: &[] })
     }
 
     /// The numbers of one head of a block, without scales.

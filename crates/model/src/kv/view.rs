@@ -42,18 +42,16 @@ impl<'a> KvView<'a> {
         self.blocks[block_idx].expect("a block that a query sees is held")
     }
 
-    /// Asks for the keys of a block that will be read soon, if there is one.
-    pub(crate) fn prefetch_keys(&self, kernels: &Kernels, kv_head_idx: usize, block_idx: usize) {
-        if let Some(&Some(block)) = self.blocks.get(block_idx) {
-            (kernels.prefetch)(self.keys.head_bytes(block, kv_head_idx));
-        }
+    /// The numbers of the keys of a block, if there is one, to be asked for early.
+    pub(crate) fn key_bytes(&self, kv_head_idx: usize, block_idx: usize) -> &'a [u8] {
+        let block = self.blocks.get(block_idx).copied().flatten();
+        block.map_or(&[], |block| self.keys.head_bytes(block, kv_head_idx))
     }
 
     /// The same for values.
-    pub(crate) fn prefetch_values(&self, kernels: &Kernels, kv_head_idx: usize, block_idx: usize) {
-        if let Some(&Some(block)) = self.blocks.get(block_idx) {
-            (kernels.prefetch)(self.values.head_bytes(block, kv_head_idx));
-        }
+    pub(crate) fn value_bytes(&self, kv_head_idx: usize, block_idx: usize) -> &'a [u8] {
+        let block = self.blocks.get(block_idx).copied().flatten();
+        block.map_or(&[], |block| self.values.head_bytes(block, kv_head_idx))
     }
 
     pub fn key_form(&self) -> KeyForm {

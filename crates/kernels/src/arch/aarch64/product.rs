@@ -53,10 +53,10 @@ pub(super) fn f32_rows(dtype: DType, rows: &[u8], n_in: usize, x: &[f32], out: &
 }
 
 #[target_feature(enable = "neon")]
-pub(super) fn attention_scores(q: &[f32], keys: Cells<'_>, head_dim: usize, out: &mut [f32]) {
-    check_shapes(q, keys.len(), head_dim, out);
+pub(super) fn attention_scores(q: &[f32], keys: CellBlock<'_>, head_dim: usize, out: &mut [f32]) {
+    check_shapes(q, keys.cells.len(), head_dim, out);
     out.fill(0.0);
-    match keys {
+    match keys.cells {
         Cells::F32(keys) => add_product(q, keys, head_dim, out),
         Cells::F16(keys) => add_product(q, f16s(keys), head_dim, out),
         Cells::Bf16(keys) => add_product(q, bf16s(keys), head_dim, out),
@@ -67,12 +67,12 @@ pub(super) fn attention_scores(q: &[f32], keys: Cells<'_>, head_dim: usize, out:
 pub(super) fn attention_accumulate(
     weights: &[f32],
     rescale: &[f32],
-    values: Cells<'_>,
+    values: CellBlock<'_>,
     head_dim: usize,
     acc: &mut [f32],
 ) {
-    start_accumulate(weights, rescale, values.len(), head_dim, acc);
-    match values {
+    start_accumulate(weights, rescale, values.cells.len(), head_dim, acc);
+    match values.cells {
         Cells::F32(values) => add_product(weights, values, KEY_BLOCK, acc),
         Cells::F16(values) => add_product(weights, f16s(values), KEY_BLOCK, acc),
         Cells::Bf16(values) => add_product(weights, bf16s(values), KEY_BLOCK, acc),

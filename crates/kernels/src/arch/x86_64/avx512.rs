@@ -9,7 +9,7 @@ use super::lanes::Lanes16;
 use super::{avx2, int_panel as int_product, product};
 use crate::scalar::{activation, attention, norm};
 use crate::table::{Avx512, Evidence, Kernels, Tile};
-use crate::{Cells, F32Panel, IntPanel, IntValues, QuantizedTile, Step};
+use crate::{CellBlock, F32Panel, IntPanel, IntValues, QuantizedTile, Step};
 
 /// The argument is the proof that these instructions exist here.
 pub(crate) fn table(_: Avx512) -> &'static Kernels {
@@ -36,10 +36,10 @@ entries! {
     "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl"
     fn int_panel(panel: &IntPanel, x: &[QuantizedTile], out: &mut [Tile]) = multiply_ints;
     fn f32_panel(panel: &F32Panel, x: &[f32], out: &mut [Tile]) = multiply_floats;
-    fn attention_scores(q: &[f32], keys: Cells<'_>, head_dim: usize, out: &mut [f32]) = scores;
+    fn attention_scores(q: &[f32], keys: CellBlock<'_>, head_dim: usize, out: &mut [f32]) = scores;
     fn online_softmax(scores: &mut [f32], max: f32) -> (f32, f32, f32) = attention::online_softmax;
     fn attention_accumulate(
-        weights: &[f32], rescale: &[f32], values: Cells<'_>, head_dim: usize, acc: &mut [f32]
+        weights: &[f32], rescale: &[f32], values: CellBlock<'_>, head_dim: usize, acc: &mut [f32]
     ) = accumulate;
     fn attention_accumulate_int(
         weights: &[f32], rescale: &[f32], values: IntValues<'_>, head_dim: usize, acc: &mut [f32]
@@ -61,12 +61,12 @@ fn multiply_floats(panel: &F32Panel, x: &[f32], out: &mut [Tile]) {
 }
 
 #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")]
-fn scores(q: &[f32], keys: Cells<'_>, head_dim: usize, out: &mut [f32]) {
+fn scores(q: &[f32], keys: CellBlock<'_>, head_dim: usize, out: &mut [f32]) {
     product::attention_scores(Lanes16::new(), q, keys, head_dim, out);
 }
 
 #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")]
-fn accumulate(w: &[f32], rescale: &[f32], values: Cells<'_>, head_dim: usize, acc: &mut [f32]) {
+fn accumulate(w: &[f32], rescale: &[f32], values: CellBlock<'_>, head_dim: usize, acc: &mut [f32]) {
     product::attention_accumulate(Lanes16::new(), w, rescale, values, head_dim, acc);
 }
 

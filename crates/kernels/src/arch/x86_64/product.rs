@@ -1,12 +1,16 @@
 //! `out += a b` in f32 with one fused multiply-add a term, terms in order: the exact weight path
 //! and both attention products. Lanes are columns of `b`; accumulators stay in registers.
 
+use std::arch::x86_64::*;
+
 use super::lanes::{Lanes, Lanes8, Lanes16};
 use crate::cells::{Bf16, Element, F16, bf16s, f16s};
 use crate::scalar::attention::{check_shapes, each_value_group, start_accumulate};
 use crate::scalar::matmul::check_f32_panel;
 use crate::table::Tile;
-use crate::{Cells, F32Panel, IntValues, KEY_BLOCK, PANEL_ROWS};
+use crate::{CellBlock, Cells, F32Panel, IntValues, KEY_BLOCK, PANEL_ROWS};
+
+const LINE_BYTES: usize = 64;
 
 #[inline(always)]
 pub(super) fn f32_panel<L: Width>(lanes: L, panel: &F32Panel, x: &[f32], out: &mut [Tile]) {
@@ -19,23 +23,24 @@ pub(super) fn f32_panel<L: Width>(lanes: L, panel: &F32Panel, x: &[f32], out: &m
     };
     let out = out.as_flattened_mut()[..n_tokens].as_flattened_mut();
     out.fill(0.0);
-    lanes.add_product(x, values, panel.n_in, out);
+    lanes.add_product(x, values, panel.n_in, out, &[]);
 }
 
 #[inline(always)]
 pub(super) fn attention_scores<L: Width>(
     lanes: L,
     q: &[f32],
-    keys: Cells<'_>,
+    keys: CellBlock<'_>,
     head_dim: usize,
     out: &mut [f32],
 ) {
-    check_shapes(q, keys.len(), head_dim, out);
+    check_shapes(q, keys.cells.len(), head_dim, out);
     out.fill(0.0);
-    match keys {
-        Cells::F32(keys) => lanes.add_product(q, keys, head_dim, out),
-        Cells::F16(keys) => lanes.add_product(q, f16s(keys), head_dim, out),
-        Cells::Bf16(keys) => lanes.add_product(q, bf16s(keys), head_dim, out),
+    let next = keys.next;
+    match keys.cells {
+        Cells::F32(keys) => lanes.add_product(q, keys, head_dim, out, next),
+        Cells::F16(keys) => lanes.add_product(q, f16s(keys), head_dim, out, next),
+        Cells::Bf16(keys) => lanes.add_product(q, bf16s(keys), head_dim, out, next),
     }
 }
 
@@ -44,15 +49,16 @@ pub(super) fn attention_accumulate<L: Width>(
     lanes: L,
     weights: &[f32],
     rescale: &[f32],
-    values: Cells<'_>,
+    values: CellBlock<'_>,
     head_dim: usize,
     acc: &mut [f32],
 ) {
-    start_accumulate(weights, rescale, values.len(), head_dim, acc);
-    match values {
-        Cells::F32(values) => lanes.add_product(weights, values, KEY_BLOCK, acc),
-        Cells::F16(values) => lanes.add_product(weights, f16s(values), KEY_BLOCK, acc),
-        Cells::Bf16(values) => lanes.add_product(weights, bf16s(values), KEY_BLOCK, acc),
+    start_accumulate(weights, rescale, values.cells.len(), head_dim, acc);
+    let next = values.next;
+    match values.cells {
+        Cells::F32(values) => lanes.add_product(weights, values, KEY_BLOCK, acc, next),
+        Cells::F16(values) => lanes.add_product(weights, f16s(values), KEY_BLOCK, acc, next),
+        Cells::Bf16(values) => lanes.add_product(weights, bf16s(values), KEY_BLOCK, acc, next),
     }
 }
 
@@ -66,9 +72,13 @@ pub(super) fn attention_accumulate_int<L: Width>(
     acc: &mut [f32],
 ) {
     start_accumulate(weights, rescale, values.quants.len(), head_dim, acc);
+    let mut next = values.next;
     each_value_group(weights, values, head_dim, acc, |weights, quants, first, acc| {
         let out = Columns { rows: acc, stride: head_dim, first };
-        lanes.add_to_columns(weights, quants, KEY_BLOCK, out);
+        // Each group asks for as much as it reads.
+        let (ahead, rest) = next.split_at(quants.len().min(next.len()));
+        lanes.add_to_columns(weights, quants, KEY_BLOCK, out, ahead);
+        next = rest;
     });
 }
 
@@ -83,13 +93,29 @@ pub(super) struct Columns<'a> {
 pub(super) trait Width: Lanes {
     /// `out[r][c] += sum_i a[r][i] * b[i][c]`: `a` `[n_rows, n]`, `b` `[n, n_cols]`, `out`
     /// `[n_rows, n_cols]`.
-    fn add_product<T: WideElement>(self, a: &[f32], b: &[T], n: usize, out: &mut [f32]) {
+    ///
+    /// `next`: see [`CellBlock`].
+    fn add_product<T: WideElement>(
+        self,
+        a: &[f32],
+        b: &[T],
+        n: usize,
+        out: &mut [f32],
+        next: &[u8],
+    ) {
         let stride = b.len().checked_div(n).unwrap_or(0);
-        self.add_to_columns(a, b, n, Columns { rows: out, stride, first: 0 });
+        self.add_to_columns(a, b, n, Columns { rows: out, stride, first: 0 }, next);
     }
 
     /// The same to some columns.
-    fn add_to_columns<T: WideElement>(self, a: &[f32], b: &[T], n: usize, out: Columns<'_>);
+    fn add_to_columns<T: WideElement>(
+        self,
+        a: &[f32],
+        b: &[T],
+        n: usize,
+        out: Columns<'_>,
+        next: &[u8],
+    );
 }
 
 /// An element that registers are loaded with as f32.
@@ -126,6 +152,7 @@ macro_rules! width {
                 b: &[T],
                 n: usize,
                 out: Columns<'_>,
+                next: &[u8],
             ) {
                 #[target_feature(enable = $features)]
                 fn with_features<T: WideElement>(
@@ -134,11 +161,12 @@ macro_rules! width {
                     b: &[T],
                     n: usize,
                     out: Columns<'_>,
+                    next: &[u8],
                 ) {
-                    add_product(lanes, a, b, n, out);
+                    add_product(lanes, a, b, n, out, next);
                 }
                 // SAFETY: `self` is the proof of the instructions.
-                unsafe { with_features(self, a, b, n, out) }
+                unsafe { with_features(self, a, b, n, out, next) }
             }
         }
     };
@@ -147,7 +175,14 @@ width!(Lanes8, "avx2,fma,f16c");
 width!(Lanes16, "avx2,fma,f16c,avx512f");
 
 #[inline(always)]
-fn add_product<L: Lanes, T: WideElement>(lanes: L, a: &[f32], b: &[T], n: usize, out: Columns<'_>) {
+fn add_product<L: Lanes, T: WideElement>(
+    lanes: L,
+    a: &[f32],
+    b: &[T],
+    n: usize,
+    out: Columns<'_>,
+    mut next: &[u8],
+) {
     if n == 0 {
         return;
     }
@@ -159,17 +194,19 @@ fn add_product<L: Lanes, T: WideElement>(lanes: L, a: &[f32], b: &[T], n: usize,
     let n_together = if has_room { 8 } else { 4 };
     for (a, rows) in a.chunks(n_together * n).zip(rows.chunks_mut(n_together * stride)) {
         if has_room && a.len() == 8 * n {
-            add_rows::<L, T, 8>(lanes, a, b, Columns { rows, stride, first });
+            add_rows::<L, T, 8>(lanes, a, b, Columns { rows, stride, first }, next);
+            next = &[];
             continue;
         }
         for (a, rows) in a.chunks(4 * n).zip(rows.chunks_mut(4 * stride)) {
             let out = Columns { rows, stride, first };
             match a.len() / n {
-                1 => add_rows::<L, T, 1>(lanes, a, b, out),
-                2 => add_rows::<L, T, 2>(lanes, a, b, out),
-                3 => add_rows::<L, T, 3>(lanes, a, b, out),
-                _ => add_rows::<L, T, 4>(lanes, a, b, out),
+                1 => add_rows::<L, T, 1>(lanes, a, b, out, next),
+                2 => add_rows::<L, T, 2>(lanes, a, b, out, next),
+                3 => add_rows::<L, T, 3>(lanes, a, b, out, next),
+                _ => add_rows::<L, T, 4>(lanes, a, b, out, next),
             }
+            next = &[];
         }
     }
 }
@@ -182,6 +219,7 @@ fn add_rows<L: Lanes, T: WideElement, const R: usize>(
     a: &[f32],
     b: &[T],
     out: Columns<'_>,
+    next: &[u8],
 ) {
     let n = a.len() / R;
     let n_cols = b.len() / n;
@@ -190,7 +228,7 @@ fn add_rows<L: Lanes, T: WideElement, const R: usize>(
     assert!(first + n_cols <= stride);
     // In bounds: a row has `first` values and more.
     let start = rows[first..].as_mut_ptr();
-    let product = Product { a: a.as_ptr(), b: b.as_ptr(), out: start, n, n_cols, stride };
+    let product = Product { a: a.as_ptr(), b: b.as_ptr(), out: start, n, n_cols, stride, next };
     // SAFETY: the lengths were asserted.
     let end = unsafe {
         let end = match (L::N_REGISTERS, R) {
@@ -216,7 +254,7 @@ fn add_rows<L: Lanes, T: WideElement, const R: usize>(
 }
 
 /// Some rows of a product, shapes as for `add_product`.
-struct Product<T> {
+struct Product<'a, T> {
     a: *const f32,
     b: *const T,
     out: *mut f32,
@@ -224,9 +262,22 @@ struct Product<T> {
     n_cols: usize,
     /// From one row of `out` to the next.
     stride: usize,
+    next: &'a [u8],
 }
 
-impl<T: WideElement> Product<T> {
+impl<T: WideElement> Product<'_, T> {
+    /// The part of `next` that belongs to the `i`th of `n` steps.
+    #[inline(always)]
+    fn prefetch(&self, i: usize) {
+        let lines = self.next.chunks(LINE_BYTES);
+        let n_lines = lines.len();
+        for line in i * n_lines / self.n..(i + 1) * n_lines / self.n {
+            let line = self.next.as_ptr().wrapping_add(line * LINE_BYTES);
+            // SAFETY: prefetching has no effect but on time; every x86-64 has the instruction.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(line.cast()) };
+        }
+    }
+
     /// `R` rows times the columns from `first` on, `C` registers of them at a time. Returns the
     /// first column that is left.
     ///
@@ -239,7 +290,7 @@ impl<T: WideElement> Product<T> {
         lanes: L,
         mut first: usize,
     ) -> usize {
-        let &Self { a, b, out, n, n_cols, stride } = self;
+        let &Self { a, b, out, n, n_cols, stride, .. } = self;
         while first + C * L::N <= n_cols {
             let mut sums = [[lanes.spread(0.0); C]; R];
             // SAFETY: by the contract and the condition every offset below lies inside.
@@ -250,6 +301,9 @@ impl<T: WideElement> Product<T> {
                     }
                 }
                 for i in 0..n {
+                    if first == 0 {
+                        self.prefetch(i);
+                    }
                     let mut factors = [lanes.spread(0.0); R];
                     for r in 0..R {
                         factors[r] = lanes.spread(*a.add(r * n + i));

@@ -14,7 +14,7 @@ mod unpack;
 use super::entries::entries;
 use crate::scalar::{activation, attention, hadamard, norm, rope};
 use crate::table::{Avx2, Evidence, Kernels, Tile};
-use crate::{Cells, DType, F32Panel, IntPanel, IntValues, QuantizedTile};
+use crate::{CellBlock, DType, F32Panel, IntPanel, IntValues, QuantizedTile};
 
 /// The argument is the proof that these instructions exist here.
 pub(crate) fn table(_: Avx2) -> &'static Kernels {
@@ -35,11 +35,11 @@ entries! {
     fn f32_panel(panel: &F32Panel, x: &[f32], out: &mut [Tile]) = product::f32_panel;
     fn f32_rows(dtype: DType, rows: &[u8], n_in: usize, x: &[f32], out: &mut [Tile])
         = unpack::f32_rows;
-    fn attention_scores(q: &[f32], keys: Cells<'_>, head_dim: usize, out: &mut [f32])
+    fn attention_scores(q: &[f32], keys: CellBlock<'_>, head_dim: usize, out: &mut [f32])
         = product::attention_scores;
     fn online_softmax(scores: &mut [f32], max: f32) -> (f32, f32, f32) = attention::online_softmax;
     fn attention_accumulate(
-        weights: &[f32], rescale: &[f32], values: Cells<'_>, head_dim: usize, acc: &mut [f32]
+        weights: &[f32], rescale: &[f32], values: CellBlock<'_>, head_dim: usize, acc: &mut [f32]
     ) = product::attention_accumulate;
     fn attention_accumulate_int(
         weights: &[f32], rescale: &[f32], values: IntValues<'_>, head_dim: usize, acc: &mut [f32]

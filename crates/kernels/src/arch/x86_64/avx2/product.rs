@@ -3,7 +3,7 @@
 use super::super::lanes::Lanes8;
 use super::super::product;
 use crate::table::Tile;
-use crate::{Cells, F32Panel, IntValues};
+use crate::{CellBlock, F32Panel, IntValues};
 
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(super) fn f32_panel(panel: &F32Panel, x: &[f32], out: &mut [Tile]) {
@@ -11,7 +11,7 @@ pub(super) fn f32_panel(panel: &F32Panel, x: &[f32], out: &mut [Tile]) {
 }
 
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn attention_scores(q: &[f32], keys: Cells<'_>, head_dim: usize, out: &mut [f32]) {
+pub(super) fn attention_scores(q: &[f32], keys: CellBlock<'_>, head_dim: usize, out: &mut [f32]) {
     product::attention_scores(Lanes8::new(), q, keys, head_dim, out);
 }
 
@@ -19,7 +19,7 @@ pub(super) fn attention_scores(q: &[f32], keys: Cells<'_>, head_dim: usize, out:
 pub(super) fn attention_accumulate(
     weights: &[f32],
     rescale: &[f32],
-    values: Cells<'_>,
+    values: CellBlock<'_>,
     head_dim: usize,
     acc: &mut [f32],
 ) {
