@@ -17,6 +17,8 @@ pub(super) struct QueryScratch {
     /// `[R / TILE_TOKENS]`: scores with 16 keys
     results: Vec<Tile>,
     panel: IntPanel,
+    /// `[KEY_BLOCK, n_in / ACT_GROUP]`, panel after panel
+    key_scales: Vec<f32>,
 }
 
 impl QueryScratch {
@@ -29,6 +31,7 @@ impl QueryScratch {
             tiles: (0..n_tiles).map(|_| QuantizedTile::with_capacity(n_in)).collect(),
             results: vec![[[0.0; PANEL_ROWS]; TILE_TOKENS]; n_tiles],
             panel: IntPanel::with_capacity(n_in),
+            key_scales: vec![0.0; KEY_BLOCK * n_in / ACT_GROUP],
         }
     }
 
@@ -67,10 +70,11 @@ impl QueryScratch {
         let n_rows = scores.len() / KEY_BLOCK;
         let n_tiles = n_rows.div_ceil(TILE_TOKENS);
         let results = &mut self.results[..n_tiles];
+        keys.read_scales(kernels, &mut self.key_scales);
         for panel_idx in 0..KEY_PANELS {
             let part = |idx: usize| idx * next.len() / KEY_PANELS;
             (kernels.prefetch)(&next[part(panel_idx)..part(panel_idx + 1)]);
-            keys.read(kernels, panel_idx, &mut self.panel);
+            keys.read(panel_idx, &self.key_scales, &mut self.panel);
             (kernels.int_panel)(&self.panel, &self.tiles[..n_tiles], results);
             let rows = scores.chunks_exact_mut(KEY_BLOCK).zip(results.as_flattened());
             for (scores, result) in rows {

@@ -48,9 +48,16 @@ pub struct IntKeys<'a> {
 }
 
 impl IntKeys<'_> {
-    /// Fills a panel with 16 keys.
-    pub fn read(&self, kernels: &Kernels, panel_idx: usize, panel: &mut IntPanel) {
-        let Ints { n_bits, quants, scales } = self.ints;
+    /// Widens the scales of all keys: `[KEY_PANELS, n_in / ACT_GROUP, PANEL_ROWS]`.
+    pub fn read_scales(&self, kernels: &Kernels, out: &mut [f32]) {
+        let n = KEY_BLOCK * self.n_in / ACT_GROUP;
+        let scales = &self.ints.scales[self.head_idx * n..][..n];
+        (kernels.f16_to_f32)(scales, &mut out[..n]);
+    }
+
+    /// Fills a panel with 16 keys; `scales`: of all.
+    pub fn read(&self, panel_idx: usize, scales: &[f32], panel: &mut IntPanel) {
+        let Ints { n_bits, quants, .. } = self.ints;
         let (n_steps, n_groups) = (self.n_in / 4, self.n_in / ACT_GROUP);
         let quants_of_bits = match n_bits {
             8 => Quants::I8,
@@ -60,11 +67,11 @@ impl IntKeys<'_> {
         let has_mins = *n_bits < 8;
         panel.form = IntForm { quants: quants_of_bits, group: ACT_GROUP, has_mins };
         panel.n_in = self.n_in;
-        let panel_idx = self.head_idx * KEY_PANELS + panel_idx;
-        quants.read(panel_idx * n_steps, &mut panel.quants[..n_steps]);
+        let first_step = (self.head_idx * KEY_PANELS + panel_idx) * n_steps;
+        quants.read(first_step, &mut panel.quants[..n_steps]);
         let scales = &scales[panel_idx * n_groups * PANEL_ROWS..][..n_groups * PANEL_ROWS];
-        for (scales, out) in scales.chunks_exact(PANEL_ROWS).zip(&mut panel.scales) {
-            (kernels.f16_to_f32)(scales, &mut out.0);
+        for (scales, out) in scales.as_chunks::<PANEL_ROWS>().0.iter().zip(&mut panel.scales) {
+            out.0 = *scales;
         }
         if has_mins {
             let bias = (1 << (n_bits - 1)) as f32;

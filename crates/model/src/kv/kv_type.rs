@@ -62,6 +62,9 @@ impl KvType {
     }
 }
 
+/// Floats beyond it are integers: 1.5 * 2^23.
+const ROUND: f32 = 12_582_912.0;
+
 /// Quantises numbers that share a scale to `n_bits` two's complement; returns the scale.
 ///
 /// Eight bits: `scale = max |x| / 127`. Fewer: the number of the largest magnitude becomes exactly
@@ -78,7 +81,8 @@ pub(super) fn quantize(group: &[f32], n_bits: u32, out: &mut [i8]) -> u16 {
     let inverse = if stored.to_f32() != 0.0 { 1.0 / stored.to_f32() } else { 0.0 };
     let (low, high) = if n_bits == 8 { (-127.0, 127.0) } else { (lowest, -lowest - 1.0) };
     for (out, x) in out.iter_mut().zip(group) {
-        *out = (x * inverse).round_ties_even().clamp(low, high) as i8;
+        // Rounds to an integer, to even: there are no bits for less.
+        *out = ((x * inverse).clamp(low, high) + ROUND - ROUND) as i8;
     }
     stored.to_bits()
 }

@@ -5,8 +5,9 @@ use std::arch::x86_64::*;
 
 use super::entries::entries;
 use super::int_panel::{Bytes, SIGNED, Tokens, int16_depth, weights};
-use super::lanes::Lanes16;
+use super::lanes::{Lanes, Lanes16};
 use super::{avx2, int_panel as int_product, product};
+use crate::block::float;
 use crate::scalar::{activation, attention, norm};
 use crate::table::{Avx512, Evidence, Kernels, Tile};
 use crate::{CellBlock, F32Panel, IntPanel, IntValues, QuantizedTile, Step};
@@ -29,6 +30,7 @@ pub(super) static KERNELS: Kernels = Kernels {
     silu_mul,
     gelu_tanh_mul,
     softcap,
+    f16_to_f32,
     ..avx2::KERNELS
 };
 
@@ -48,6 +50,7 @@ entries! {
     fn silu_mul(gate: &mut [f32], up: &[f32]) = activation::silu_mul;
     fn gelu_tanh_mul(gate: &mut [f32], up: &[f32]) = activation::gelu_tanh_mul;
     fn softcap(x: &mut [f32], cap: f32) = activation::softcap;
+    fn f16_to_f32(src: &[u16], dst: &mut [f32]) = widen;
 }
 
 #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")]
@@ -79,6 +82,19 @@ fn accumulate_int(
     acc: &mut [f32],
 ) {
     product::attention_accumulate_int(Lanes16::new(), w, rescale, values, head_dim, acc);
+}
+
+#[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")]
+fn widen(src: &[u16], dst: &mut [f32]) {
+    assert_eq!(src.len(), dst.len(), "lengths differ");
+    let lanes = Lanes16::new();
+    let (src, src_rest) = src.as_chunks::<16>();
+    let (dst, dst_rest) = dst.as_chunks_mut::<16>();
+    for (src, dst) in src.iter().zip(dst) {
+        // SAFETY: both are arrays of 16, and neither access needs alignment.
+        unsafe { lanes.store(dst.as_mut_ptr(), lanes.load_f16(src.as_ptr())) };
+    }
+    src_rest.iter().zip(dst_rest).for_each(|(&h, x)| *x = float::f16_to_f32(h));
 }
 
 /// Sums by `vpmaddubsw` in int16 lanes, as many as fit before one `vpmaddwd` widens them, see
