@@ -55,7 +55,7 @@ impl IntKeys<'_> {
         (kernels.f16_to_f32)(scales, &mut out[..n]);
     }
 
-    /// Fills a panel with 16 keys; `scales`: of all.
+    /// Fills a panel with 16 keys; `scales`: `[KEY_PANELS, n_in / ACT_GROUP, PANEL_ROWS]`.
     pub fn read(&self, panel_idx: usize, scales: &[f32], panel: &mut IntPanel) {
         let Ints { n_bits, quants, .. } = self.ints;
         let (n_steps, n_groups) = (self.n_in / 4, self.n_in / ACT_GROUP);

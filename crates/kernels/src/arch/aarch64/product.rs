@@ -11,7 +11,9 @@ use crate::cells::{Bf16, Element, F16, bf16s, f16s};
 use crate::scalar::attention::{check_shapes, each_value_group, start_accumulate};
 use crate::scalar::matmul as scalar;
 use crate::table::Tile;
-use crate::{Cells, DType, F32Panel, IntValues, KEY_BLOCK, PANEL_ROWS, RowValues, TILE_TOKENS};
+use crate::{
+    CellBlock, Cells, DType, F32Panel, IntValues, KEY_BLOCK, PANEL_ROWS, RowValues, TILE_TOKENS,
+};
 
 #[target_feature(enable = "neon")]
 pub(super) fn f32_panel(panel: &F32Panel, x: &[f32], out: &mut [Tile]) {
