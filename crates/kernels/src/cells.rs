@@ -42,17 +42,32 @@ impl<'a> From<Cells<'a>> for CellBlock<'a> {
 }
 
 impl Cells<'_> {
-    pub fn len(&self) -> usize {
+    pub(crate) fn n_cells(&self) -> usize {
         match self {
             Cells::F32(cells) => cells.len(),
             Cells::F16(cells) | Cells::Bf16(cells) => cells.len(),
         }
     }
-
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
 }
+
+/// `by_cells!(cells, name => expression)`: the expression, with the cells by that name, a slice of
+/// their [`Element`]s.
+macro_rules! by_cells {
+    ($cells:expr, $name:ident => $result:expr) => {
+        match $cells {
+            $crate::Cells::F32($name) => $result,
+            $crate::Cells::F16(bits) => {
+                let $name = $crate::cells::f16s(bits);
+                $result
+            }
+            $crate::Cells::Bf16(bits) => {
+                let $name = $crate::cells::bf16s(bits);
+                $result
+            }
+        }
+    };
+}
+pub(crate) use by_cells;
 
 /// A number that a product reads as f32, exactly.
 pub(crate) trait Element: Copy {

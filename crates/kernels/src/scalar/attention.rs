@@ -3,16 +3,12 @@
 use super::exp::exp;
 use super::lanes::{self, LANES};
 use crate::KEY_BLOCK;
-use crate::cells::{CellBlock, Cells, Element, IntValues, VALUE_GROUP, bf16s, f16s};
+use crate::cells::{CellBlock, Element, IntValues, VALUE_GROUP, by_cells};
 
 pub(crate) fn attention_scores(q: &[f32], keys: CellBlock<'_>, head_dim: usize, out: &mut [f32]) {
-    check_shapes(q, keys.cells.len(), head_dim, out);
+    check_shapes(q, keys.cells.n_cells(), head_dim, out);
     out.fill(0.0);
-    match keys.cells {
-        Cells::F32(keys) => add_product(q, keys, head_dim, out),
-        Cells::F16(keys) => add_product(q, f16s(keys), head_dim, out),
-        Cells::Bf16(keys) => add_product(q, bf16s(keys), head_dim, out),
-    }
+    by_cells!(keys.cells, keys => add_product(q, keys, head_dim, out));
 }
 
 pub(crate) fn attention_accumulate(
@@ -22,12 +18,8 @@ pub(crate) fn attention_accumulate(
     head_dim: usize,
     acc: &mut [f32],
 ) {
-    start_accumulate(weights, rescale, values.cells.len(), head_dim, acc);
-    match values.cells {
-        Cells::F32(values) => add_product(weights, values, KEY_BLOCK, acc),
-        Cells::F16(values) => add_product(weights, f16s(values), KEY_BLOCK, acc),
-        Cells::Bf16(values) => add_product(weights, bf16s(values), KEY_BLOCK, acc),
-    }
+    start_accumulate(weights, rescale, values.cells.n_cells(), head_dim, acc);
+    by_cells!(values.cells, values => add_product(weights, values, KEY_BLOCK, acc));
 }
 
 pub(crate) fn attention_accumulate_int(

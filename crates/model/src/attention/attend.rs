@@ -199,7 +199,7 @@ impl Job<'_> {
             let tile = self.tile(cut, &buffers.bands[band_idx], kv_head_idx);
             let scratch = scratch.as_mut();
             scratch.start(&tile);
-            scratch.clear_totals(tile.n_rows());
+            scratch.clear_totals(&tile);
             for chunk_idx in cut.chunks.clone() {
                 scratch.attend_chunk(&tile, chunk_idx);
                 scratch.add_to_totals(&tile);

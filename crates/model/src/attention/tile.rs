@@ -41,9 +41,14 @@ impl TileCtx<'_> {
 
 /// Chunks that hold a key which a row sees. `visible`: indices of keys in the cache.
 pub(super) fn chunks(visible: impl Iterator<Item = Range<usize>>) -> Range<usize> {
-    let visible = visible.filter(|visible| !visible.is_empty());
-    let all = visible.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end)).unwrap_or(0..0);
-    all.start / CHUNK_KEYS..all.end.div_ceil(CHUNK_KEYS)
+    units(visible, CHUNK_KEYS)
+}
+
+/// The units of `len` keys from the first to the last that any range touches.
+fn units(ranges: impl Iterator<Item = Range<usize>>, len: usize) -> Range<usize> {
+    let ranges = ranges.filter(|range| !range.is_empty());
+    let all = ranges.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end)).unwrap_or(0..0);
+    all.start / len..all.end.div_ceil(len)
 }
 
 /// Softmax over some keys of one row, before it is divided by its sum.
@@ -187,9 +192,7 @@ impl AttendScratch {
         let inside = self.rows[..n_rows]
             .iter()
             .map(|row| row.visible.start.max(chunk.start)..row.visible.end.min(chunk.end));
-        let inside = inside.filter(|inside| !inside.is_empty());
-        let all = inside.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end)).unwrap_or(0..0);
-        all.start / KEY_BLOCK..all.end.div_ceil(KEY_BLOCK)
+        units(inside, KEY_BLOCK)
     }
 
     fn attend_block(&mut self, tile: &TileCtx<'_>, block_idx: usize) {
@@ -242,9 +245,9 @@ impl AttendScratch {
         }
     }
 
-    pub(super) fn clear_totals(&mut self, n_rows: usize) {
-        let width = self.totals.len() / self.rows.len();
-        for total in self.totals[..n_rows * width].chunks_exact_mut(width) {
+    pub(super) fn clear_totals(&mut self, tile: &TileCtx<'_>) {
+        let width = ChunkResult::width(tile.params().head_dim);
+        for total in self.totals[..tile.n_rows() * width].chunks_exact_mut(width) {
             total.fill(0.0);
             total[width - 2] = f32::NEG_INFINITY;
         }

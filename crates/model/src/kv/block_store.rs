@@ -21,8 +21,7 @@ pub(super) struct LayerKv {
 
 /// Layers that keep the same positions, and so share block numbers.
 pub(super) struct LayerGroup {
-    /// Positions behind a query that these layers keep; `None`: all.
-    n_kept: Option<usize>,
+    /// Positions that a query sees; `None`: all before it.
     window: Option<u32>,
     /// Of one block in all layers of the group.
     block_bytes: usize,
@@ -33,14 +32,18 @@ impl LayerGroup {
     /// The first block that a query at `query_pos` may still want, or one that branches off
     /// shortly before.
     pub(super) fn first_kept_block(&self, query_pos: usize) -> usize {
-        let Some(n_kept) = self.n_kept else { return 0 };
-        (query_pos + 1).saturating_sub(n_kept) / KEY_BLOCK
+        self.first_block_behind(query_pos, WINDOW_SLACK)
     }
 
     /// The first block that a query at `query_pos` sees.
     pub(super) fn first_seen_block(&self, query_pos: usize) -> usize {
+        self.first_block_behind(query_pos, 0)
+    }
+
+    /// The first block of the window behind a query, and of `n_more` positions before it.
+    fn first_block_behind(&self, query_pos: usize, n_more: usize) -> usize {
         let Some(window) = self.window else { return 0 };
-        (query_pos + 1).saturating_sub(window as usize) / KEY_BLOCK
+        (query_pos + 1).saturating_sub(window as usize + n_more) / KEY_BLOCK
     }
 
     pub(super) fn is_windowed(&self) -> bool {
@@ -61,9 +64,7 @@ impl BlockStore {
             let group_idx = groups.iter().position(|group| group.window == window);
             let group_idx = group_idx.unwrap_or(groups.len());
             if group_idx == groups.len() {
-                let n_kept = window.map(|window| window as usize + WINDOW_SLACK);
-                let pool = BlockPool::default();
-                groups.push(LayerGroup { n_kept, window, block_bytes: 0, pool });
+                groups.push(LayerGroup { window, block_bytes: 0, pool: BlockPool::default() });
             }
             groups[group_idx].block_bytes += shape.layer_block_bytes(layer);
             let (n_kv_heads, head_dim) = (shape.n_kv_heads, shape.head_dim);
@@ -104,8 +105,8 @@ impl BlockStore {
     pub(super) fn give_back(&mut self, group_idx: usize, block: BlockId) {
         if self.groups[group_idx].pool.give_back(block) {
             for layer in self.layers.iter_mut().filter(|layer| layer.group_idx == group_idx) {
-                layer.keys.free(block);
-                layer.values.free(block);
+                layer.keys.blocks.free(block);
+                layer.values.blocks.free(block);
             }
         }
     }
@@ -114,7 +115,7 @@ impl BlockStore {
     pub(super) fn copy_of(&mut self, group_idx: usize, block: BlockId, n_keys: usize) -> BlockId {
         let copy = self.take(group_idx);
         for layer in self.layers.iter_mut().filter(|layer| layer.group_idx == group_idx) {
-            layer.keys.copy(block, copy);
+            layer.keys.blocks.copy(block, copy);
             layer.values.copy(block, copy, n_keys);
         }
         copy

@@ -18,8 +18,7 @@ pub struct KvCache {
     shape: KvShape,
     store: BlockStore,
     n_bytes_max: usize,
-    /// By [`SequenceId`].
-    sequences: Vec<Option<SequenceKv>>,
+    sequences: Sequences,
     tree: PrefixTree,
 }
 
@@ -64,6 +63,10 @@ pub enum Miss {
     BehindWindow,
 }
 
+/// By [`SequenceId`].
+#[derive(Default)]
+struct Sequences(Vec<Option<SequenceKv>>);
+
 struct SequenceKv {
     /// `[n_tokens]`: the text whose keys and values were computed.
     tokens: Vec<u32>,
@@ -80,7 +83,7 @@ impl KvCache {
     /// A cache of at most `n_bytes_max` bytes of keys and values.
     pub fn new(shape: KvShape, n_bytes_max: usize) -> Self {
         let store = BlockStore::new(&shape);
-        Self { shape, store, n_bytes_max, sequences: Vec::new(), tree: PrefixTree::new() }
+        Self { shape, store, n_bytes_max, sequences: Sequences::default(), tree: PrefixTree::new() }
     }
 
     pub fn shape(&self) -> &KvShape {
@@ -106,14 +109,7 @@ impl KvCache {
     /// A place for a sequence without keys.
     pub fn admit(&mut self) -> SequenceId {
         let tables = vec![Vec::new(); self.store.groups.len()];
-        let sequence = SequenceKv { tokens: Vec::new(), positions: Vec::new(), tables };
-        let slot = self.sequences.iter().position(Option::is_none);
-        let slot = slot.unwrap_or(self.sequences.len());
-        if slot == self.sequences.len() {
-            self.sequences.push(None);
-        }
-        self.sequences[slot] = Some(sequence);
-        SequenceId(slot)
+        self.sequences.add(SequenceKv { tokens: Vec::new(), positions: Vec::new(), tables })
     }
 
     /// A place for a sequence that begins with what is cached of `tokens`. The last of them is left
@@ -123,19 +119,26 @@ impl KvCache {
         let n_wanted = found.n_tokens.min(tokens.len().saturating_sub(1));
         let n_reused = self.whole_windows(&found.path, n_wanted);
         let id = self.admit();
-        let nodes = found.path[..n_reused.div_ceil(KEY_BLOCK)].to_vec();
-        for (block_idx, node) in nodes.into_iter().enumerate() {
+        let nodes = &found.path[..n_reused.div_ceil(KEY_BLOCK)];
+        for (block_idx, &node) in nodes.iter().enumerate() {
             for group_idx in 0..self.store.groups.len() {
                 let first = self.store.groups[group_idx].first_kept_block(n_reused);
                 let block = self.tree.blocks(node)[group_idx].filter(|_| block_idx >= first);
                 block.into_iter().for_each(|block| self.store.hold(group_idx, block));
-                self.sequence_mut(id).tables[group_idx].push(block);
+                self.sequences.get_mut(id).tables[group_idx].push(block);
             }
         }
-        let sequence = self.sequence_mut(id);
+        let sequence = self.sequences.get_mut(id);
         sequence.tokens.extend_from_slice(&tokens[..n_reused]);
         sequence.positions.extend(0..n_reused as u32);
-        (id, Reuse { n_reused, n_matched: found.n_tokens, miss: why(&found, tokens, n_reused) })
+        (
+            id,
+            Reuse {
+                n_reused,
+                n_matched: found.n_tokens,
+                miss: why(&found, tokens, n_wanted, n_reused),
+            },
+        )
     }
 
     /// The most of the first `n` tokens along a path behind which every window is whole.
@@ -158,7 +161,7 @@ impl KvCache {
     /// layers must not have dropped what a query there sees.
     pub fn fork(&mut self, from: SequenceId, n_keys: usize) -> SequenceId {
         let id = self.admit();
-        let source = self.sequence(from);
+        let source = self.sequences.get(from);
         let tables: Vec<Vec<_>> = source
             .tables
             .iter()
@@ -169,7 +172,7 @@ impl KvCache {
         for (group_idx, table) in tables.iter().enumerate() {
             table.iter().flatten().for_each(|&block| self.store.hold(group_idx, block));
         }
-        *self.sequence_mut(id) = SequenceKv { tokens, positions, tables };
+        *self.sequences.get_mut(id) = SequenceKv { tokens, positions, tables };
         self.check_windows(id);
         id
     }
@@ -182,24 +185,22 @@ impl KvCache {
     pub fn reserve(&mut self, id: SequenceId, n_positions: usize) -> Result<(), CacheFull> {
         self.drop_unseen(id);
         // What is evicted may have been shared, and then need not be copied.
-        while self.missing_bytes(id, n_positions) > self.n_bytes_max - self.store.n_bytes() {
-            if !self.tree.evict(&mut self.store) {
-                return Err(self.full(id, n_positions));
-            }
-        }
+        self.make_room(|kv| kv.missing_bytes(id, n_positions))
+            .map_err(|n_free| self.full(id, n_positions, n_free))?;
         for group_idx in 0..self.store.groups.len() {
             let n_keys = self.n_keys(id);
             if let Some(tail) = self.shared_tail(id, group_idx) {
                 let copy = self.store.copy_of(group_idx, tail, n_keys % KEY_BLOCK);
                 self.store.give_back(group_idx, tail);
-                self.sequence_mut(id).tables[group_idx][n_keys / KEY_BLOCK] = Some(copy);
+                self.sequences.get_mut(id).tables[group_idx][n_keys / KEY_BLOCK] = Some(copy);
             }
-            for _ in self.sequence(id).tables[group_idx].len()..n_positions.div_ceil(KEY_BLOCK) {
+            for _ in self.sequences.get(id).tables[group_idx].len()..n_positions.div_ceil(KEY_BLOCK)
+            {
                 let block = self.store.take(group_idx);
-                self.sequence_mut(id).tables[group_idx].push(Some(block));
+                self.sequences.get_mut(id).tables[group_idx].push(Some(block));
             }
         }
-        let sequence = self.sequence_mut(id);
+        let sequence = self.sequences.get_mut(id);
         let n_more = n_positions.saturating_sub(sequence.positions.len());
         sequence.positions.reserve(n_more);
         sequence.tokens.reserve(n_more);
@@ -210,7 +211,7 @@ impl KvCache {
     fn missing_bytes(&self, id: SequenceId, n_positions: usize) -> usize {
         let groups = 0..self.store.groups.len();
         let missing = groups.map(|group_idx| {
-            let n_held = self.sequence(id).tables[group_idx].len();
+            let n_held = self.sequences.get(id).tables[group_idx].len();
             let n_new = n_positions.div_ceil(KEY_BLOCK).saturating_sub(n_held);
             let n_copied = usize::from(self.shared_tail(id, group_idx).is_some());
             (n_new + n_copied) * self.store.block_bytes(group_idx)
@@ -220,17 +221,16 @@ impl KvCache {
 
     /// The block that the next key goes to, if it has keys already and others hold it too.
     fn shared_tail(&self, id: SequenceId, group_idx: usize) -> Option<BlockId> {
-        let sequence = self.sequence(id);
+        let sequence = self.sequences.get(id);
         let n_keys = sequence.positions.len();
         let tail = (*sequence.tables[group_idx].get(n_keys / KEY_BLOCK)?)?;
         let is_begun = !n_keys.is_multiple_of(KEY_BLOCK);
         (is_begun && self.store.groups[group_idx].n_holders(tail) > 1).then_some(tail)
     }
 
-    fn full(&self, id: SequenceId, n_wanted: usize) -> CacheFull {
-        let n_bytes_free = self.n_bytes_max - self.store.n_bytes();
+    fn full(&self, id: SequenceId, n_wanted: usize, n_bytes_free: usize) -> CacheFull {
         let n_more = n_bytes_free / (self.shape.position_bytes().max(1) * KEY_BLOCK) * KEY_BLOCK;
-        let n_blocks = self.sequence(id).tables.iter().map(Vec::len).max().unwrap_or(0);
+        let n_blocks = self.sequences.get(id).tables.iter().map(Vec::len).max().unwrap_or(0);
         CacheFull { n_free: n_blocks * KEY_BLOCK + n_more, n_wanted }
     }
 
@@ -239,7 +239,7 @@ impl KvCache {
         let n_keys = self.n_keys(id);
         for group_idx in 0..self.store.groups.len() {
             let first = self.store.groups[group_idx].first_kept_block(n_keys);
-            let table = &mut self.sequences[id.0].as_mut().expect("admitted").tables[group_idx];
+            let table = &mut self.sequences.get_mut(id).tables[group_idx];
             let end = first.min(table.len());
             let unseen = table[..end].iter_mut().filter_map(Option::take);
             unseen.for_each(|block| self.store.give_back(group_idx, block));
@@ -248,7 +248,7 @@ impl KvCache {
 
     /// Keeps a sequence's keys for texts that begin like it, while there is room.
     pub fn remember(&mut self, id: SequenceId) {
-        let sequence = self.sequences[id.0].as_ref().expect("the sequence is admitted");
+        let sequence = self.sequences.get(id);
         self.tree.insert(&sequence.tokens, &sequence.tables, &mut self.store);
     }
 
@@ -267,14 +267,14 @@ impl KvCache {
         self.tree.insert(tokens, tables, &mut self.store);
     }
 
-    /// Evicts until so many bytes are free.
+    /// Evicts until as many bytes are free as are wanted then.
     ///
     /// # Errors
     /// The bytes that are free when nothing more can go.
-    pub(super) fn make_room(&mut self, n_bytes: usize) -> Result<(), usize> {
+    pub(super) fn make_room(&mut self, n_wanted: impl Fn(&Self) -> usize) -> Result<(), usize> {
         loop {
             let n_free = self.n_bytes_max - self.store.n_bytes();
-            if n_bytes <= n_free {
+            if n_wanted(self) <= n_free {
                 return Ok(());
             }
             if !self.tree.evict(&mut self.store) {
@@ -310,29 +310,29 @@ impl KvCache {
 
     /// Forgets a sequence; its id may be given to another.
     pub fn release(&mut self, id: SequenceId) {
-        let sequence = self.sequences[id.0].take().expect("a sequence is released once");
+        let sequence = self.sequences.take(id);
         self.give_back_blocks(&sequence.tables);
     }
 
     /// Keys held for a sequence.
     pub fn n_keys(&self, id: SequenceId) -> usize {
-        self.sequence(id).positions.len()
+        self.sequences.get(id).positions.len()
     }
 
     /// `[n_tokens]`: the text whose keys and values were computed.
     pub fn tokens(&self, id: SequenceId) -> &[u32] {
-        &self.sequence(id).tokens
+        &self.sequences.get(id).tokens
     }
 
     /// Keeps the first `n_keys` keys: a rejected draft. Windowed layers must not have dropped what
     /// a query there sees; [`reserve`](Self::reserve) keeps that of the queries to come then.
     pub fn truncate(&mut self, id: SequenceId, n_keys: usize) {
-        let sequence = self.sequence_mut(id);
+        let sequence = self.sequences.get_mut(id);
         sequence.tokens.truncate(n_keys);
         sequence.positions.truncate(n_keys);
         let n_blocks = n_keys.div_ceil(KEY_BLOCK);
         for group_idx in 0..self.store.groups.len() {
-            let table = &mut self.sequences[id.0].as_mut().expect("admitted").tables[group_idx];
+            let table = &mut self.sequences.get_mut(id).tables[group_idx];
             let dropped = table.split_off(n_blocks.min(table.len()));
             let dropped = dropped.into_iter().flatten();
             dropped.for_each(|block| self.store.give_back(group_idx, block));
@@ -342,7 +342,7 @@ impl KvCache {
 
     fn check_windows(&self, id: SequenceId) {
         let n_keys = self.n_keys(id);
-        for (group, table) in self.store.groups.iter().zip(&self.sequence(id).tables) {
+        for (group, table) in self.store.groups.iter().zip(&self.sequences.get(id).tables) {
             let seen = &table[group.first_seen_block(n_keys).min(table.len())..];
             assert!(seen.iter().all(Option::is_some), "the window before key {n_keys} is whole");
         }
@@ -352,7 +352,7 @@ impl KvCache {
     /// `reserve` gave must be enough.
     pub fn append(&mut self, id: SequenceId, tokens: &[u32], positions: &[u32]) -> usize {
         assert_eq!(tokens.len(), positions.len());
-        let sequence = self.sequence_mut(id);
+        let sequence = self.sequences.get_mut(id);
         let first = sequence.positions.len();
         let last = sequence.positions.last().copied();
         let next = positions.first().copied();
@@ -377,7 +377,7 @@ impl KvCache {
         values: &[f32],
     ) {
         let (d, n_kv_heads) = (self.shape.head_dim, self.shape.n_kv_heads);
-        let sequence = self.sequences[id.0].as_ref().expect("the sequence is admitted");
+        let sequence = self.sequences.get(id);
         let layer = &mut self.store.layers[layer_idx];
         let table = &sequence.tables[layer.group_idx];
         let heads = keys.chunks_exact(d).zip(values.chunks_exact(d));
@@ -392,22 +392,36 @@ impl KvCache {
 
     pub fn view(&self, layer_idx: usize, id: SequenceId) -> KvView<'_> {
         let layer = &self.store.layers[layer_idx];
-        let SequenceKv { positions, tables, .. } = self.sequence(id);
+        let SequenceKv { positions, tables, .. } = self.sequences.get(id);
         let blocks = &tables[layer.group_idx];
         KvView { keys: &layer.keys, values: &layer.values, blocks, positions }
     }
+}
 
-    fn sequence(&self, id: SequenceId) -> &SequenceKv {
-        self.sequences[id.0].as_ref().expect("the sequence is admitted")
+impl Sequences {
+    fn add(&mut self, sequence: SequenceKv) -> SequenceId {
+        let slot = self.0.iter().position(Option::is_none).unwrap_or(self.0.len());
+        if slot == self.0.len() {
+            self.0.push(None);
+        }
+        self.0[slot] = Some(sequence);
+        SequenceId(slot)
     }
 
-    fn sequence_mut(&mut self, id: SequenceId) -> &mut SequenceKv {
-        self.sequences[id.0].as_mut().expect("the sequence is admitted")
+    fn take(&mut self, id: SequenceId) -> SequenceKv {
+        self.0[id.0].take().expect("a sequence is released once")
+    }
+
+    fn get(&self, id: SequenceId) -> &SequenceKv {
+        self.0[id.0].as_ref().expect("the sequence is admitted")
+    }
+
+    fn get_mut(&mut self, id: SequenceId) -> &mut SequenceKv {
+        self.0[id.0].as_mut().expect("the sequence is admitted")
     }
 }
 
-fn why(found: &Found, tokens: &[u32], n_reused: usize) -> Miss {
-    let n_wanted = found.n_tokens.min(tokens.len().saturating_sub(1));
+fn why(found: &Found, tokens: &[u32], n_wanted: usize, n_reused: usize) -> Miss {
     if n_reused < n_wanted {
         Miss::BehindWindow
     } else if found.n_tokens == tokens.len() {

@@ -19,7 +19,7 @@ pub(crate) struct KeyPlane {
     format: Format,
     n_kv_heads: usize,
     head_dim: usize,
-    blocks: Blocks,
+    pub(super) blocks: Blocks,
 }
 
 /// Keys of one kv head in one block.
@@ -107,6 +107,10 @@ impl KeyPlane {
         Self { format: kind.format(), n_kv_heads, head_dim, blocks: Blocks::default() }
     }
 
+    pub(super) fn n_kv_heads(&self) -> usize {
+        self.n_kv_heads
+    }
+
     pub(super) fn form(&self) -> KeyForm {
         match self.format {
             Format::Int(_) => KeyForm::Ints,
@@ -119,15 +123,6 @@ impl KeyPlane {
         let [n_floats, n_ints, n_scales] = sizes(self.n_kv_heads, self.head_dim);
         let fresh = Block::zeros(self.format, n_floats, n_ints, n_scales);
         self.blocks.allocate(block, fresh);
-    }
-
-    /// Takes a block's memory back.
-    pub(crate) fn free(&mut self, block: BlockId) {
-        self.blocks.free(block);
-    }
-
-    pub(crate) fn copy(&mut self, from: BlockId, to: BlockId) {
-        self.blocks.copy(from, to);
     }
 
     /// Stores one head of one position; `head`: `[head_dim]`.
@@ -164,19 +159,5 @@ impl KeyPlane {
             }
             Block::Ints(ints) => Keys::Ints(IntKeys { ints, head_idx, n_in: n_in(self.head_dim) }),
         }
-    }
-
-    /// The numbers of one head of a block, without scales.
-    pub(crate) fn head_bytes(&self, block: BlockId, head_idx: usize) -> &[u8] {
-        self.blocks.get(block).head_bytes(head_idx, self.n_kv_heads)
-    }
-
-    /// A block's memory, in order.
-    pub(crate) fn bytes(&self, block: BlockId) -> [&[u8]; 3] {
-        self.blocks.get(block).bytes()
-    }
-
-    pub(crate) fn bytes_mut(&mut self, block: BlockId) -> [&mut [u8]; 3] {
-        self.blocks.get_mut(block).bytes_mut()
     }
 }

@@ -111,7 +111,8 @@ impl KvCache {
         }
         for layer in &self.store().layers {
             for &block in text.tables[layer.group_idx].iter().flatten() {
-                let parts = layer.keys.bytes(block).into_iter().chain(layer.values.bytes(block));
+                let [keys, values] = [&layer.keys.blocks, &layer.values.blocks];
+                let parts = keys.get(block).bytes().into_iter().chain(values.get(block).bytes());
                 for bytes in parts {
                     put(bytes)?;
                 }
@@ -169,7 +170,7 @@ impl KvCache {
             return Err(source.damaged("it is cut off, or longer than it says"));
         }
         let path = source.path.into();
-        self.make_room(n_wanted).map_err(|n_free| KvFileError::Full { path, n_wanted, n_free })
+        self.make_room(|_| n_wanted).map_err(|n_free| KvFileError::Full { path, n_wanted, n_free })
     }
 
     fn read_blocks(
@@ -179,8 +180,9 @@ impl KvCache {
     ) -> Result<(), KvFileError> {
         for layer in &mut self.store_mut().layers {
             for &block in text.tables[layer.group_idx].iter().flatten() {
-                let keys = layer.keys.bytes_mut(block).into_iter();
-                for bytes in keys.chain(layer.values.bytes_mut(block)) {
+                let [keys, values] = [&mut layer.keys.blocks, &mut layer.values.blocks];
+                let keys = keys.get_mut(block).bytes_mut().into_iter();
+                for bytes in keys.chain(values.get_mut(block).bytes_mut()) {
                     source.fill(bytes)?;
                 }
             }
@@ -230,11 +232,7 @@ impl Source<'_> {
         fingerprint: &Fingerprint,
         shape: &KvShape,
     ) -> Result<(), KvFileError> {
-        let path = || self.path.to_owned();
-        if self.n_left < MAGIC.len() as u64 {
-            return Err(KvFileError::NotACache { path: path() });
-        }
-        if self.take(MAGIC.len())? != MAGIC {
+        if self.n_left < MAGIC.len() as u64 || self.take(MAGIC.len())? != MAGIC {
             return Err(KvFileError::NotACache { path: self.path.into() });
         }
         let found = self.u32()?;

@@ -1,7 +1,5 @@
 //! What a cache holds for each layer, and the bytes that follow from it.
 
-use std::ops::Range;
-
 use kernels::KEY_BLOCK;
 
 use super::kv_type::KvType;
@@ -79,7 +77,7 @@ impl KvShape {
     /// The most positions of one sequence that fit into `n_bytes`: whole blocks.
     pub fn positions_within(&self, n_bytes: usize, n_together: usize) -> usize {
         // Bytes grow with positions: the answer lies in `fits..too_many`, counted in blocks.
-        let Range { start: mut fits, end: mut too_many } = 0..usize::MAX / KEY_BLOCK / 2;
+        let (mut fits, mut too_many) = (0, usize::MAX / KEY_BLOCK / 2);
         while too_many - fits > 1 {
             let middle = fits + (too_many - fits) / 2;
             if self.bytes(middle * KEY_BLOCK, n_together) <= n_bytes {

@@ -254,8 +254,8 @@ fn a_saved_text_is_loaded_as_it_was() {
             for layer_idx in 0..2 {
                 let view = kv.view(layer_idx, id);
                 for &block in view.blocks.iter().flatten() {
-                    bytes.extend(view.keys.bytes(block).concat());
-                    bytes.extend(view.values.bytes(block).concat());
+                    bytes.extend(view.keys.blocks.get(block).bytes().concat());
+                    bytes.extend(view.values.blocks.get(block).bytes().concat());
                 }
             }
             bytes

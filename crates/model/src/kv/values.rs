@@ -15,7 +15,7 @@ pub(crate) struct ValuePlane {
     format: Format,
     n_kv_heads: usize,
     head_dim: usize,
-    blocks: Blocks,
+    pub(super) blocks: Blocks,
 }
 
 /// Values of one kv head in one block.
@@ -67,11 +67,6 @@ impl ValuePlane {
     pub(crate) fn allocate(&mut self, block: BlockId) {
         let [n_cells, n_scales] = sizes(self.n_kv_heads, self.head_dim);
         self.blocks.allocate(block, Block::zeros(self.format, n_cells, n_cells, n_scales));
-    }
-
-    /// Takes a block's memory back.
-    pub(crate) fn free(&mut self, block: BlockId) {
-        self.blocks.free(block);
     }
 
     /// Copies the first `n_keys` values of a block; the others become zeros: their weight is zero,
@@ -144,19 +139,5 @@ impl ValuePlane {
         };
         let quants = bytemuck::cast_slice(steps);
         Values::Ints(IntValues { quants, scales: &scratch.scales, next: &[] })
-    }
-
-    /// The numbers of one head of a block, without scales.
-    pub(crate) fn head_bytes(&self, block: BlockId, head_idx: usize) -> &[u8] {
-        self.blocks.get(block).head_bytes(head_idx, self.n_kv_heads)
-    }
-
-    /// A block's memory, in order.
-    pub(crate) fn bytes(&self, block: BlockId) -> [&[u8]; 3] {
-        self.blocks.get(block).bytes()
-    }
-
-    pub(crate) fn bytes_mut(&mut self, block: BlockId) -> [&mut [u8]; 3] {
-        self.blocks.get_mut(block).bytes_mut()
     }
 }

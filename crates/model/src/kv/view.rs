@@ -5,6 +5,7 @@ use std::ops::Range;
 use kernels::Kernels;
 
 use super::block_pool::BlockId;
+use super::blocks::Blocks;
 use super::keys::{KeyForm, KeyPlane, Keys};
 use super::values::{ValuePlane, ValueScratch, Values};
 use crate::attention::AttentionPattern;
@@ -44,14 +45,17 @@ impl<'a> KvView<'a> {
 
     /// The numbers of the keys of a block, if there is one, to be asked for early.
     pub(crate) fn key_bytes(&self, kv_head_idx: usize, block_idx: usize) -> &'a [u8] {
-        let block = self.blocks.get(block_idx).copied().flatten();
-        block.map_or(&[], |block| self.keys.head_bytes(block, kv_head_idx))
+        self.head_bytes(&self.keys.blocks, kv_head_idx, block_idx)
     }
 
     /// The same for values.
     pub(crate) fn value_bytes(&self, kv_head_idx: usize, block_idx: usize) -> &'a [u8] {
+        self.head_bytes(&self.values.blocks, kv_head_idx, block_idx)
+    }
+
+    fn head_bytes(&self, blocks: &'a Blocks, head_idx: usize, block_idx: usize) -> &'a [u8] {
         let block = self.blocks.get(block_idx).copied().flatten();
-        block.map_or(&[], |block| self.values.head_bytes(block, kv_head_idx))
+        block.map_or(&[], |block| blocks.get(block).head_bytes(head_idx, self.keys.n_kv_heads()))
     }
 
     pub fn key_form(&self) -> KeyForm {

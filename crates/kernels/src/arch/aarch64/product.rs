@@ -7,13 +7,11 @@ use super::half::widen;
 use super::registers::{load_f32, load_u16, store_f32};
 use super::unpack::{unpack_floats, whole_rows};
 use crate::block::CHUNK;
-use crate::cells::{Bf16, Element, F16, bf16s, f16s};
+use crate::cells::{Bf16, Element, F16, by_cells};
 use crate::scalar::attention::{check_shapes, each_value_group, start_accumulate};
 use crate::scalar::matmul as scalar;
 use crate::table::Tile;
-use crate::{
-    CellBlock, Cells, DType, F32Panel, IntValues, KEY_BLOCK, PANEL_ROWS, RowValues, TILE_TOKENS,
-};
+use crate::{CellBlock, DType, F32Panel, IntValues, KEY_BLOCK, PANEL_ROWS, RowValues, TILE_TOKENS};
 
 #[target_feature(enable = "neon")]
 pub(super) fn f32_panel(panel: &F32Panel, x: &[f32], out: &mut [Tile]) {
@@ -56,13 +54,9 @@ pub(super) fn f32_rows(dtype: DType, rows: &[u8], n_in: usize, x: &[f32], out: &
 
 #[target_feature(enable = "neon")]
 pub(super) fn attention_scores(q: &[f32], keys: CellBlock<'_>, head_dim: usize, out: &mut [f32]) {
-    check_shapes(q, keys.cells.len(), head_dim, out);
+    check_shapes(q, keys.cells.n_cells(), head_dim, out);
     out.fill(0.0);
-    match keys.cells {
-        Cells::F32(keys) => add_product(q, keys, head_dim, out),
-        Cells::F16(keys) => add_product(q, f16s(keys), head_dim, out),
-        Cells::Bf16(keys) => add_product(q, bf16s(keys), head_dim, out),
-    }
+    by_cells!(keys.cells, keys => add_product(q, keys, head_dim, out));
 }
 
 #[target_feature(enable = "neon")]
@@ -73,12 +67,8 @@ pub(super) fn attention_accumulate(
     head_dim: usize,
     acc: &mut [f32],
 ) {
-    start_accumulate(weights, rescale, values.cells.len(), head_dim, acc);
-    match values.cells {
-        Cells::F32(values) => add_product(weights, values, KEY_BLOCK, acc),
-        Cells::F16(values) => add_product(weights, f16s(values), KEY_BLOCK, acc),
-        Cells::Bf16(values) => add_product(weights, bf16s(values), KEY_BLOCK, acc),
-    }
+    start_accumulate(weights, rescale, values.cells.n_cells(), head_dim, acc);
+    by_cells!(values.cells, values => add_product(weights, values, KEY_BLOCK, acc));
 }
 
 #[target_feature(enable = "neon")]

@@ -5,9 +5,8 @@ use std::arch::x86_64::*;
 
 use super::entries::entries;
 use super::int_panel::{Bytes, SIGNED, Tokens, int16_depth, weights};
-use super::lanes::{Lanes, Lanes16};
-use super::{avx2, int_panel as int_product, product};
-use crate::block::float;
+use super::lanes::Lanes16;
+use super::{avx2, half, int_panel as int_product, product};
 use crate::scalar::{activation, attention, norm};
 use crate::table::{Avx512, Evidence, Kernels, Tile};
 use crate::{CellBlock, F32Panel, IntPanel, IntValues, QuantizedTile, Step};
@@ -86,15 +85,7 @@ fn accumulate_int(
 
 #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")]
 fn widen(src: &[u16], dst: &mut [f32]) {
-    assert_eq!(src.len(), dst.len(), "lengths differ");
-    let lanes = Lanes16::new();
-    let (src, src_rest) = src.as_chunks::<16>();
-    let (dst, dst_rest) = dst.as_chunks_mut::<16>();
-    for (src, dst) in src.iter().zip(dst) {
-        // SAFETY: both are arrays of 16, and neither access needs alignment.
-        unsafe { lanes.store(dst.as_mut_ptr(), lanes.load_f16(src.as_ptr())) };
-    }
-    src_rest.iter().zip(dst_rest).for_each(|(&h, x)| *x = float::f16_to_f32(h));
+    half::f16_to_f32(Lanes16::new(), src, dst);
 }
 
 /// Sums by `vpmaddubsw` in int16 lanes, as many as fit before one `vpmaddwd` widens them, see

@@ -1,16 +1,13 @@
 //! `out += a b` in f32 with one fused multiply-add a term, terms in order: the exact weight path
 //! and both attention products. Lanes are columns of `b`; accumulators stay in registers.
 
-use std::arch::x86_64::*;
-
 use super::lanes::{Lanes, Lanes8, Lanes16};
-use crate::cells::{Bf16, Element, F16, bf16s, f16s};
+use super::prefetch::{LINE_BYTES, prefetch};
+use crate::cells::{Bf16, Element, F16, by_cells};
 use crate::scalar::attention::{check_shapes, each_value_group, start_accumulate};
 use crate::scalar::matmul::check_f32_panel;
 use crate::table::Tile;
-use crate::{CellBlock, Cells, F32Panel, IntValues, KEY_BLOCK, PANEL_ROWS};
-
-const LINE_BYTES: usize = 64;
+use crate::{CellBlock, F32Panel, IntValues, KEY_BLOCK, PANEL_ROWS};
 
 #[inline(always)]
 pub(super) fn f32_panel<L: Width>(lanes: L, panel: &F32Panel, x: &[f32], out: &mut [Tile]) {
@@ -34,14 +31,10 @@ pub(super) fn attention_scores<L: Width>(
     head_dim: usize,
     out: &mut [f32],
 ) {
-    check_shapes(q, keys.cells.len(), head_dim, out);
+    check_shapes(q, keys.cells.n_cells(), head_dim, out);
     out.fill(0.0);
-    let next = keys.next;
-    match keys.cells {
-        Cells::F32(keys) => lanes.add_product(q, keys, head_dim, out, next),
-        Cells::F16(keys) => lanes.add_product(q, f16s(keys), head_dim, out, next),
-        Cells::Bf16(keys) => lanes.add_product(q, bf16s(keys), head_dim, out, next),
-    }
+    let CellBlock { cells, next } = keys;
+    by_cells!(cells, keys => lanes.add_product(q, keys, head_dim, out, next));
 }
 
 #[inline(always)]
@@ -53,13 +46,9 @@ pub(super) fn attention_accumulate<L: Width>(
     head_dim: usize,
     acc: &mut [f32],
 ) {
-    start_accumulate(weights, rescale, values.cells.len(), head_dim, acc);
-    let next = values.next;
-    match values.cells {
-        Cells::F32(values) => lanes.add_product(weights, values, KEY_BLOCK, acc, next),
-        Cells::F16(values) => lanes.add_product(weights, f16s(values), KEY_BLOCK, acc, next),
-        Cells::Bf16(values) => lanes.add_product(weights, bf16s(values), KEY_BLOCK, acc, next),
-    }
+    start_accumulate(weights, rescale, values.cells.n_cells(), head_dim, acc);
+    let CellBlock { cells, next } = values;
+    by_cells!(cells, values => lanes.add_product(weights, values, KEY_BLOCK, acc, next));
 }
 
 #[inline(always)]
@@ -266,16 +255,12 @@ struct Product<'a, T> {
 }
 
 impl<T: WideElement> Product<'_, T> {
-    /// The part of `next` that belongs to the `i`th of `n` steps.
+    /// Asks for the part of `next` that belongs to the `i`th of `n` steps, in whole lines.
     #[inline(always)]
     fn prefetch(&self, i: usize) {
-        let lines = self.next.chunks(LINE_BYTES);
-        let n_lines = lines.len();
-        for line in i * n_lines / self.n..(i + 1) * n_lines / self.n {
-            let line = self.next.as_ptr().wrapping_add(line * LINE_BYTES);
-            // SAFETY: prefetching has no effect but on time; every x86-64 has the instruction.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(line.cast()) };
-        }
+        let n_lines = self.next.len().div_ceil(LINE_BYTES);
+        let [start, end] = [i, i + 1].map(|i| i * n_lines / self.n * LINE_BYTES);
+        prefetch(self.next.as_ptr().wrapping_add(start), end - start);
     }
 
     /// `R` rows times the columns from `first` on, `C` registers of them at a time. Returns the

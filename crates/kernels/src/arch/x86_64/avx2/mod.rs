@@ -4,14 +4,15 @@
 //! the scalar definitions, compiled again with these instructions allowed; LLVM vectorises them
 //! without changing a bit.
 
-mod half;
 mod int_panel;
-mod prefetch;
 mod product;
 mod quantize;
 mod unpack;
 
 use super::entries::entries;
+use super::half;
+use super::lanes::Lanes8;
+use super::prefetch::prefetch_slice;
 use crate::scalar::{activation, attention, hadamard, norm, rope};
 use crate::table::{Avx2, Evidence, Kernels, Tile};
 use crate::{CellBlock, DType, F32Panel, IntPanel, IntValues, QuantizedTile};
@@ -52,8 +53,7 @@ entries! {
     fn add(acc: &mut [f32], x: &[f32]) = norm::add;
     fn rope_interleaved(head: &mut [f32], cos: &[f32], sin: &[f32]) = rope::rope_interleaved;
     fn rope_half_split(head: &mut [f32], cos: &[f32], sin: &[f32]) = rope::rope_half_split;
-    fn prefetch(bytes: &[u8]) = prefetch::prefetch;
-    fn f16_to_f32(src: &[u16], dst: &mut [f32]) = half::f16_to_f32;
+    fn f16_to_f32(src: &[u16], dst: &mut [f32]) = widen;
     fn f32_to_f16(src: &[f32], dst: &mut [u16]) = half::f32_to_f16;
 }
 
@@ -79,7 +79,12 @@ pub(super) static KERNELS: Kernels = Kernels {
     add,
     rope_interleaved,
     rope_half_split,
-    prefetch,
+    prefetch: prefetch_slice,
     f16_to_f32,
     f32_to_f16,
 };
+
+#[target_feature(enable = "avx2,fma,f16c")]
+fn widen(src: &[u16], dst: &mut [f32]) {
+    half::f16_to_f32(Lanes8::new(), src, dst);
+}

@@ -3,9 +3,9 @@
 use std::arch::x86_64::*;
 
 use crate::PANEL_ROWS;
+use crate::arch::x86_64::prefetch::prefetch;
 
 pub(super) const N_ROWS: usize = PANEL_ROWS / 2;
-const LINE_BYTES: usize = 64;
 
 /// The current block, of `BYTES` bytes, of eight consecutive weight rows.
 #[derive(Clone, Copy)]
@@ -49,9 +49,7 @@ impl<const BYTES: usize> Rows<BYTES> {
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
     fn prefetch(&mut self, n_bytes: usize) {
-        for at in (0..N_ROWS * n_bytes).step_by(LINE_BYTES) {
-            _mm_prefetch::<_MM_HINT_T0>(self.ahead.wrapping_add(at).cast());
-        }
+        prefetch(self.ahead, N_ROWS * n_bytes);
         self.ahead = self.ahead.wrapping_add(N_ROWS * n_bytes);
     }
 
