@@ -88,7 +88,7 @@ impl Engine {
         let sampler = Sampler::new(request.sampling, limits.n_vocab, banned)?;
         let sequence = Sequence::new(id, &request.prompt, limits, sampler)?;
         self.active.push(Active {
-            end: sequence.is_full().then_some(Ok(FinishReason::Length)),
+            end: self.end_at_once(&sequence),
             sequence,
             drafter: Drafter::new(request.speculation),
             slot: None,
@@ -142,7 +142,6 @@ impl Engine {
     /// Computes one batch and returns what came of it.
     pub fn step(&mut self) -> Vec<Event> {
         let mut events = Vec::new();
-        self.refuse_what_never_fits();
         self.remove_ended(&mut events);
         self.plan();
         self.fill_batch();
@@ -157,18 +156,19 @@ impl Engine {
         events
     }
 
-    /// Ends requests that not even an otherwise empty cache would hold to their end.
-    fn refuse_what_never_fits(&mut self) {
-        let kv = self.runner.kv();
-        let n_together = self.runner.n_tokens_max();
-        for active in self.active.iter_mut().filter(|active| active.end.is_none()) {
-            // The last token is read but not computed.
-            let n_wanted = active.sequence.n_tokens_max() - 1;
-            if kv.shape().bytes(n_wanted, n_together) > kv.n_bytes_max() {
-                let n_free = kv.shape().positions_within(kv.n_bytes_max(), n_together);
-                active.end = Some(Err(CacheFull { n_free, n_wanted }.into()));
-            }
+    /// An answer that is over before it begins: nothing is to be written, or not even an otherwise
+    /// empty cache would hold the text to its end.
+    fn end_at_once(&self, sequence: &Sequence) -> Option<Result<FinishReason, Error>> {
+        if sequence.is_full() {
+            return Some(Ok(FinishReason::Length));
         }
+        let (kv, n_together) = (self.runner.kv(), self.runner.n_tokens_max());
+        // The last token is read but not computed.
+        let n_wanted = sequence.n_tokens_max() - 1;
+        (kv.shape().bytes(n_wanted, n_together) > kv.n_bytes_max()).then(|| {
+            let n_free = kv.shape().positions_within(kv.n_bytes_max(), n_together);
+            Err(CacheFull { n_free, n_wanted }.into())
+        })
     }
 
     /// Decides what the step computes, and makes room for it.

@@ -43,7 +43,7 @@ pub(super) fn attention_block<P: Probe>(
     for (sequence, &first_key) in batch.sequences.iter().zip(&ws.first_keys) {
         let rows = sequence.rows.start * kv_width..sequence.rows.end * kv_width;
         let at = (sequence.id, first_key);
-        kv.write(ctx.layer_idx, at, &k[rows.clone()], &v[rows]);
+        kv.write(ws.compute.kernels, ctx.layer_idx, at, &k[rows.clone()], &v[rows]);
     }
     let queries = Queries {
         q: Heads::new(q, c.n_heads, c.head_dim),

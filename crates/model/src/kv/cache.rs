@@ -1,6 +1,6 @@
 //! Keys and values of many sequences in all layers, and of texts that may come again.
 
-use kernels::KEY_BLOCK;
+use kernels::{KEY_BLOCK, Kernels};
 
 use super::block_pool::BlockId;
 use super::block_store::BlockStore;
@@ -371,6 +371,7 @@ impl KvCache {
     /// - `keys`, `values`: `[n_tokens, n_kv_heads, head_dim]`
     pub(crate) fn write(
         &mut self,
+        kernels: &Kernels,
         layer_idx: usize,
         (id, first_key): (SequenceId, usize),
         keys: &[f32],
@@ -385,8 +386,8 @@ impl KvCache {
             let key_idx = first_key + i / n_kv_heads;
             let block = table[key_idx / KEY_BLOCK].expect("a block that is written is held");
             let at = (block, key_idx % KEY_BLOCK);
-            layer.keys.write(at, i % n_kv_heads, key);
-            layer.values.write(at, i % n_kv_heads, value);
+            layer.keys.write(kernels, at, i % n_kv_heads, key);
+            layer.values.write(kernels, at, i % n_kv_heads, value);
         }
     }
 

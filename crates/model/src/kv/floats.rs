@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use kernels::Cells;
+use kernels::{Cells, Kernels};
 
 use super::kv_type::{F16_MAX, Format};
 
@@ -11,6 +11,9 @@ pub(super) enum Floats {
     F16(Vec<u16>),
     Bf16(Vec<u16>),
 }
+
+/// Numbers converted together.
+const AT_ONCE: usize = 32;
 
 impl Floats {
     pub(super) fn zeros(format: Format, n: usize) -> Self {
@@ -23,15 +26,26 @@ impl Floats {
     }
 
     /// Writes numbers from `first` on, `step` apart.
-    pub(super) fn set(&mut self, first: usize, step: usize, x: &[f32]) {
+    pub(super) fn set(&mut self, kernels: &Kernels, first: usize, step: usize, x: &[f32]) {
         match self {
-            Self::F32(cells) => put(cells, first, step, x, |x| x),
-            Self::F16(cells) => put(cells, first, step, x, |x| {
-                half::f16::from_f32(x.clamp(-F16_MAX, F16_MAX)).to_bits()
-            }),
-            Self::Bf16(cells) => put(cells, first, step, x, |x| {
-                half::bf16::from_f32(x.clamp(f32::MIN, f32::MAX)).to_bits()
-            }),
+            Self::F32(cells) => scatter(cells, first, step, x),
+            Self::F16(cells) => {
+                let (mut finite, mut halves) = ([0.0; AT_ONCE], [0; AT_ONCE]);
+                for (i, x) in x.chunks(AT_ONCE).enumerate() {
+                    let (finite, halves) = (&mut finite[..x.len()], &mut halves[..x.len()]);
+                    for (finite, x) in finite.iter_mut().zip(x) {
+                        *finite = x.clamp(-F16_MAX, F16_MAX);
+                    }
+                    (kernels.f32_to_f16)(finite, halves);
+                    scatter(cells, first + i * AT_ONCE * step, step, halves);
+                }
+            }
+            Self::Bf16(cells) => {
+                for (i, x) in x.iter().enumerate() {
+                    let finite = x.clamp(f32::MIN, f32::MAX);
+                    cells[first + i * step] = half::bf16::from_f32(finite).to_bits();
+                }
+            }
         }
     }
 
@@ -65,8 +79,8 @@ impl Floats {
     }
 }
 
-fn put<T>(cells: &mut [T], first: usize, step: usize, x: &[f32], store: impl Fn(f32) -> T) {
+fn scatter<T: Copy>(cells: &mut [T], first: usize, step: usize, x: &[T]) {
     for (i, &x) in x.iter().enumerate() {
-        cells[first + i * step] = store(x);
+        cells[first + i * step] = x;
     }
 }

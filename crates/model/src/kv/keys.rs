@@ -126,12 +126,18 @@ impl KeyPlane {
     }
 
     /// Stores one head of one position; `head`: `[head_dim]`.
-    pub(crate) fn write(&mut self, (block, slot): (BlockId, usize), head_idx: usize, head: &[f32]) {
+    pub(crate) fn write(
+        &mut self,
+        kernels: &Kernels,
+        (block, slot): (BlockId, usize),
+        head_idx: usize,
+        head: &[f32],
+    ) {
         assert!(head.len() == self.head_dim && head_idx < self.n_kv_heads && slot < KEY_BLOCK);
         match self.blocks.get_mut(block) {
             Block::Floats(floats) => {
                 let first = head_idx * KEY_BLOCK * head.len() + slot;
-                floats.set(first, KEY_BLOCK, head);
+                floats.set(kernels, first, KEY_BLOCK, head);
             }
             Block::Ints(Ints { n_bits, quants, scales }) => {
                 let n_in = n_in(head.len());

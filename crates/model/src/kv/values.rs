@@ -88,12 +88,18 @@ impl ValuePlane {
     }
 
     /// Stores one head of one position; `head`: `[head_dim]`.
-    pub(crate) fn write(&mut self, (block, slot): (BlockId, usize), head_idx: usize, head: &[f32]) {
+    pub(crate) fn write(
+        &mut self,
+        kernels: &Kernels,
+        (block, slot): (BlockId, usize),
+        head_idx: usize,
+        head: &[f32],
+    ) {
         assert!(head.len() == self.head_dim && head_idx < self.n_kv_heads && slot < KEY_BLOCK);
         let n_groups = self.n_groups();
         let first = head_idx * KEY_BLOCK * head.len();
         match self.blocks.get_mut(block) {
-            Block::Floats(floats) => floats.set(first + slot * head.len(), 1, head),
+            Block::Floats(floats) => floats.set(kernels, first + slot * head.len(), 1, head),
             Block::Ints(Ints { n_bits, quants, scales }) => {
                 for (group_idx, group) in head.chunks(VALUE_GROUP).enumerate() {
                     let mut ints = [0; VALUE_GROUP];
