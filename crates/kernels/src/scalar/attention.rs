@@ -30,7 +30,9 @@ pub(crate) fn attention_accumulate_int(
     acc: &mut [f32],
 ) {
     start_accumulate(weights, rescale, values.quants.len(), head_dim, acc);
-    each_value_group(weights, values, head_dim, acc, |weights, quants, first, acc| {
+    let in_pairs = |_| false;
+    each_value_group(weights, values, head_dim, acc, in_pairs, |groups, acc| {
+        let ValueGroups { weights, quants, first, .. } = groups;
         let n_cols = quants.len() / KEY_BLOCK;
         let rows = acc.chunks_exact_mut(head_dim).zip(weights.as_chunks::<KEY_BLOCK>().0);
         for (acc, weights) in rows {
@@ -40,37 +42,58 @@ pub(crate) fn attention_accumulate_int(
 }
 
 /// Rows whose scaled weights lie on the stack together.
-pub(crate) const INT_ROWS: usize = 8;
+const INT_ROWS: usize = 8;
 
-/// Calls `add(scaled weights, quants of the group, its first column, rows of acc)` for every group
-/// of dimensions and every [`INT_ROWS`] rows: `acc += (weight * scale) q`.
+/// Groups of dimensions that are added to some rows in one go.
+pub(crate) struct ValueGroups<'a> {
+    /// `[n_groups, n_rows, KEY_BLOCK]`: `weight * scale`
+    pub(crate) weights: &'a [f32],
+    /// `[n_groups, KEY_BLOCK, dimensions of a group]`
+    pub(crate) quants: &'a [i8],
+    pub(crate) n_groups: usize,
+    /// First dimension of the first group.
+    pub(crate) first: usize,
+}
+
+/// Calls `add(groups, rows of acc)` for all groups of dimensions and every [`INT_ROWS`] rows:
+/// `acc += (weight * scale) q`. Whole groups come in pairs where `in_pairs` says so for a number of
+/// rows, up to half of [`INT_ROWS`].
 #[inline(always)]
 pub(crate) fn each_value_group(
     weights: &[f32],
     values: IntValues<'_>,
     head_dim: usize,
     acc: &mut [f32],
-    mut add: impl FnMut(&[f32], &[i8], usize, &mut [f32]),
+    in_pairs: impl Fn(usize) -> bool,
+    mut add: impl FnMut(ValueGroups<'_>, &mut [f32]),
 ) {
     let n_groups = head_dim.div_ceil(VALUE_GROUP);
     assert_eq!(values.scales.len(), n_groups * KEY_BLOCK, "a scale for each key and group");
     let mut scaled = [0.0; INT_ROWS * KEY_BLOCK];
-    let scales = values.scales.as_chunks::<KEY_BLOCK>().0;
-    for (group_idx, scales) in scales.iter().enumerate() {
+    let all_scales = values.scales.as_chunks::<KEY_BLOCK>().0;
+    let n_rows = acc.len() / head_dim;
+    let n_together = if n_rows <= INT_ROWS / 2 && in_pairs(n_rows) { 2 } else { 1 };
+    let mut group_idx = 0;
+    while group_idx < n_groups {
         let first = group_idx * VALUE_GROUP;
-        let n_cols = VALUE_GROUP.min(head_dim - first);
+        let is_pair = n_together == 2 && first + 2 * VALUE_GROUP <= head_dim;
+        let scales = &all_scales[group_idx..][..if is_pair { 2 } else { 1 }];
+        let n_cols = (scales.len() * VALUE_GROUP).min(head_dim - first);
         let quants = &values.quants[first * KEY_BLOCK..][..n_cols * KEY_BLOCK];
         let rows = weights.chunks(INT_ROWS * KEY_BLOCK);
         for (weights, acc) in rows.zip(acc.chunks_mut(INT_ROWS * head_dim)) {
-            let scaled = &mut scaled[..weights.len()];
-            let pairs = scaled.as_chunks_mut::<KEY_BLOCK>().0.iter_mut();
-            for (scaled, weights) in pairs.zip(weights.as_chunks::<KEY_BLOCK>().0) {
-                for k in 0..KEY_BLOCK {
-                    scaled[k] = weights[k] * scales[k];
+            let scaled = &mut scaled[..scales.len() * weights.len()];
+            for (scaled, scales) in scaled.chunks_exact_mut(weights.len()).zip(scales) {
+                let pairs = scaled.as_chunks_mut::<KEY_BLOCK>().0.iter_mut();
+                for (scaled, weights) in pairs.zip(weights.as_chunks::<KEY_BLOCK>().0) {
+                    for k in 0..KEY_BLOCK {
+                        scaled[k] = weights[k] * scales[k];
+                    }
                 }
             }
-            add(scaled, quants, first, acc);
+            add(ValueGroups { weights: scaled, quants, n_groups: scales.len(), first }, acc);
         }
+        group_idx += scales.len();
     }
 }
 

@@ -55,7 +55,10 @@ impl QueryScratch {
             for (row, padded) in rows.chunks_exact(d).zip(self.padded.chunks_exact_mut(n_in)) {
                 padded[..d].copy_from_slice(row);
             }
-            (kernels.quantize)(&self.padded[..rows.len() / d * n_in], n_in, tile);
+            // Four rows take less time than two or three, which are multiplied one by one; what is
+            // left in the others does no harm.
+            let n_rows = if rows.len() == d { 1 } else { TILE_TOKENS };
+            (kernels.quantize)(&self.padded[..n_rows * n_in], n_in, tile);
         }
     }
 

@@ -8,7 +8,7 @@ use super::registers::{load_f32, load_u16, store_f32};
 use super::unpack::{unpack_floats, whole_rows};
 use crate::block::CHUNK;
 use crate::cells::{Bf16, Element, F16, by_cells};
-use crate::scalar::attention::{check_shapes, each_value_group, start_accumulate};
+use crate::scalar::attention::{ValueGroups, check_shapes, each_value_group, start_accumulate};
 use crate::scalar::matmul as scalar;
 use crate::table::Tile;
 use crate::{CellBlock, DType, F32Panel, IntValues, KEY_BLOCK, PANEL_ROWS, RowValues, TILE_TOKENS};
@@ -80,7 +80,9 @@ pub(super) fn attention_accumulate_int(
     acc: &mut [f32],
 ) {
     start_accumulate(weights, rescale, values.quants.len(), head_dim, acc);
-    each_value_group(weights, values, head_dim, acc, |weights, quants, first, acc| {
+    let in_pairs = |_| false;
+    each_value_group(weights, values, head_dim, acc, in_pairs, |groups, acc| {
+        let ValueGroups { weights, quants, first, .. } = groups;
         let n_cols = quants.len() / KEY_BLOCK;
         let rows = acc.chunks_exact_mut(head_dim).zip(weights.chunks_exact(KEY_BLOCK));
         for (acc, weights) in rows {
