@@ -204,7 +204,8 @@ impl<'a> Bench<'a> {
             .iter()
             .enumerate()
             .map(|(layer_idx, layer)| {
-                let seen = c.pattern(layer_idx).key_range(n_keys as u32).len().min(n_keys);
+                let ranges = c.pattern(layer_idx).key_ranges(n_keys as u32);
+                let seen = ranges.map(|range| range.len()).iter().sum::<usize>().min(n_keys);
                 seen * shape.layer_block_bytes(layer) / KEY_BLOCK
             })
             .sum();

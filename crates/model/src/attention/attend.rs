@@ -12,6 +12,7 @@ use std::ops::Range;
 use kernels::Kernels;
 
 use super::AttentionPattern;
+use super::spans::Spans;
 use super::tile::{AttendScratch, ChunkResult, N_ROWS_MAX, TileCtx, chunks, merge};
 use crate::batch::BatchSequence;
 use crate::kv::KvCache;
@@ -35,6 +36,24 @@ pub struct AttendCtx<'a> {
     pub kernels: &'a Kernels,
     pub params: AttentionParams,
     pub pattern: AttentionPattern,
+    pub terms: HeadTerms<'a>,
+}
+
+/// What some models add to the softmax of each head. `[n_heads]` each, or empty.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HeadTerms<'a> {
+    /// The score of one more key, which has no value (gpt-oss's learned sinks).
+    pub sink_logits: &'a [f32],
+    /// `score -= slope * |query_pos - key_pos|`, after the cap (ALiBi, Press et al. 2022).
+    pub alibi_slopes: &'a [f32],
+}
+
+impl HeadTerms<'_> {
+    fn add_sink(&self, kernels: &Kernels, head_idx: usize, total: &mut ChunkResult<'_>) {
+        if let Some(&logit) = self.sink_logits.get(head_idx) {
+            total.add_sink(kernels, logit);
+        }
+    }
 }
 
 /// The queries of a batch.
@@ -69,7 +88,7 @@ pub struct AttendBuffers {
 #[derive(Clone)]
 struct Cut {
     sequence_idx: usize,
-    chunks: Range<usize>,
+    chunks: Spans,
     /// Items of the bands before this one; an item is a chunk of a tile.
     first_item: usize,
 }
@@ -144,6 +163,9 @@ pub fn attend<S: Send + AsMut<AttendScratch>>(
 ) {
     assert_eq!(queries.q.n_tokens(), queries.positions.len());
     assert_eq!(queries.q.n_heads(), ctx.params.n_heads);
+    for term in [ctx.terms.sink_logits, ctx.terms.alibi_slopes] {
+        assert!(term.is_empty() || term.len() == ctx.params.n_heads, "one number a head");
+    }
     let n_items = buffers.cut(ctx, &queries, keys);
     let n_band_tokens = buffers.bands.iter().map(Range::len).max().unwrap_or(0);
     let n_tile_rows = n_band_tokens * ctx.params.n_heads_per_kv();
@@ -200,14 +222,19 @@ impl Job<'_> {
             let scratch = scratch.as_mut();
             scratch.start(&tile);
             scratch.clear_totals(&tile);
-            for chunk_idx in cut.chunks.clone() {
+            for chunk_idx in cut.chunks.iter() {
                 scratch.attend_chunk(&tile, chunk_idx);
                 scratch.add_to_totals(&tile);
             }
             for row_idx in 0..tile.n_rows() {
                 let (token_idx, head_idx) = (row_idx / group, row_idx % group);
                 let out = &mut out.row_mut(token_idx)[head_idx * d..][..d];
-                let total = scratch.total(row_idx, d);
+                let mut total = scratch.total(row_idx, d);
+                self.ctx.terms.add_sink(
+                    self.ctx.kernels,
+                    kv_head_idx * group + head_idx,
+                    &mut total,
+                );
                 stats.row_mut(token_idx)[head_idx] = total.finish(out);
             }
         });
@@ -235,7 +262,7 @@ impl Job<'_> {
             let tile = self.tile(cut, &bands[band_idx], kv_head_idx);
             let scratch = scratch.as_mut();
             scratch.start(&tile);
-            scratch.attend_chunk(&tile, cut.chunks.start + chunk_idx);
+            scratch.attend_chunk(&tile, cut.chunks.nth(chunk_idx));
             scratch.store_chunk(&tile, item.row_mut(0));
         });
     }
@@ -267,6 +294,7 @@ impl Job<'_> {
                     let partial = &mut partials[at(chunk_idx)..][..row_width];
                     merge(self.ctx.kernels, &mut total, &ChunkResult::stored(partial));
                 }
+                self.ctx.terms.add_sink(self.ctx.kernels, head_idx, &mut total);
                 log_sum_exp[token_idx * params.n_heads + head_idx] = total.finish_in_place();
             }
         }

@@ -5,14 +5,18 @@ mod pattern;
 mod position;
 mod queries;
 pub mod reference;
+mod spans;
 #[cfg(test)]
 mod tests;
 mod tile;
 mod weights;
 
-pub use attend::{AttendBuffers, AttendCtx, AttentionParams, LayerKeys, Queries, attend};
+pub use attend::{
+    AttendBuffers, AttendCtx, AttentionParams, HeadTerms, LayerKeys, Queries, attend,
+};
 pub use pattern::AttentionPattern;
 pub use position::RopeTable;
 pub(crate) use position::rotate;
+pub use spans::Spans;
 pub use tile::AttendScratch;
 pub use weights::attention_weights;

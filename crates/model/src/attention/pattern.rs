@@ -9,6 +9,15 @@ pub enum AttentionPattern {
     SlidingWindow {
         window: u32,
     },
+    /// The positions of the query's own chunk of the text, up to itself (Llama 4).
+    Chunked {
+        chunk: u32,
+    },
+    /// The first `n_sinks` positions and the last `window` (StreamingLLM, Xiao et al. 2024).
+    SinksAndWindow {
+        n_sinks: u32,
+        window: u32,
+    },
     Bidirectional,
 }
 
@@ -18,42 +27,61 @@ impl AttentionPattern {
         match self {
             Self::Causal => key_pos <= query_pos,
             Self::SlidingWindow { window } => key_pos <= query_pos && query_pos - key_pos < window,
+            Self::Chunked { chunk } => key_pos <= query_pos && key_pos / chunk == query_pos / chunk,
+            Self::SinksAndWindow { n_sinks, window } => {
+                key_pos <= query_pos && (key_pos < n_sinks || query_pos - key_pos < window)
+            }
             Self::Bidirectional => true,
         }
     }
 
-    /// The visible positions as one range.
-    pub fn key_range(self, query_pos: u32) -> Range<u32> {
+    /// The visible positions as two ranges, the second behind the first. Only patterns with sinks
+    /// have two; the first of the others is empty.
+    pub fn key_ranges(self, query_pos: u32) -> [Range<u32>; 2] {
+        let end = query_pos + 1;
         match self {
-            Self::Causal => 0..query_pos + 1,
-            Self::SlidingWindow { window } => (query_pos + 1).saturating_sub(window)..query_pos + 1,
-            Self::Bidirectional => 0..u32::MAX,
+            Self::Causal => [0..0, 0..end],
+            Self::SlidingWindow { window } => [0..0, end.saturating_sub(window)..end],
+            Self::Chunked { chunk } => [0..0, query_pos / chunk * chunk..end],
+            Self::SinksAndWindow { n_sinks, window } => {
+                let start = end.saturating_sub(window);
+                [0..n_sinks.min(start), start..end]
+            }
+            Self::Bidirectional => [0..0, 0..u32::MAX],
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::AttentionPattern::{self, Bidirectional, Causal, SlidingWindow};
+    use super::AttentionPattern::{
+        self, Bidirectional, Causal, Chunked, SinksAndWindow, SlidingWindow,
+    };
 
     #[track_caller]
     fn check(pattern: AttentionPattern) {
         const N: u32 = 12;
         for query_pos in 0..N {
-            let range = pattern.key_range(query_pos);
+            let ranges = pattern.key_ranges(query_pos);
+            assert!(ranges[0].is_empty() || ranges[0].end <= ranges[1].start);
             for key_pos in 0..N {
-                let (sees, inside) = (pattern.sees(query_pos, key_pos), range.contains(&key_pos));
+                let sees = pattern.sees(query_pos, key_pos);
+                let inside = ranges.iter().any(|range| range.contains(&key_pos));
                 assert_eq!(sees, inside, "{pattern:?}: query {query_pos}, key {key_pos}");
             }
         }
     }
 
     #[test]
-    fn key_range_is_exactly_what_sees_allows() {
+    fn key_ranges_are_exactly_what_sees_allows() {
         check(Causal);
         check(Bidirectional);
         for window in [1, 2, 3, 11, 12, 13, u32::MAX] {
             check(SlidingWindow { window });
+            check(Chunked { chunk: window });
+            for n_sinks in [0, 1, 4, 12, u32::MAX] {
+                check(SinksAndWindow { n_sinks, window });
+            }
         }
     }
 }

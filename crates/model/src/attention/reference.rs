@@ -1,6 +1,6 @@
 //! The oracle: attention as its formula says, N x N in f64. For tests; nothing fast calls it.
 
-use super::{AttentionParams, AttentionPattern};
+use super::{AttentionParams, AttentionPattern, HeadTerms};
 
 /// `weights[t][h][k]` and `out[t][h][d]` of every query over every key.
 pub struct Attention {
@@ -10,7 +10,8 @@ pub struct Attention {
     pub out: Vec<f64>,
 }
 
-/// `out = softmax(mask(cap(scale * q k^T))) v` (Vaswani et al. 2017, eq. 1; the cap is Gemma 2's).
+/// `out = softmax(mask(cap(scale * q k^T) - slope distance)) v` (Vaswani et al. 2017, eq. 1; the cap
+/// is Gemma 2's), where a sink adds `exp(sink)` to the sum that the weights are divided by.
 /// A query that sees no key gives zeros.
 ///
 /// # Shapes
@@ -18,7 +19,7 @@ pub struct Attention {
 /// - `keys`, `values`: `[n_keys, n_kv_heads, head_dim]`, at `key_pos`: `[n_keys]`
 pub fn attend(
     params: &AttentionParams,
-    pattern: AttentionPattern,
+    (pattern, terms): (AttentionPattern, HeadTerms<'_>),
     (q, query_pos): (&[f32], &[u32]),
     (keys, values, key_pos): (&[f32], &[f32], &[u32]),
 ) -> Attention {
@@ -41,10 +42,13 @@ pub fn attend(
                 let cap = f64::from(cap);
                 cap * (score / cap).tanh()
             });
+            let slope = terms.alibi_slopes.get(head_idx).copied().unwrap_or(0.0);
+            let distance = query_pos[token_idx].abs_diff(key_pos[key_idx]);
+            let score = score - f64::from(slope) * f64::from(distance);
             let sees = pattern.sees(query_pos[token_idx], key_pos[key_idx]);
             *weight = if sees { score } else { f64::NEG_INFINITY };
         }
-        softmax(weights);
+        softmax(weights, terms.sink_logits.get(head_idx).map(|&logit| logit.into()));
         for (i, out) in out[row_idx * head_dim..][..head_dim].iter_mut().enumerate() {
             *out = weights.iter().enumerate().map(|(k, w)| w * head(values, k, i)).sum();
         }
@@ -52,12 +56,13 @@ pub fn attend(
     Attention { weights, out }
 }
 
-fn softmax(row: &mut [f64]) {
-    let max = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+fn softmax(row: &mut [f64], sink: Option<f64>) {
+    let sink = sink.unwrap_or(f64::NEG_INFINITY);
+    let max = row.iter().copied().fold(sink, f64::max);
     if max == f64::NEG_INFINITY {
         return row.fill(0.0);
     }
     row.iter_mut().for_each(|x| *x = (*x - max).exp());
-    let sum: f64 = row.iter().sum();
+    let sum = row.iter().sum::<f64>() + (sink - max).exp();
     row.iter_mut().for_each(|x| *x /= sum);
 }

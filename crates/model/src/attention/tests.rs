@@ -5,12 +5,13 @@ use proptest::prelude::*;
 use tiny_random::uniform;
 
 use super::{
-    AttendBuffers, AttendCtx, AttendScratch, AttentionParams, AttentionPattern, LayerKeys, Queries,
-    attend, reference,
+    AttendBuffers, AttendCtx, AttendScratch, AttentionParams, AttentionPattern, HeadTerms,
+    LayerKeys, Queries, attend, attention_weights, reference,
 };
 use crate::batch::BatchSequence;
-use crate::kv::{KvCache, KvShape, KvType, LayerShape};
+use crate::kv::{KvCache, KvShape, KvType, LayerShape, SequenceId};
 use crate::pool::ThreadPool;
+use crate::probe::RowStats;
 use crate::shape::Heads;
 
 /// f32 against f64: scores of up to 130 products, values below one.
@@ -35,12 +36,26 @@ impl AsMut<AttendScratch> for AttendScratch {
 struct Case {
     params: AttentionParams,
     pattern: AttentionPattern,
+    /// `[n_heads]`, or empty, as in [`HeadTerms`].
+    sink_logits: Vec<f32>,
+    alibi_slopes: Vec<f32>,
     n_tokens: usize,
     kv_type: KvType,
     seed: u64,
 }
 
 impl Case {
+    fn new(params: AttentionParams, pattern: AttentionPattern, n_tokens: usize) -> Self {
+        let (sink_logits, alibi_slopes) = (Vec::new(), Vec::new());
+        let kv_type = KvType::F32;
+        Self { params, pattern, sink_logits, alibi_slopes, n_tokens, kv_type, seed: 5 }
+    }
+
+    fn ctx<'a>(&'a self, kernels: &'a Kernels) -> AttendCtx<'a> {
+        let terms = HeadTerms { sink_logits: &self.sink_logits, alibi_slopes: &self.alibi_slopes };
+        AttendCtx { kernels, params: self.params, pattern: self.pattern, terms }
+    }
+
     fn q(&self) -> Vec<f32> {
         uniform(self.n_tokens * self.params.n_heads * self.params.head_dim, self.seed)
     }
@@ -52,6 +67,17 @@ impl Case {
 
     /// All tokens in chunks; a stranger's keys lie in the cache too.
     fn run(&self, kernels: &Kernels, chunk: usize, n_threads: usize) -> Vec<f32> {
+        self.run_and_show(kernels, chunk, n_threads, |_, _, _, _| ())
+    }
+
+    /// Calls `show(cache, its sequence, positions, log_sum_exp)` after each chunk.
+    fn run_and_show(
+        &self,
+        kernels: &Kernels,
+        chunk: usize,
+        n_threads: usize,
+        mut show: impl FnMut(&KvCache, SequenceId, &[u32], &[f32]),
+    ) -> Vec<f32> {
         let AttentionParams { n_heads, n_kv_heads, head_dim, .. } = self.params;
         let (k_type, v_type) = (self.kv_type, self.kv_type);
         let layers = vec![LayerShape { k_type, v_type, window: None }];
@@ -70,7 +96,7 @@ impl Case {
         let mut scratch: Vec<_> =
             (0..n_threads).map(|_| AttendScratch::new(&self.params)).collect();
         let mut buffers = AttendBuffers::new(&self.params, self.n_tokens);
-        let ctx = AttendCtx { kernels, params: self.params, pattern: self.pattern };
+        let ctx = self.ctx(kernels);
         for start in (0..self.n_tokens).step_by(chunk) {
             let end = (start + chunk).min(self.n_tokens);
             let positions: Vec<u32> = (start as u32..end as u32).collect();
@@ -92,31 +118,63 @@ impl Case {
                 (&mut pool, &mut scratch),
                 (&mut out[rows], &mut stats),
             );
+            show(&kv, id, &positions, &stats);
         }
         out
     }
 
-    fn reference(&self) -> Vec<f64> {
+    fn reference(&self) -> reference::Attention {
         let (keys, values) = self.kv();
         let positions: Vec<u32> = (0..self.n_tokens as u32).collect();
         let (q, kv) = (self.q(), (&*keys, &*values, &*positions));
-        reference::attend(&self.params, self.pattern, (&q, &positions), kv).out
+        let terms = self.ctx(kernels::scalar()).terms;
+        reference::attend(&self.params, (self.pattern, terms), (&q, &positions), kv)
     }
 
-    fn check_against_reference(&self, kernels: &Kernels) {
-        let tolerance = match self.kv_type {
+    fn tolerance(&self) -> f64 {
+        match self.kv_type {
             KvType::F32 => TOLERANCE_F32,
             KvType::F16 => TOLERANCE_F16,
             KvType::Bf16 => TOLERANCE_BF16,
             KvType::Q8_0 => TOLERANCE_Q8,
             KvType::Q5_0 => TOLERANCE_Q5,
             KvType::Q4_0 => TOLERANCE_Q4,
-        };
-        let found = self.run(kernels, self.n_tokens, 2);
-        for (i, (found, expected)) in found.iter().zip(self.reference()).enumerate() {
-            let difference = (f64::from(*found) - expected).abs();
-            assert!(difference <= tolerance, "{self:?} at {i}: {found}, expected {expected}");
         }
+    }
+
+    fn check_against_reference(&self, kernels: &Kernels) {
+        let found = self.run(kernels, self.n_tokens, 2);
+        for (i, (found, expected)) in found.iter().zip(self.reference().out).enumerate() {
+            let difference = (f64::from(*found) - expected).abs();
+            let is_close = difference <= self.tolerance();
+            assert!(is_close, "{self:?} at {i}: {found}, expected {expected}");
+        }
+    }
+
+    /// Rows of weights by a second pass over the keys.
+    fn check_weights(&self, kernels: &Kernels) {
+        let expected = self.reference().weights;
+        let AttentionParams { n_heads, .. } = self.params;
+        let q = self.q();
+        let q = Heads::new(&q, n_heads, self.params.head_dim);
+        let mut scratch = AttendScratch::new(&self.params);
+        let mut weights = Vec::new();
+        self.run_and_show(kernels, self.n_tokens, 2, |kv, id, positions, log_sum_exp| {
+            let view = kv.view(0, id);
+            for (row_idx, &log_sum_exp) in log_sum_exp.iter().enumerate() {
+                let (token_idx, head_idx) = (row_idx / n_heads, row_idx % n_heads);
+                let query = (q.head(token_idx, head_idx), positions[token_idx]);
+                let (ctx, stats) = (self.ctx(kernels), RowStats { log_sum_exp });
+                let keys = (&view, head_idx);
+                attention_weights(&ctx, query, keys, &stats, &mut scratch, &mut weights);
+                let expected = &expected[row_idx * self.n_tokens..][..self.n_tokens];
+                for (k, (found, expected)) in weights.iter().zip(expected).enumerate() {
+                    let difference = (f64::from(*found) - expected).abs();
+                    let is_close = difference <= self.tolerance();
+                    assert!(is_close, "{self:?}: row {row_idx}, key {k}: {found}, {expected}");
+                }
+            }
+        });
     }
 }
 
@@ -125,16 +183,26 @@ fn cases() -> impl Strategy<Value = Case> {
         Just(AttentionPattern::Causal),
         Just(AttentionPattern::Bidirectional),
         (1u32..150).prop_map(|window| AttentionPattern::SlidingWindow { window }),
+        (1u32..150).prop_map(|chunk| AttentionPattern::Chunked { chunk }),
+        (0u32..80, 1u32..100)
+            .prop_map(|(n_sinks, window)| AttentionPattern::SinksAndWindow { n_sinks, window }),
     ];
     let heads = (1usize..4, 1usize..8, 1usize..70);
     let kv_type = prop::sample::select(KvType::ALL.to_vec());
     let softcap = prop::option::of(0.5f32..4.0);
-    (heads, pattern, 1usize..200, kv_type, softcap, any::<u32>()).prop_map(
-        |((n_kv_heads, group, head_dim), pattern, n_tokens, kv_type, softcap, seed)| {
+    let terms = (any::<bool>(), any::<bool>());
+    (heads, pattern, 1usize..200, (kv_type, softcap, terms), any::<u32>()).prop_map(
+        |((n_kv_heads, group, head_dim), pattern, n_tokens, (kv_type, softcap, terms), seed)| {
             let n_heads = n_kv_heads * group;
             let scale = (head_dim as f32).powf(-0.5);
             let params = AttentionParams { n_heads, n_kv_heads, head_dim, scale, softcap };
-            Case { params, pattern, n_tokens, kv_type, seed: seed.into() }
+            let seed = seed.into();
+            let numbers = |is_there: bool, seed| {
+                if is_there { uniform(n_heads, seed) } else { Vec::new() }
+            };
+            let sink_logits = numbers(terms.0, seed + 3);
+            let alibi_slopes = numbers(terms.1, seed + 4).iter().map(|x| x.abs()).collect();
+            Case { params, pattern, sink_logits, alibi_slopes, n_tokens, kv_type, seed }
         },
     )
 }
@@ -147,6 +215,11 @@ proptest! {
         for kernels in kernels::tables() {
             case.check_against_reference(kernels);
         }
+    }
+
+    #[test]
+    fn weights_of_a_row_equal_the_reference(case in cases()) {
+        case.check_weights(kernels::detect());
     }
 
     /// Bitwise: a causal row's result depends on nothing but its query and its keys.
@@ -168,8 +241,7 @@ proptest! {
 fn the_future_has_no_influence_under_a_softcap() {
     let params =
         AttentionParams { n_heads: 2, n_kv_heads: 1, head_dim: 8, scale: 0.3, softcap: Some(1.0) };
-    let pattern = AttentionPattern::Causal;
-    let short = Case { params, pattern, n_tokens: 70, kv_type: KvType::F32, seed: 5 };
+    let short = Case::new(params, AttentionPattern::Causal, 70);
     let long = Case { n_tokens: 90, ..short.clone() };
     // The first rows of both texts are the same numbers: the generator runs on.
     let (a, b) = (short.run(kernels::detect(), 70, 1), long.run(kernels::detect(), 90, 1));
@@ -182,8 +254,15 @@ fn a_long_row_is_the_fold_of_its_chunks() {
     for (head_dim, n_tokens) in [(16, 1100), (5, 700)] {
         let params =
             AttentionParams { n_heads: 3, n_kv_heads: 1, head_dim, scale: 0.4, softcap: None };
-        for pattern in [AttentionPattern::Causal, AttentionPattern::SlidingWindow { window: 600 }] {
-            let case = Case { params, pattern, n_tokens, kv_type: KvType::F32, seed: 11 };
+        for pattern in [
+            AttentionPattern::Causal,
+            AttentionPattern::SlidingWindow { window: 600 },
+            AttentionPattern::Chunked { chunk: 600 },
+            AttentionPattern::SinksAndWindow { n_sinks: 70, window: 90 },
+        ] {
+            let plain = Case::new(params, pattern, n_tokens);
+            let (sink_logits, alibi_slopes) = (vec![2.0, -1.0, 0.5], vec![0.5, 0.03, 0.001]);
+            let case = Case { sink_logits, alibi_slopes, ..plain };
             for kernels in kernels::tables() {
                 let whole = case.run(kernels, n_tokens, 1);
                 assert_eq!(whole, case.run(kernels, 1, 3), "{pattern:?}, {}", kernels.name);

@@ -6,6 +6,7 @@ use kernels::{CellBlock, Cells, IntValues, KEY_BLOCK, Kernels};
 
 use super::attend::{AttendCtx, AttentionParams};
 use super::queries::QueryScratch;
+use super::spans::Spans;
 use crate::kv::{Keys, KvView, ValueScratch, Values};
 use crate::shape::Heads;
 
@@ -37,18 +38,17 @@ impl TileCtx<'_> {
     pub(super) fn n_rows(&self) -> usize {
         self.tokens.len() * self.params().n_heads_per_kv()
     }
+
+    /// The token, of the batch, and the query head of a row.
+    fn row(&self, row_idx: usize) -> (usize, usize) {
+        let group = self.params().n_heads_per_kv();
+        (self.tokens.start + row_idx / group, self.kv_head_idx * group + row_idx % group)
+    }
 }
 
 /// Chunks that hold a key which a row sees. `visible`: indices of keys in the cache.
-pub(super) fn chunks(visible: impl Iterator<Item = Range<usize>>) -> Range<usize> {
-    units(visible, CHUNK_KEYS)
-}
-
-/// The units of `len` keys from the first to the last that any range touches.
-fn units(ranges: impl Iterator<Item = Range<usize>>, len: usize) -> Range<usize> {
-    let ranges = ranges.filter(|range| !range.is_empty());
-    let all = ranges.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end)).unwrap_or(0..0);
-    all.start / len..all.end.div_ceil(len)
+pub(super) fn chunks(visible: impl Iterator<Item = Spans>) -> Spans {
+    visible.fold(Spans::default(), Spans::hull).units(CHUNK_KEYS)
 }
 
 /// Softmax over some keys of one row, before it is divided by its sum.
@@ -74,6 +74,15 @@ impl<'a> ChunkResult<'a> {
     pub(super) fn stored(stored: &'a mut [f32]) -> Self {
         let (acc, rest) = stored.split_at_mut(stored.len() - 2);
         Self { max: rest[0], sum: rest[1], acc }
+    }
+
+    /// Adds a key that has no value: a learned sink (gpt-oss).
+    pub(super) fn add_sink(&mut self, kernels: &Kernels, score: f32) {
+        let mut weight = [score];
+        let (max, factor, _) = (kernels.online_softmax)(&mut weight, self.max);
+        self.max = max;
+        self.sum = self.sum * factor + weight[0];
+        self.acc.iter_mut().for_each(|acc| *acc *= factor);
     }
 
     fn saw_nothing(&self) -> bool {
@@ -140,7 +149,7 @@ pub struct AttendScratch {
 
 #[derive(Clone)]
 struct RowState {
-    visible: Range<usize>,
+    visible: Spans,
     max: f32,
     sum: f32,
 }
@@ -156,17 +165,15 @@ impl AttendScratch {
             values: ValueScratch::new(d),
             acc: vec![0.0; n_rows * d],
             rescale: vec![0.0; n_rows],
-            rows: vec![RowState { visible: 0..0, max: 0.0, sum: 0.0 }; n_rows],
+            rows: vec![RowState { visible: Spans::default(), max: 0.0, sum: 0.0 }; n_rows],
             totals: vec![0.0; n_rows * ChunkResult::width(d)],
         }
     }
 
     /// Takes over the queries of a tile.
     pub(super) fn start(&mut self, tile: &TileCtx<'_>) {
-        let group = tile.params().n_heads_per_kv();
         for row_idx in 0..tile.n_rows() {
-            let token_idx = tile.tokens.start + row_idx / group;
-            let head_idx = tile.kv_head_idx * group + row_idx % group;
+            let (token_idx, head_idx) = tile.row(row_idx);
             self.queries.set(row_idx, tile.q.head(token_idx, head_idx), tile.params().scale);
             self.rows[row_idx].visible =
                 tile.kv.visible(tile.attend.pattern, tile.positions[token_idx]);
@@ -182,17 +189,15 @@ impl AttendScratch {
             (row.max, row.sum) = (f32::NEG_INFINITY, 0.0);
         }
         let chunk = chunk_idx * CHUNK_KEYS..(chunk_idx + 1) * CHUNK_KEYS;
-        for block_idx in self.blocks(n_rows, &chunk) {
+        for block_idx in self.blocks(n_rows, &chunk).iter() {
             self.attend_block(tile, block_idx);
         }
     }
 
     /// Blocks of a chunk that at least one row sees.
-    fn blocks(&self, n_rows: usize, chunk: &Range<usize>) -> Range<usize> {
-        let inside = self.rows[..n_rows]
-            .iter()
-            .map(|row| row.visible.start.max(chunk.start)..row.visible.end.min(chunk.end));
-        units(inside, KEY_BLOCK)
+    fn blocks(&self, n_rows: usize, chunk: &Range<usize>) -> Spans {
+        let inside = self.rows[..n_rows].iter().map(|row| row.visible.clip(chunk));
+        inside.fold(Spans::default(), Spans::hull).units(KEY_BLOCK)
     }
 
     fn attend_block(&mut self, tile: &TileCtx<'_>, block_idx: usize) {
@@ -204,6 +209,7 @@ impl AttendScratch {
         let next = if is_few { tile.kv.key_bytes(head_idx, block_idx + 1) } else { &[] };
         let keys = tile.kv.keys(head_idx, block_idx);
         self.score(tile.attend, (keys, next), n_rows);
+        self.add_alibi(tile, block_idx);
         for (row_idx, row) in self.rows[..n_rows].iter_mut().enumerate() {
             let scores = &mut self.scores[row_idx * KEY_BLOCK..][..KEY_BLOCK];
             hide(scores, &row.visible, block_idx);
@@ -242,6 +248,19 @@ impl AttendScratch {
         }
         if let Some(cap) = ctx.params.softcap {
             (ctx.kernels.softcap)(scores, cap);
+        }
+    }
+
+    fn add_alibi(&mut self, tile: &TileCtx<'_>, block_idx: usize) {
+        if tile.attend.terms.alibi_slopes.is_empty() {
+            return;
+        }
+        let key_positions = &tile.kv.positions()[block_idx * KEY_BLOCK..];
+        let scores = self.scores.chunks_exact_mut(KEY_BLOCK).take(tile.n_rows());
+        for (row_idx, scores) in scores.enumerate() {
+            let (token_idx, head_idx) = tile.row(row_idx);
+            let slope = tile.attend.terms.alibi_slopes[head_idx];
+            add_alibi(slope, tile.positions[token_idx], key_positions, scores);
         }
     }
 
@@ -284,17 +303,18 @@ impl AttendScratch {
         }
     }
 
-    /// Scores of one query with the keys of one block, capped but not masked: `[KEY_BLOCK]`.
+    /// Scores of one query with the keys of one block, capped but without the terms of its head
+    /// and not masked: `[KEY_BLOCK]`.
     pub(super) fn scores_of(
         &mut self,
         ctx: &AttendCtx<'_>,
         q: &[f32],
         (kv, kv_head_idx, block_idx): (&KvView<'_>, usize, usize),
-    ) -> &[f32] {
+    ) -> &mut [f32] {
         self.queries.set(0, q, ctx.params.scale);
         self.queries.finish(ctx.kernels, 1, kv.key_form());
         self.score(ctx, (kv.keys(kv_head_idx, block_idx), &[]), 1);
-        &self.scores[..KEY_BLOCK]
+        &mut self.scores[..KEY_BLOCK]
     }
 }
 
@@ -327,10 +347,18 @@ fn widen_for<'a>(
 }
 
 /// Masks what lies outside `visible` (indices of keys in the cache) in one block's scores.
-fn hide(scores: &mut [f32], visible: &Range<usize>, block_idx: usize) {
+fn hide(scores: &mut [f32], visible: &Spans, block_idx: usize) {
     let first = block_idx * KEY_BLOCK;
-    let start = visible.start.clamp(first, first + KEY_BLOCK) - first;
-    let end = visible.end.clamp(first, first + KEY_BLOCK) - first;
-    scores[..start].fill(f32::NEG_INFINITY);
-    scores[end.max(start)..].fill(f32::NEG_INFINITY);
+    let [a, b] = visible.within(&(first..first + KEY_BLOCK));
+    scores[..a.start].fill(f32::NEG_INFINITY);
+    scores[a.end..b.start].fill(f32::NEG_INFINITY);
+    scores[b.end..].fill(f32::NEG_INFINITY);
+}
+
+/// `score -= slope * distance` (Press et al. 2022), for the keys of a block that there are.
+pub(super) fn add_alibi(slope: f32, query_pos: u32, key_positions: &[u32], scores: &mut [f32]) {
+    for (score, key_pos) in scores.iter_mut().zip(key_positions) {
+        // Positions are below 2^30.
+        *score -= slope * (key_pos.abs_diff(query_pos) as i32) as f32;
+    }
 }

@@ -3,12 +3,12 @@
 use kernels::KEY_BLOCK;
 
 use super::attend::AttendCtx;
-use super::tile::AttendScratch;
+use super::tile::{AttendScratch, add_alibi};
 use crate::kv::KvView;
 use crate::probe::RowStats;
 
 /// By a second pass over the keys of one head: `weights[k] = exp(score[k] - log_sum_exp)`, zero
-/// where the pattern hides the key.
+/// where the pattern hides the key. They sum to one, or, beside a sink, to less.
 ///
 /// # Shapes
 /// - `q`: `[head_dim]`, the rotated query
@@ -25,12 +25,13 @@ pub fn attention_weights(
     let visible = kv.visible(ctx.pattern, query_pos);
     weights.clear();
     weights.resize(kv.n_keys(), 0.0);
-    for block_idx in visible.start / KEY_BLOCK..visible.end.div_ceil(KEY_BLOCK) {
+    for block_idx in visible.units(KEY_BLOCK).iter() {
         let scores = scratch.scores_of(ctx, q, (kv, kv_head_idx, block_idx));
         let first = block_idx * KEY_BLOCK;
-        let start = visible.start.max(first);
-        let end = visible.end.min(first + KEY_BLOCK);
-        for key_idx in start..end {
+        if let Some(&slope) = ctx.terms.alibi_slopes.get(head_idx) {
+            add_alibi(slope, query_pos, &kv.positions()[first..], scores);
+        }
+        for key_idx in visible.clip(&(first..first + KEY_BLOCK)).iter() {
             weights[key_idx] = (scores[key_idx - first] - stats.log_sum_exp).exp();
         }
     }

@@ -4,7 +4,7 @@ use super::compute::{Compute, Input, Norm};
 use super::feed_forward::add_delta;
 use super::forward::ForwardCtx;
 use super::workspace::{RopeAngles, Workspace, attention_params};
-use crate::attention::{AttendCtx, LayerKeys, Queries, attend, attention_weights};
+use crate::attention::{AttendCtx, HeadTerms, LayerKeys, Queries, attend, attention_weights};
 use crate::kv::{KvCache, KvType, KvView};
 use crate::probe::{Capture, HeadRow, Probe, RowStats};
 use crate::shape::Heads;
@@ -120,6 +120,7 @@ fn attend_ctx<'a>(ctx: &ForwardCtx<'a>, compute: &Compute) -> AttendCtx<'a> {
         kernels: compute.kernels,
         params: attention_params(ctx.model),
         pattern: ctx.model.config.pattern(ctx.layer_idx),
+        terms: HeadTerms::default(),
     }
 }
 

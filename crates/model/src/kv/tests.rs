@@ -43,7 +43,7 @@ fn check(kv: &KvCache, id: SequenceId) {
     for (layer_idx, pattern) in patterns.into_iter().enumerate() {
         let view = kv.view(layer_idx, id);
         let mut scratch = ValueScratch::new(1);
-        for key_idx in view.visible(pattern, tokens.len() as u32) {
+        for key_idx in view.visible(pattern, tokens.len() as u32).iter() {
             let (block_idx, slot) = (key_idx / KEY_BLOCK, key_idx % KEY_BLOCK);
             let expected = key_of(&tokens[..=key_idx]);
             let keys = view.keys(0, block_idx);

@@ -1,14 +1,12 @@
 //! What attention sees of a cache: one sequence in one layer.
 
-use std::ops::Range;
-
 use kernels::Kernels;
 
 use super::block_pool::BlockId;
 use super::blocks::Blocks;
 use super::keys::{KeyForm, KeyPlane, Keys};
 use super::values::{ValuePlane, ValueScratch, Values};
-use crate::attention::AttentionPattern;
+use crate::attention::{AttentionPattern, Spans};
 
 /// Keys and values of one sequence in one layer, each with the position it was computed for.
 #[derive(Clone, Copy)]
@@ -30,13 +28,14 @@ impl<'a> KvView<'a> {
         self.positions
     }
 
-    /// Indices of the keys that a query sees. Positions ascend, so they are one range, also where
-    /// keys were evicted.
-    pub fn visible(&self, pattern: AttentionPattern, query_pos: u32) -> Range<usize> {
-        let range = pattern.key_range(query_pos);
-        let start = self.positions.partition_point(|&pos| pos < range.start);
-        let end = self.positions.partition_point(|&pos| pos < range.end);
-        start..end
+    /// Indices of the keys that a query sees. Positions ascend, so ranges of them are ranges of
+    /// indices, also where keys were evicted.
+    pub fn visible(&self, pattern: AttentionPattern, query_pos: u32) -> Spans {
+        let index = |pos: u32| self.positions.partition_point(|&key_pos| key_pos < pos);
+        Spans::new(pattern.key_ranges(query_pos).map(|range| match range.is_empty() {
+            true => 0..0,
+            false => index(range.start)..index(range.end),
+        }))
     }
 
     fn block(&self, block_idx: usize) -> BlockId {
