@@ -42,19 +42,22 @@ fn no_allocation_per_token() {
     let file = ModelFile::Gguf(file);
     let model = model::load(&file, LoadOptions::default(), &mut |_, _| ()).expect("a model");
     let mut kv = KvCache::new(KvShape::of(&model.config, KvType::F16, KvType::F16), usize::MAX);
-    let size = WorkspaceSize { n_tokens_max: 8, n_logit_rows_max: 1 };
+    let size = WorkspaceSize { n_tokens_max: 40, n_logit_rows_max: 1 };
     let mut ws = Workspace::new(&model, kernels::detect(), ThreadPool::new(2), size);
     let id = kv.admit();
-    kv.reserve(id, 256).expect("room");
+    kv.reserve(id, 512).expect("room");
     let mut batch = Batch::default();
-    let mut step = |pos: u32| {
+    let mut step = |pos: u32, tokens: &[u32]| {
         batch.clear();
-        batch.push(id, &[pos % 7], pos, LogitRows::Last);
+        batch.push(id, tokens, pos, LogitRows::Last);
         model::forward(&model, &batch, &mut kv, &mut ws, &mut ());
         std::hint::black_box(model::unembed(&model, 0..1, &mut ws));
     };
-    step(0); // the first step gives the batch its capacity
+    // The first step gives the batch its capacity.
+    step(0, &[3; 40]);
     let before = N_ALLOCATIONS.load(Ordering::Relaxed);
-    (1..200).for_each(step);
+    (40..240).for_each(|pos| step(pos, &[pos % 7]));
+    // Rows enough for threads to share the writing of keys, across blocks.
+    (240..480).step_by(40).for_each(|pos| step(pos, &[5; 40]));
     assert_eq!(N_ALLOCATIONS.load(Ordering::Relaxed) - before, 0);
 }

@@ -5,7 +5,7 @@ use super::feed_forward::add_delta;
 use super::forward::ForwardCtx;
 use super::workspace::{RopeAngles, Workspace, attention_params};
 use crate::attention::{AttendCtx, HeadTerms, LayerKeys, Queries, attend, attention_weights};
-use crate::kv::{KvCache, KvType, KvView};
+use crate::kv::{KvCache, KvType, KvView, NewKeys};
 use crate::probe::{Capture, HeadRow, Probe, RowStats};
 use crate::shape::Heads;
 use crate::spec::LayerKind;
@@ -40,11 +40,10 @@ pub(super) fn attention_block<P: Probe>(
     if kv_layer.v_type.is_rotated() {
         spread(&mut ws.compute, c.head_dim, kv_width, v);
     }
-    for (sequence, &first_key) in batch.sequences.iter().zip(&ws.first_keys) {
-        let rows = sequence.rows.start * kv_width..sequence.rows.end * kv_width;
-        let at = (sequence.id, first_key);
-        kv.write(ws.compute.kernels, ctx.layer_idx, at, &k[rows.clone()], &v[rows]);
-    }
+    let new =
+        NewKeys { sequences: &batch.sequences, first_keys: &ws.first_keys, keys: k, values: v };
+    let threads = (&mut ws.compute.pool, &mut *ws.compute.scratch);
+    kv.write_batch(ws.compute.kernels, ctx.layer_idx, new, &mut ws.kv_writes, threads);
     let queries = Queries {
         q: Heads::new(q, c.n_heads, c.head_dim),
         positions: &batch.positions,

@@ -6,6 +6,7 @@ use kernels::{F32Panel, IntPanel, Kernels, PANEL_ROWS, QuantizedTile, TILE_TOKEN
 use super::compute::{Compute, Prepared};
 use super::product::STRIP_PANELS;
 use crate::attention::{AttendBuffers, AttendScratch, AttentionParams};
+use crate::kv::KvWrites;
 use crate::pool::ThreadPool;
 use crate::weights::Model;
 
@@ -36,6 +37,7 @@ pub struct Workspace {
     /// `[n_tokens, n_heads]`
     pub(super) log_sum_exp: Vec<f32>,
     pub(super) attend: AttendBuffers,
+    pub(super) kv_writes: KvWrites,
     /// `[n_tokens, d_ff]`
     pub(super) gated: Vec<f32>,
     /// Angles of the full layers.
@@ -125,6 +127,7 @@ impl Workspace {
             attn_out: floats(c.n_heads * c.head_dim),
             log_sum_exp: floats(c.n_heads),
             attend: AttendBuffers::new(&params, n),
+            kv_writes: KvWrites::new(n),
             gated: floats(c.d_ff),
             rope_full: angles(model.rope_full.n_pairs()),
             rope_sliding: angles(model.rope_sliding.n_pairs()),

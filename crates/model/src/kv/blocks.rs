@@ -44,6 +44,10 @@ impl Blocks {
         self.0[block.0 as usize].as_mut().expect("a block in use has memory")
     }
 
+    pub(super) fn all_mut(&mut self) -> &mut [Option<Block>] {
+        &mut self.0
+    }
+
     /// Copies a block to another, whole; returns that.
     pub(super) fn copy(&mut self, from: BlockId, to: BlockId) -> &mut Block {
         assert_ne!(from, to);

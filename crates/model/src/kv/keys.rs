@@ -134,7 +134,17 @@ impl KeyPlane {
         head: &[f32],
     ) {
         assert!(head.len() == self.head_dim && head_idx < self.n_kv_heads && slot < KEY_BLOCK);
-        match self.blocks.get_mut(block) {
+        Self::write_to(kernels, (self.blocks.get_mut(block), slot), head_idx, head);
+    }
+
+    /// The same to a block of a plane; the head is of the plane's width.
+    pub(super) fn write_to(
+        kernels: &Kernels,
+        (block, slot): (&mut Block, usize),
+        head_idx: usize,
+        head: &[f32],
+    ) {
+        match block {
             Block::Floats(floats) => {
                 let first = head_idx * KEY_BLOCK * head.len() + slot;
                 floats.set(kernels, first, KEY_BLOCK, head);
@@ -154,6 +164,11 @@ impl KeyPlane {
                 }
             }
         }
+    }
+
+    /// All blocks by number.
+    pub(super) fn blocks_mut(&mut self) -> &mut [Option<Block>] {
+        self.blocks.all_mut()
     }
 
     pub(crate) fn read(&self, block: BlockId, head_idx: usize) -> Keys<'_> {

@@ -70,21 +70,41 @@ const ROUND: f32 = 12_582_912.0;
 /// Eight bits: `scale = max |x| / 127`. Fewer: the number of the largest magnitude becomes exactly
 /// `-2^(n_bits - 1)`, so that one value more is used (GGML's Q4_0 and Q5_0).
 pub(super) fn quantize(group: &[f32], n_bits: u32, out: &mut [i8]) -> u16 {
-    let extreme = group.iter().fold(0.0f32, |max, x| if x.abs() > max.abs() { *x } else { max });
+    let extreme = extreme(group);
     let lowest = -((1i32 << (n_bits - 1)) as f32);
     // Zeros have the scale 0, not -0.
     let scale = if n_bits == 8 { extreme.abs() / 127.0 } else { extreme / lowest + 0.0 };
-    // A NaN is lost by the comparison above; it must not become a silent zero.
-    let has_nan = group.iter().any(|x| x.is_nan());
+    // A NaN is lost by comparisons; it must not become a silent zero.
+    let has_nan = group.iter().fold(false, |has_nan, x| has_nan | x.is_nan());
     let scale = if has_nan { f32::NAN } else { scale.clamp(-F16_MAX, F16_MAX) };
     let stored = half::f16::from_f32(scale);
     let inverse = if stored.to_f32() != 0.0 { 1.0 / stored.to_f32() } else { 0.0 };
     let (low, high) = if n_bits == 8 { (-127.0, 127.0) } else { (lowest, -lowest - 1.0) };
     for (out, x) in out.iter_mut().zip(group) {
-        // Rounds to an integer, to even: there are no bits for less.
-        *out = ((x * inverse).clamp(low, high) + ROUND - ROUND) as i8;
+        // Rounds to an integer, to even, in the low bits: there are none for less.
+        *out = ((x * inverse).clamp(low, high) + ROUND).to_bits() as i8;
     }
     stored.to_bits()
+}
+
+/// The number of the largest magnitude, the positive one of two; 0 of none.
+fn extreme(group: &[f32]) -> f32 {
+    const LANES: usize = 8;
+    let (mut low, mut high) = ([0.0f32; LANES], [0.0f32; LANES]);
+    let mut add = |i: usize, x: f32| {
+        low[i] = if x < low[i] { x } else { low[i] };
+        high[i] = if x > high[i] { x } else { high[i] };
+    };
+    let (chunks, rest) = group.as_chunks::<LANES>();
+    for chunk in chunks {
+        for i in 0..LANES {
+            add(i, chunk[i]);
+        }
+    }
+    rest.iter().enumerate().for_each(|(i, &x)| add(i, x));
+    let low = low.into_iter().fold(0.0, f32::min);
+    let high = high.into_iter().fold(0.0, f32::max);
+    if high >= -low { high } else { low }
 }
 
 #[cfg(test)]

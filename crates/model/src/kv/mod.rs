@@ -15,6 +15,7 @@ mod shape;
 mod tests;
 mod values;
 mod view;
+mod writes;
 
 pub use cache::{CacheFull, KvCache, Miss, Reuse, SequenceId};
 pub use keys::{IntKeys, KEY_PANELS, KeyForm, Keys};
@@ -23,3 +24,5 @@ pub use saved::{Fingerprint, KvFileError};
 pub use shape::{KvShape, LayerShape};
 pub use values::{ValueScratch, Values};
 pub use view::KvView;
+pub use writes::KvWrites;
+pub(crate) use writes::NewKeys;

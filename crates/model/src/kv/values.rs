@@ -96,9 +96,19 @@ impl ValuePlane {
         head: &[f32],
     ) {
         assert!(head.len() == self.head_dim && head_idx < self.n_kv_heads && slot < KEY_BLOCK);
-        let n_groups = self.n_groups();
+        Self::write_to(kernels, (self.blocks.get_mut(block), slot), head_idx, head);
+    }
+
+    /// The same to a block of a plane; the head is of the plane's width.
+    pub(super) fn write_to(
+        kernels: &Kernels,
+        (block, slot): (&mut Block, usize),
+        head_idx: usize,
+        head: &[f32],
+    ) {
+        let n_groups = head.len().div_ceil(VALUE_GROUP);
         let first = head_idx * KEY_BLOCK * head.len();
-        match self.blocks.get_mut(block) {
+        match block {
             Block::Floats(floats) => floats.set(kernels, first + slot * head.len(), 1, head),
             Block::Ints(Ints { n_bits, quants, scales }) => {
                 for (group_idx, group) in head.chunks(VALUE_GROUP).enumerate() {
@@ -112,6 +122,11 @@ impl ValuePlane {
                 }
             }
         }
+    }
+
+    /// All blocks by number.
+    pub(super) fn blocks_mut(&mut self) -> &mut [Option<Block>] {
+        self.blocks.all_mut()
     }
 
     pub(crate) fn read<'a>(
