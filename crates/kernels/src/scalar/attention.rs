@@ -32,7 +32,7 @@ pub(crate) fn attention_accumulate_int(
     start_accumulate(weights, rescale, values.quants.len(), head_dim, acc);
     let in_pairs = |_| false;
     each_value_group(weights, values, head_dim, acc, in_pairs, |groups, acc| {
-        let ValueGroups { weights, quants, first, .. } = groups;
+        let ValueGroups { weights, quants, first } = groups;
         let n_cols = quants.len() / KEY_BLOCK;
         let rows = acc.chunks_exact_mut(head_dim).zip(weights.as_chunks::<KEY_BLOCK>().0);
         for (acc, weights) in rows {
@@ -50,7 +50,6 @@ pub(crate) struct ValueGroups<'a> {
     pub(crate) weights: &'a [f32],
     /// `[n_groups, KEY_BLOCK, dimensions of a group]`
     pub(crate) quants: &'a [i8],
-    pub(crate) n_groups: usize,
     /// First dimension of the first group.
     pub(crate) first: usize,
 }
@@ -91,7 +90,7 @@ pub(crate) fn each_value_group(
                     }
                 }
             }
-            add(ValueGroups { weights: scaled, quants, n_groups: scales.len(), first }, acc);
+            add(ValueGroups { weights: scaled, quants, first }, acc);
         }
         group_idx += scales.len();
     }

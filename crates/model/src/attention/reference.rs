@@ -10,8 +10,8 @@ pub struct Attention {
     pub out: Vec<f64>,
 }
 
-/// `out = softmax(mask(cap(scale * q k^T) - slope distance)) v` (Vaswani et al. 2017, eq. 1; the cap
-/// is Gemma 2's), where a sink adds `exp(sink)` to the sum that the weights are divided by.
+/// `out = softmax(mask(cap(scale * q k^T) - slope distance)) v` (Vaswani et al. 2017, eq. 1; the
+/// cap is Gemma 2's), where a sink adds `exp(sink)` to the sum that the weights are divided by.
 /// A query that sees no key gives zeros.
 ///
 /// # Shapes

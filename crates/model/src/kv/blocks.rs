@@ -44,6 +44,7 @@ impl Blocks {
         self.0[block.0 as usize].as_mut().expect("a block in use has memory")
     }
 
+    /// All by number.
     pub(super) fn all_mut(&mut self) -> &mut [Option<Block>] {
         &mut self.0
     }

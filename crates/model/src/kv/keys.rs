@@ -166,11 +166,6 @@ impl KeyPlane {
         }
     }
 
-    /// All blocks by number.
-    pub(super) fn blocks_mut(&mut self) -> &mut [Option<Block>] {
-        self.blocks.all_mut()
-    }
-
     pub(crate) fn read(&self, block: BlockId, head_idx: usize) -> Keys<'_> {
         assert!(head_idx < self.n_kv_heads);
         match self.blocks.get(block) {

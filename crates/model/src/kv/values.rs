@@ -124,11 +124,6 @@ impl ValuePlane {
         }
     }
 
-    /// All blocks by number.
-    pub(super) fn blocks_mut(&mut self) -> &mut [Option<Block>] {
-        self.blocks.all_mut()
-    }
-
     pub(crate) fn read<'a>(
         &'a self,
         kernels: &Kernels,

@@ -92,7 +92,7 @@ impl KvCache {
         writes.plan(self, layer_idx, &new);
         let KvWrites { targets, bands } = &*writes;
         let layer = &mut self.store_mut().layers[layer_idx];
-        let blocks = [layer.keys.blocks_mut(), layer.values.blocks_mut()];
+        let blocks = [layer.keys.blocks.all_mut(), layer.values.blocks.all_mut()];
         let tile_rows = TileRows::Bands(bands);
         let blocks = blocks.map(|data| Tiled { data, n_cols: 1, tile_rows, tile_cols: 1 });
         pool.for_each_tile(scratch, blocks, |_, idx, [mut key_block, mut value_block]| {
@@ -150,7 +150,7 @@ mod tests {
             let (sequences, first_keys) = (&*sequences, &*first_keys);
             if is_shared {
                 let new = NewKeys { sequences, first_keys, keys: &keys, values: &values };
-                let threads = (&mut pool, &mut *scratch);
+                let threads = (&mut pool, &mut scratch[..]);
                 kv.write_batch(kernels::scalar(), 0, new, &mut writes, threads);
                 continue;
             }
@@ -161,8 +161,10 @@ mod tests {
             }
         }
         let layer = &kv.store().layers[0];
-        let blocks = ids.into_iter().flat_map(|id| kv.view(0, id).blocks.iter().flatten());
-        let bytes = blocks.flat_map(|&b| [layer.keys.bytes(b), layer.values.bytes(b)]);
+        let held = ids.into_iter().flat_map(|id| kv.view(0, id).blocks.iter().flatten());
+        let bytes = held.flat_map(|&b| {
+            [&layer.keys.blocks, &layer.values.blocks].map(|blocks| blocks.get(b).bytes())
+        });
         bytes.flatten().flatten().copied().collect()
     }
 

@@ -82,7 +82,7 @@ pub(super) fn attention_accumulate_int(
     start_accumulate(weights, rescale, values.quants.len(), head_dim, acc);
     let in_pairs = |_| false;
     each_value_group(weights, values, head_dim, acc, in_pairs, |groups, acc| {
-        let ValueGroups { weights, quants, first, .. } = groups;
+        let ValueGroups { weights, quants, first } = groups;
         let n_cols = quants.len() / KEY_BLOCK;
         let rows = acc.chunks_exact_mut(head_dim).zip(weights.chunks_exact(KEY_BLOCK));
         for (acc, weights) in rows {

@@ -64,11 +64,11 @@ pub(super) fn attention_accumulate_int<L: Width>(
     let mut next = values.next;
     let in_pairs = |n_rows| n_rows <= rows_of_pairs::<L>();
     each_value_group(weights, values, head_dim, acc, in_pairs, |groups, acc| {
-        let ValueGroups { weights, quants, n_groups, first } = groups;
+        let ValueGroups { weights, quants, first } = groups;
         let out = Columns { rows: acc, stride: head_dim, first };
         // Each group asks for as much as it reads.
         let (ahead, rest) = next.split_at(quants.len().min(next.len()));
-        if n_groups == 2 {
+        if quants.len() > KEY_BLOCK * VALUE_GROUP {
             lanes.add_pair(weights, quants, out, ahead);
         } else {
             lanes.add_to_columns(weights, quants, KEY_BLOCK, out, ahead);
