@@ -1,7 +1,7 @@
 //! Kernels for one instruction set each; `table.rs` decides which of them may be named.
 
-/// Calls `$with!(small_blocks::q4_0)` and the like: the unpacker of an integer format, which every
-/// table has under the same name.
+/// Calls `$with!(small_blocks::q4_0, small_blocks::Q4_0)` and the like: an integer format, named as
+/// a function and as a type.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 macro_rules! by_format {
     ($dtype:expr, $with:ident) => {
@@ -9,19 +9,19 @@ macro_rules! by_format {
             DType::F32 | DType::F16 | DType::BF16 => {
                 unreachable!("float types have no integer form")
             }
-            DType::Q4_0 => $with!(small_blocks::q4_0),
-            DType::Q4_1 => $with!(small_blocks::q4_1),
-            DType::Q5_0 => $with!(small_blocks::q5_0),
-            DType::Q5_1 => $with!(small_blocks::q5_1),
-            DType::Q8_0 => $with!(small_blocks::q8_0),
-            DType::Iq4Nl => $with!(small_blocks::iq4_nl),
-            DType::Q2K => $with!(k_quants::q2_k),
-            DType::Q3K => $with!(k_quants::q3_k),
-            DType::Q4K => $with!(k_quants::q4_k),
-            DType::Q5K => $with!(k_quants::q5_k),
-            DType::Q6K => $with!(k_quants::q6_k),
-            DType::Q8K => $with!(k_quants::q8_k),
-            DType::Iq4Xs => $with!(k_quants::iq4_xs),
+            DType::Q4_0 => $with!(small_blocks::q4_0, small_blocks::Q4_0),
+            DType::Q4_1 => $with!(small_blocks::q4_1, small_blocks::Q4_1),
+            DType::Q5_0 => $with!(small_blocks::q5_0, small_blocks::Q5_0),
+            DType::Q5_1 => $with!(small_blocks::q5_1, small_blocks::Q5_1),
+            DType::Q8_0 => $with!(small_blocks::q8_0, small_blocks::Q8_0),
+            DType::Iq4Nl => $with!(small_blocks::iq4_nl, small_blocks::Iq4Nl),
+            DType::Q2K => $with!(k_quants::q2_k, k_quants::Q2K),
+            DType::Q3K => $with!(k_quants::q3_k, k_quants::Q3K),
+            DType::Q4K => $with!(k_quants::q4_k, k_quants::Q4K),
+            DType::Q5K => $with!(k_quants::q5_k, k_quants::Q5K),
+            DType::Q6K => $with!(k_quants::q6_k, k_quants::Q6K),
+            DType::Q8K => $with!(k_quants::q8_k, k_quants::Q8K),
+            DType::Iq4Xs => $with!(k_quants::iq4_xs, k_quants::Iq4Xs),
         }
     };
 }

@@ -6,10 +6,10 @@ use std::arch::x86_64::*;
 use super::entries::entries;
 use super::int_panel::{Bytes, SIGNED, Tokens, int16_depth, weights};
 use super::lanes::Lanes16;
-use super::{avx2, half, int_panel as int_product, product};
+use super::{avx2, half, int_panel as int_product, product, rows};
 use crate::scalar::{activation, attention, norm};
 use crate::table::{Avx512, Evidence, Kernels, Tile};
-use crate::{CellBlock, F32Panel, IntPanel, IntValues, QuantizedTile, Step};
+use crate::{CellBlock, DType, F32Panel, IntPanel, IntValues, QuantizedTile, Step};
 
 /// The argument is the proof that these instructions exist here.
 pub(crate) fn table(_: Avx512) -> &'static Kernels {
@@ -19,8 +19,12 @@ pub(crate) fn table(_: Avx512) -> &'static Kernels {
 pub(super) static KERNELS: Kernels = Kernels {
     name: "avx512",
     evidence: Evidence::Hardware,
+    unpack_int,
+    unpack_f32,
     int_panel,
+    int_rows,
     f32_panel,
+    f32_rows,
     attention_scores,
     online_softmax,
     attention_accumulate,
@@ -35,8 +39,14 @@ pub(super) static KERNELS: Kernels = Kernels {
 
 entries! {
     "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl"
+    fn unpack_int(dtype: DType, rows: &[u8], n_in: usize, panel: &mut IntPanel) = to_ints;
+    fn unpack_f32(dtype: DType, rows: &[u8], n_in: usize, panel: &mut F32Panel) = to_floats;
     fn int_panel(panel: &IntPanel, x: &[QuantizedTile], out: &mut [Tile]) = multiply_ints;
+    fn int_rows(dtype: DType, rows: &[u8], n_in: usize, x: &QuantizedTile, out: &mut [Tile])
+        = multiply_int_rows;
     fn f32_panel(panel: &F32Panel, x: &[f32], out: &mut [Tile]) = multiply_floats;
+    fn f32_rows(dtype: DType, rows: &[u8], n_in: usize, x: &[f32], out: &mut [Tile])
+        = multiply_f32_rows;
     fn attention_scores(q: &[f32], keys: CellBlock<'_>, head_dim: usize, out: &mut [f32]) = scores;
     fn online_softmax(scores: &mut [f32], max: f32) -> (f32, f32, f32) = attention::online_softmax;
     fn attention_accumulate(
@@ -50,6 +60,27 @@ entries! {
     fn gelu_tanh_mul(gate: &mut [f32], up: &[f32]) = activation::gelu_tanh_mul;
     fn softcap(x: &mut [f32], cap: f32) = activation::softcap;
     fn f16_to_f32(src: &[u16], dst: &mut [f32]) = widen;
+}
+
+#[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")]
+fn to_ints(dtype: DType, rows: &[u8], n_in: usize, panel: &mut IntPanel) {
+    rows::unpack_int(Lanes16::new(), dtype, rows, n_in, panel);
+}
+
+#[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")]
+fn to_floats(dtype: DType, rows: &[u8], n_in: usize, panel: &mut F32Panel) {
+    rows::unpack_f32(Lanes16::new(), dtype, rows, n_in, panel);
+}
+
+#[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")]
+fn multiply_int_rows(dtype: DType, rows: &[u8], n_in: usize, x: &QuantizedTile, out: &mut [Tile]) {
+    let bytes = rows::WordSums(Lanes16::new());
+    rows::int_rows(bytes, avx2::KERNELS.int_rows, (dtype, rows, n_in), x, out);
+}
+
+#[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")]
+fn multiply_f32_rows(dtype: DType, rows: &[u8], n_in: usize, x: &[f32], out: &mut [Tile]) {
+    rows::f32_rows(Lanes16::new(), avx2::KERNELS.f32_rows, (dtype, rows, n_in), x, out);
 }
 
 #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")]
@@ -94,7 +125,7 @@ fn widen(src: &[u16], dst: &mut [f32]) {
 struct WordSums(Lanes16);
 
 impl WordSums {
-    #[target_feature(enable = "avx2,fma,avx512f,avx512bw")]
+    #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")]
     fn new() -> Self {
         Self(Lanes16::new())
     }

@@ -175,7 +175,7 @@ pub(super) struct Lanes16(());
 
 impl Lanes16 {
     #[inline]
-    #[target_feature(enable = "avx2,fma,f16c,avx512f")]
+    #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq")]
     pub(super) fn new() -> Self {
         Self(())
     }

@@ -12,4 +12,6 @@ mod int_panel;
 mod lanes;
 mod prefetch;
 mod product;
+mod rows;
 mod vnni;
+mod words;

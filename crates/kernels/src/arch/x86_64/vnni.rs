@@ -11,7 +11,7 @@ use super::lanes::{Lanes, Lanes8, Lanes16, methods};
 use crate::{Step, TILE_TOKENS};
 
 /// 128 in each byte.
-const BIAS: i32 = 0x8080_8080_u32 as i32;
+pub(super) const BIAS: i32 = 0x8080_8080_u32 as i32;
 
 /// `vpdpbusd` for a width of registers. A value is the proof that it may be used.
 #[derive(Clone, Copy)]
@@ -161,7 +161,7 @@ impl Dot<Lanes8> for Vnni<Lanes8> {
 
 impl Vnni<Lanes16> {
     #[inline]
-    #[target_feature(enable = "avx2,fma,avx512f,avx512vnni")]
+    #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
     pub(super) fn new() -> Self {
         Self(Lanes16::new())
     }

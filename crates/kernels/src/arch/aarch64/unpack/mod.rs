@@ -104,7 +104,7 @@ struct Target<'a> {
 #[target_feature(enable = "neon")]
 fn unpack_blocks(dtype: DType, rows: &[&[u8]; PANEL_ROWS], first_block: usize, target: Target) {
     macro_rules! unpack {
-        ($unpack:path) => {
+        ($unpack:path, $_Format:path) => {
             each(rows, first_block, target, |rows, lanes| $unpack(rows, lanes))
         };
     }

@@ -7,7 +7,7 @@
 mod int_panel;
 mod product;
 mod quantize;
-mod unpack;
+mod rows;
 
 use super::entries::entries;
 use super::half;
@@ -25,17 +25,17 @@ pub(crate) fn table(_: Avx2) -> &'static Kernels {
 entries! {
     "avx2,fma,f16c"
     fn unpack_int(dtype: DType, rows: &[u8], n_in: usize, panel: &mut IntPanel)
-        = unpack::unpack_int;
+        = rows::unpack_int;
     fn unpack_f32(dtype: DType, rows: &[u8], n_in: usize, panel: &mut F32Panel)
-        = unpack::unpack_f32;
+        = rows::unpack_f32;
     fn quantize(x: &[f32], n_in: usize, out: &mut QuantizedTile) = quantize::quantize;
     fn int_panel(panel: &IntPanel, x: &[QuantizedTile], out: &mut [Tile])
         = int_panel::int_panel;
     fn int_rows(dtype: DType, rows: &[u8], n_in: usize, x: &QuantizedTile, out: &mut [Tile])
-        = unpack::int_rows;
+        = rows::int_rows;
     fn f32_panel(panel: &F32Panel, x: &[f32], out: &mut [Tile]) = product::f32_panel;
     fn f32_rows(dtype: DType, rows: &[u8], n_in: usize, x: &[f32], out: &mut [Tile])
-        = unpack::f32_rows;
+        = rows::f32_rows;
     fn attention_scores(q: &[f32], keys: CellBlock<'_>, head_dim: usize, out: &mut [f32])
         = product::attention_scores;
     fn online_softmax(scores: &mut [f32], max: f32) -> (f32, f32, f32) = attention::online_softmax;
