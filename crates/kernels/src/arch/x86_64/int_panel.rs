@@ -45,10 +45,8 @@ pub(super) trait Bytes: Copy {
 /// Activations of `T` tokens in each of `N` tiles.
 #[derive(Clone, Copy)]
 pub(super) struct Tokens<const N: usize, const T: usize> {
-    /// Of the first token in each tile, and from there `[steps, stride, 4]`.
+    /// Each tile's `[steps, T, 4]`.
     starts: [*const i8; N],
-    /// Tokens of a tile, those that are passed over included.
-    stride: usize,
 }
 
 impl<const N: usize, const T: usize> Tokens<N, T> {
@@ -65,14 +63,13 @@ impl<const N: usize, const T: usize> Tokens<N, T> {
         step: usize,
     ) -> L::Ints {
         // SAFETY: the contract.
-        let four = unsafe { *self.starts[i].add((step * self.stride + t) * 4).cast::<[u8; 4]>() };
+        let four = unsafe { *self.starts[i].add((step * T + t) * 4).cast::<[u8; 4]>() };
         lanes.spread_int(i32::from_le_bytes(four))
     }
 
-    /// All tokens of tile `i`, where none is passed over: `[steps, T, 4]`.
+    /// All tokens of tile `i`: `[steps, T, 4]`.
     #[inline(always)]
     pub(super) fn tile(&self, i: usize) -> *const u8 {
-        assert!(self.stride == T);
         self.starts[i].cast()
     }
 }
@@ -113,74 +110,63 @@ pub(super) fn int_panel<B: Bytes, const H: usize>(
             && a.n_tokens == TILE_TOKENS
             && b.n_tokens == TILE_TOKENS
         {
-            by_form::<B, 2, TILE_TOKENS, H>(bytes, panel, [a.view(), b.view()], 0, out);
+            by_form::<B, 2, TILE_TOKENS, H>(bytes, panel, [a.view(), b.view()], out);
             continue;
         }
         for (x, out) in x.iter().zip(out.chunks_mut(1)) {
-            if x.n_tokens == TILE_TOKENS {
-                by_form::<B, 1, TILE_TOKENS, H>(bytes, panel, [x.view()], 0, out);
-                continue;
-            }
-            for token in 0..x.n_tokens {
-                by_form::<B, 1, 1, H>(bytes, panel, [x.view()], token, out);
+            match x.n_tokens {
+                0 => (),
+                1 => by_form::<B, 1, 1, H>(bytes, panel, [x.view()], out),
+                2 => by_form::<B, 1, 2, H>(bytes, panel, [x.view()], out),
+                3 => by_form::<B, 1, 3, H>(bytes, panel, [x.view()], out),
+                _ => by_form::<B, 1, TILE_TOKENS, H>(bytes, panel, [x.view()], out),
             }
         }
     }
 }
 
-/// `T` tokens of each tile, from `first` on.
+/// Tiles of `T` tokens.
 #[inline(always)]
 fn by_form<B: Bytes, const N: usize, const T: usize, const H: usize>(
     bytes: B,
     panel: &IntPanel,
     x: [TileView; N],
-    first: usize,
     out: &mut [Tile],
 ) {
     let form = panel.form;
-    // Known where it matters.
-    let stride = if T == TILE_TOKENS { T } else { x[0].n_tokens };
     for x in &x {
-        assert!(x.n_tokens == stride && first + T <= stride, "tiles of as many tokens");
-        assert!(x.quants.len() == panel.n_in * stride, "activations for the whole panel");
+        assert!(x.n_tokens == T, "tiles of as many tokens");
+        assert!(x.quants.len() == panel.n_in * T, "activations for the whole panel");
     }
-    let tiles = Tiles { x, first, stride };
     // SAFETY: `check_panel` asserted the lengths of the panel; `QuantizedTile::view` slices the
     // scales and sums of a tile to the lengths that belong to its quants.
     unsafe {
         match (form.quants, form.group, form.has_mins) {
             (Quants::U4, 32, true) if B::NEEDS_RANGE => {
-                multiply::<B, 15, 8, N, T, H>(bytes, panel, tiles, out);
+                multiply::<B, 15, 8, N, T, H>(bytes, panel, x, out);
             }
             (Quants::U4, 16, true) if B::NEEDS_RANGE => {
-                multiply::<B, 15, 4, N, T, H>(bytes, panel, tiles, out);
+                multiply::<B, 15, 4, N, T, H>(bytes, panel, x, out);
             }
             (Quants::U4 | Quants::U5, 32, true) => {
-                multiply::<B, 31, 8, N, T, H>(bytes, panel, tiles, out);
+                multiply::<B, 31, 8, N, T, H>(bytes, panel, x, out);
             }
             (Quants::U4 | Quants::U6, 16, true) => {
-                multiply::<B, 63, 4, N, T, H>(bytes, panel, tiles, out);
+                multiply::<B, 63, 4, N, T, H>(bytes, panel, x, out);
             }
             (Quants::I8, 32, false) => {
-                multiply::<B, SIGNED, 8, N, T, H>(bytes, panel, tiles, out);
+                multiply::<B, SIGNED, 8, N, T, H>(bytes, panel, x, out);
             }
             _ => unreachable!("no format has the form {form:?}"),
         }
     }
 }
 
-/// The tokens from `first` on in tiles of `stride` tokens.
-struct Tiles<'a, const N: usize> {
-    x: [TileView<'a>; N],
-    first: usize,
-    stride: usize,
-}
-
 /// Groups of `4 * STEPS` columns, with mins unless quants are `SIGNED`.
 ///
 /// # Safety
 /// `panel` holds `n_in` columns, a multiple of 32, with the scales and mins of their groups; each
-/// of `tiles` holds as many columns of `stride` tokens, of which `T` are there from `first` on.
+/// tile of `x` holds as many columns of `T` tokens.
 #[inline(always)]
 unsafe fn multiply<
     B: Bytes,
@@ -192,23 +178,22 @@ unsafe fn multiply<
 >(
     bytes: B,
     panel: &IntPanel,
-    tiles: Tiles<N>,
+    x: [TileView; N],
     out: &mut [Tile],
 ) {
     const { assert!(STEPS == 4 || STEPS == 8) };
-    let Tiles { x, first, stride } = tiles;
     let lanes = bytes.lanes();
     let mut acc = [[[lanes.spread(0.0); H]; T]; N];
     for g in 0..panel.n_in / (4 * STEPS) {
         // SAFETY: `g` is a group of the panel and of each tile; a `RowValues` is `H` registers.
         unsafe {
             let quants = panel.quants.as_ptr().add(g * STEPS);
-            let at = (g * STEPS * stride + first) * 4;
+            let at = g * STEPS * T * 4;
             let mut starts = [std::ptr::null(); N];
             for i in 0..N {
                 starts[i] = x[i].quants.as_ptr().add(at);
             }
-            let tokens = Tokens { starts, stride };
+            let tokens = Tokens { starts };
             let sums = bytes.sum_group::<Q_MAX, STEPS, N, T, H>(quants, tokens);
             let scales = registers::<B::Lanes, H>(lanes, panel.scales.as_ptr().add(g));
             let mut mins = scales;
@@ -217,9 +202,8 @@ unsafe fn multiply<
             }
             for i in 0..N {
                 let x_sums = if STEPS == 4 { x[i].sums16 } else { x[i].sums32 };
-                let x_sums = x_sums.as_ptr().add(g * stride + first);
-                let x_scales = x[i].scales.as_ptr();
-                let x_scales = x_scales.add(g * 4 * STEPS / ACT_GROUP * stride + first);
+                let x_sums = x_sums.as_ptr().add(g * T);
+                let x_scales = x[i].scales.as_ptr().add(g * 4 * STEPS / ACT_GROUP * T);
                 for t in 0..T {
                     let (x_scale, x_sum) = (lanes.spread(*x_scales.add(t)), *x_sums.add(t));
                     for h in 0..H {
@@ -242,7 +226,7 @@ unsafe fn multiply<
     }
     for i in 0..N {
         for t in 0..T {
-            let out = &mut out[i][first + t];
+            let out = &mut out[i][t];
             for h in 0..H {
                 // SAFETY: `out` is `H` registers.
                 unsafe { lanes.store(out.as_mut_ptr().add(h * B::Lanes::N), acc[i][t][h]) };
