@@ -1,12 +1,10 @@
 //! A row in each lane: reading the same bytes of each.
 
-use std::arch::x86_64::*;
 use std::marker::PhantomData;
 
 use super::format::Block;
+use crate::arch::x86_64::prefetch::prefetch;
 use crate::arch::x86_64::words::Words;
-
-const LINE_BYTES: usize = 64;
 
 /// The current block of as many consecutive weight rows as a register has lanes.
 pub(in super::super) struct Rows<L, F> {
@@ -36,12 +34,7 @@ impl<L: Words, F: Block> Rows<L, F> {
     /// Asks for the next `n_bytes` bytes, for each row, of what lies ahead.
     #[inline(always)]
     fn prefetch(&mut self, n_bytes: usize) {
-        let mut at = 0;
-        while at < L::N * n_bytes {
-            // SAFETY: prefetching has no effect but on time; every x86-64 has the instruction.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(self.ahead.wrapping_add(at).cast()) };
-            at += LINE_BYTES;
-        }
+        prefetch(self.ahead, L::N * n_bytes);
         self.ahead = self.ahead.wrapping_add(L::N * n_bytes);
     }
 

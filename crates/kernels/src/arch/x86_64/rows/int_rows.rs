@@ -103,7 +103,7 @@ fn multiply_together<B: PartSums, F: Format, const N: usize, const T: usize>(
     let blocks = blocks.zip(x_sums.chunks_exact(F::LEN / F::GROUP * T));
     assert!(blocks.len() * F::BYTES == row_bytes, "rows and activations have as many columns");
     let mut acc = [[bytes.lanes().spread(0.0); T]; N];
-    let mut products = [const { () }; N].map(|()| Products::<B, F, T>::new(bytes));
+    let mut products = [(); N].map(|()| Products::<B, F, T>::new(bytes));
     for (block_idx, ((x, x_scales), x_sums)) in blocks.enumerate() {
         for n in 0..N {
             let start = first_rows[n] * row_bytes + block_idx * F::BYTES;
