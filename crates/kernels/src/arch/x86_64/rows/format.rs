@@ -23,7 +23,8 @@ pub(in super::super) trait Format: Block {
 
 /// Declares formats, each by `BYTES`, `LEN`, `GROUP`, `Q_MAX` and a function that unpacks.
 macro_rules! formats {
-    ($($Name:ident = $bytes:literal $len:literal $group:literal $q_max:expr, $unpack:ident;)*) => {$(
+    ($($Name:ident =
+        $bytes:literal $len:literal $group:literal $q_max:expr, $unpack:ident;)*) => {$(
         pub(in super::super) struct $Name;
 
         impl Block for $Name {

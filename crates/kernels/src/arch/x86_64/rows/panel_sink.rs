@@ -17,8 +17,8 @@ pub(super) struct PanelSink<L, F> {
 
 impl<L: Words, F: Format> PanelSink<L, F> {
     /// # Safety
-    /// While this lives, for `step < F::LEN / 4` and `g < F::LEN / F::GROUP`, a register can be written at
-    /// `quants + 64 * step`, `scales + 16 * g` and, if used, `mins + 16 * g`.
+    /// While this lives, for `step < F::LEN / 4` and `g < F::LEN / F::GROUP`, a register can be
+    /// written at `quants + 64 * step`, `scales + 16 * g` and, if used, `mins + 16 * g`.
     #[inline(always)]
     pub(super) unsafe fn new(lanes: L, quants: *mut u8, scales: *mut f32, mins: *mut f32) -> Self {
         Self { lanes, quants, scales, mins, format: PhantomData }
