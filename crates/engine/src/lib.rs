@@ -7,6 +7,7 @@
 
 pub mod engine;
 pub mod error;
+pub mod kv_compare;
 pub mod load;
 mod lookup;
 pub mod open_error;

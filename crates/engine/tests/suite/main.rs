@@ -5,6 +5,7 @@ mod batches;
 mod cancel;
 mod damaged;
 mod formats;
+mod kv_compare;
 mod outcome;
 mod reuse;
 mod sampling;

@@ -25,12 +25,14 @@ pub(crate) fn models() -> [Loaded; 2] {
         head_dim: 16,
         ..TinyRandom::default()
     };
-    [tiny.clone(), TinyRandom { architecture: "gemma3", window: Some(20), ..tiny }].map(|tiny| {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("tiny.gguf");
-        tiny.write(&path);
-        load_model(&path, LoadSettings::default(), &mut |_, _| ()).expect("a model that loads")
-    })
+    [load(&tiny), load(&TinyRandom { architecture: "gemma3", window: Some(20), ..tiny })]
+}
+
+pub(crate) fn load(tiny: &TinyRandom) -> Loaded {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("tiny.gguf");
+    tiny.write(&path);
+    load_model(&path, LoadSettings::default(), &mut |_, _| ()).expect("a model that loads")
 }
 
 /// How much an engine over a tiny model can do at once.
