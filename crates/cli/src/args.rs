@@ -28,6 +28,9 @@ pub(crate) enum Command {
     Score(ScoreArgs),
     /// Measure the speed of a model on this machine
     Bench(BenchArgs),
+    /// What is kept of a text: keys and values
+    #[command(subcommand)]
+    Kv(KvCommand),
     /// List the models that can be named with -m
     Models(JsonArgs),
     /// Download a model
@@ -36,6 +39,12 @@ pub(crate) enum Command {
     Show(ShowArgs),
     /// Delete a downloaded model
     Rm(RmArgs),
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum KvCommand {
+    /// Measure what a smaller cache costs: speed, and how far answers are from those of f32
+    Compare(CompareArgs),
 }
 
 #[derive(Args, Debug)]
@@ -283,6 +292,39 @@ pub(crate) struct BenchArgs {
     /// Repetitions; the median counts
     #[arg(short, value_name = "N", default_value_t = 3)]
     pub(crate) r: usize,
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    #[command(flatten)]
+    pub(crate) runtime: RuntimeArgs,
+    #[command(flatten)]
+    pub(crate) output: JsonArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CompareArgs {
+    /// The text to read [default: one that is made up, as long as needed]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// How keys are stored [default: every type]
+    #[arg(long, value_name = "TYPE,...", value_delimiter = ',', value_parser = kv_type)]
+    pub(crate) k_types: Vec<KvType>,
+    /// How values are stored, each with each type of keys [default: as the keys]
+    #[arg(long, value_name = "TYPE,...", value_delimiter = ',', value_parser = kv_type)]
+    pub(crate) v_types: Vec<KvType>,
+    /// Depths at which is measured: tokens already in the cache
+    #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "512,2048")]
+    pub(crate) depths: Vec<u32>,
+    /// Tokens to decode at each depth
+    #[arg(short, value_name = "N", default_value_t = 128)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
+    pub(crate) n: u32,
+    /// Numbers to hide in the text before the largest depth, and to ask for after it (0 to 8)
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    #[arg(value_parser = clap::value_parser!(u8).range(0..=8))]
+    pub(crate) needles: u8,
+    /// Draw divergence against bytes; the name ends in .svg or .png
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plot: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) model: ModelArgs,
     #[command(flatten)]

@@ -1,5 +1,6 @@
 //! Progress of work that takes a while: a bar on a terminal, silence elsewhere.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
@@ -21,11 +22,11 @@ impl Bar {
     }
 
     /// `reading  [####    ] 1200 of 4096 tokens, 380/s, 7s left`
-    pub(crate) fn tokens(show: Show, what: &'static str) -> Self {
+    pub(crate) fn tokens(show: Show, what: impl Into<Cow<'static, str>>) -> Self {
         Self::new(show, what, "{msg} {wide_bar} {pos} of {len} tokens, {rate}/s, {eta} left")
     }
 
-    fn new(show: Show, what: &'static str, template: &str) -> Self {
+    fn new(show: Show, what: impl Into<Cow<'static, str>>, template: &str) -> Self {
         let target = match show {
             Show::Progress => ProgressDrawTarget::stderr(),
             Show::Nothing => ProgressDrawTarget::hidden(),

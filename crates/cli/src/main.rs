@@ -12,6 +12,7 @@ mod interrupt;
 mod machine;
 mod open;
 mod output;
+mod plot;
 mod saved_kv;
 
 use std::process::ExitCode;
@@ -19,7 +20,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::{Cli, Command};
-use commands::{bench, chat, models, run, score, show, tokenize};
+use commands::{bench, chat, kv, models, run, score, show, tokenize};
 use hub::HubError;
 use interrupt::EXIT_INTERRUPTED;
 
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         Command::Tokenize(args) => tokenize::tokenize(args),
         Command::Score(args) => score::score_text(args),
         Command::Bench(args) => bench::bench(args),
+        Command::Kv(command) => kv::kv(command),
         Command::Models(args) => models::models(args),
         Command::Pull(args) => models::pull(args),
         Command::Show(args) => show::show(args),

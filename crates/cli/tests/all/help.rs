@@ -50,6 +50,9 @@ fn measures() {
     check("score", &score.concat());
     let bench = [&MODEL[..], &RUNTIME, &["-p", "-n", "-d", "-r", "--kv", "--parallel", "--json"]];
     check("bench", &bench.concat());
+    let own = ["-f", "--file", "--k-types", "--v-types", "--depths", "-n", "--needles", "--plot"];
+    check_page(&["kv", "compare", "--help"], &[&MODEL[..], &RUNTIME, &own, &["--json"]].concat());
+    check("kv", &["compare"]);
 }
 
 #[test]
@@ -67,7 +70,8 @@ fn the_list_of_models_fits_too() {
 
 #[test]
 fn the_program_names_every_command() {
-    let commands = ["run", "chat", "tokenize", "score", "bench", "models", "pull", "show", "rm"];
+    let commands =
+        ["run", "chat", "tokenize", "score", "bench", "kv", "models", "pull", "show", "rm"];
     check_page(&["--help"], &commands);
     check_page(&["help"], &commands);
 }

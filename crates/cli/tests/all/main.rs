@@ -9,6 +9,7 @@ mod chat;
 mod endings;
 mod help;
 mod json;
+mod kv_compare;
 mod lab;
 mod run;
 mod saved_kv;
