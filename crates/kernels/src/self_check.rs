@@ -177,6 +177,7 @@ fn attention_agrees(tables: Tables) -> bool {
         agree(tables, |table| {
             let mut scores = vec![0.0; n_rows * KEY_BLOCK];
             (table.attention_scores)(&q, Cells::F32(&block).into(), head_dim, &mut scores);
+            (table.add_dots)(&q, &block[..head_dim], &mut scores);
             scores[..5].fill(f32::NEG_INFINITY);
             let mut all = Vec::new();
             for row in scores.chunks_exact_mut(KEY_BLOCK) {

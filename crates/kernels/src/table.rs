@@ -41,6 +41,10 @@ pub struct Kernels {
     /// `out[r][k] = q[r] . key[k]`: `q` `[n_rows, head_dim]`, `keys` `[head_dim, KEY_BLOCK]`
     /// (transposed: lanes are keys), `out` `[n_rows, KEY_BLOCK]`.
     pub attention_scores: fn(q: &[f32], keys: CellBlock<'_>, head_dim: usize, out: &mut [f32]),
+    /// `scores[r][k] += q[r] . mean` for all keys: what the keys of a block have in common, where
+    /// they are stored without it. `q` `[n_rows, head_dim]`, `mean` `[head_dim]`, `scores`
+    /// `[n_rows, KEY_BLOCK]`.
+    pub add_dots: fn(q: &[f32], mean: &[f32], scores: &mut [f32]),
     /// One step of online softmax for one row of a key block (Milakov & Gimelshein 2018, eq. 3).
     /// Turns `scores` (hidden keys are `-inf`) into `exp(score - new_max)`, returns
     /// `(new_max, exp(max - new_max), sum of the weights)`. A row with every key hidden leaves

@@ -11,6 +11,16 @@ pub(crate) fn attention_scores(q: &[f32], keys: CellBlock<'_>, head_dim: usize, 
     by_cells!(keys.cells, keys => add_product(q, keys, head_dim, out));
 }
 
+#[inline(always)]
+pub(crate) fn add_dots(q: &[f32], mean: &[f32], scores: &mut [f32]) {
+    let head_dim = mean.len();
+    check_shapes(q, head_dim * KEY_BLOCK, head_dim, scores);
+    for (q, scores) in q.chunks_exact(head_dim).zip(scores.as_chunks_mut::<KEY_BLOCK>().0) {
+        let dot = lanes::dot(q, mean);
+        scores.iter_mut().for_each(|score| *score += dot);
+    }
+}
+
 pub(crate) fn attention_accumulate(
     weights: &[f32],
     rescale: &[f32],

@@ -8,16 +8,16 @@ pub(crate) fn sum(lanes: [f32; LANES]) -> f32 {
 }
 
 #[inline(always)]
-pub(crate) fn sum_of_squares(x: &[f32]) -> f32 {
+pub(crate) fn dot(x: &[f32], y: &[f32]) -> f32 {
     let mut sums = [0.0f32; LANES];
-    let (chunks, rest) = x.as_chunks::<LANES>();
-    for chunk in chunks {
+    let ((x, x_rest), (y, y_rest)) = (x.as_chunks::<LANES>(), y.as_chunks::<LANES>());
+    for (x, y) in x.iter().zip(y) {
         for i in 0..LANES {
-            sums[i] = chunk[i].mul_add(chunk[i], sums[i]);
+            sums[i] = x[i].mul_add(y[i], sums[i]);
         }
     }
-    for (i, x) in rest.iter().enumerate() {
-        sums[i] = x.mul_add(*x, sums[i]);
+    for (i, (x, y)) in x_rest.iter().zip(y_rest).enumerate() {
+        sums[i] = x.mul_add(*y, sums[i]);
     }
     sum(sums)
 }

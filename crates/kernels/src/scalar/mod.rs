@@ -29,6 +29,7 @@ pub(crate) static KERNELS: Kernels = Kernels {
     f32_panel: matmul::f32_panel,
     f32_rows: matmul::f32_rows,
     attention_scores: attention::attention_scores,
+    add_dots: attention::add_dots,
     online_softmax: attention::online_softmax,
     attention_accumulate: attention::attention_accumulate,
     attention_accumulate_int: attention::attention_accumulate_int,

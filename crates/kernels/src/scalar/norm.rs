@@ -5,7 +5,7 @@ use super::lanes;
 #[inline(always)]
 pub(crate) fn rms_norm(x: &[f32], gain: &[f32], eps: f32, out: &mut [f32]) {
     assert!(x.len() == gain.len() && x.len() == out.len(), "lengths differ");
-    let mean = lanes::sum_of_squares(x) / x.len() as f32;
+    let mean = lanes::dot(x, x) / x.len() as f32;
     let inverse = 1.0 / (mean + eps).sqrt();
     for ((out, x), gain) in out.iter_mut().zip(x).zip(gain) {
         *out = x * inverse * gain;

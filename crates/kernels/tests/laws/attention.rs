@@ -51,6 +51,29 @@ proptest! {
         });
     }
 
+    /// A mean added to scores is a mean added to keys.
+    #[test]
+    fn means_agree(n_rows in 1usize..20, head_dim in 1usize..131, seed: u64) {
+        let q = normal(seed, n_rows * head_dim, 1.0);
+        let mean = normal(!seed, head_dim, 1.0);
+        let before = normal(seed ^ 1, n_rows * KEY_BLOCK, 1.0);
+        let add_dots = |table: &Kernels| {
+            let mut scores = before.clone();
+            (table.add_dots)(&q, &mean, &mut scores);
+            scores
+        };
+        let expected = add_dots(scalar());
+        for table in kernels::tables() {
+            check_same(table.name, &add_dots(table), &expected);
+        }
+        let same_keys: Vec<f32> = mean.iter().flat_map(|&x| [x; KEY_BLOCK]).collect();
+        let dots = scores(scalar(), &q, Cells::F32(&same_keys), head_dim);
+        for ((found, before), dot) in expected.iter().zip(&before).zip(dots) {
+            // Sums of up to 130 products in another order.
+            prop_assert!((found - before - dot).abs() <= 1e-4);
+        }
+    }
+
     /// Int8 values are those of their scales, and every table sums them alike.
     #[test]
     fn int_values_agree(n_rows in 1usize..20, head_dim in 1usize..131, seed: u64) {

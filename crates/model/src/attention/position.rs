@@ -36,11 +36,29 @@ impl RopeTable {
     pub fn fill(&self, positions: &[u32], cos: &mut [f32], sin: &mut [f32]) {
         let n_pairs = self.n_pairs();
         for (token_idx, &pos) in positions.iter().enumerate() {
-            for (pair_idx, frequency) in self.frequencies.iter().enumerate() {
-                let (s, c) = (f64::from(pos) * frequency).sin_cos();
-                cos[token_idx * n_pairs + pair_idx] = c as f32;
-                sin[token_idx * n_pairs + pair_idx] = s as f32;
-            }
+            let row = token_idx * n_pairs..(token_idx + 1) * n_pairs;
+            self.fill_at(pos.into(), &mut cos[row.clone()], &mut sin[row]);
+        }
+    }
+
+    /// The same for one position, or for a distance, which may be negative: `[n_pairs]` each.
+    pub(crate) fn fill_at(&self, pos: f64, cos: &mut [f32], sin: &mut [f32]) {
+        for ((frequency, cos), sin) in self.frequencies.iter().zip(cos).zip(sin) {
+            let (s, c) = (pos * frequency).sin_cos();
+            (*cos, *sin) = (c as f32, s as f32);
+        }
+    }
+
+    /// Means over `n` positions from `first` on, the sum of a geometric series:
+    /// `exp(i theta (first + (n - 1) / 2)) sin(n theta / 2) / (n sin(theta / 2))`.
+    pub(crate) fn fill_mean(&self, first: f64, n: usize, cos: &mut [f32], sin: &mut [f32]) {
+        self.fill_at(first + (n - 1) as f64 / 2.0, cos, sin);
+        for ((frequency, cos), sin) in self.frequencies.iter().zip(cos).zip(sin) {
+            let (all, one) = ((n as f64 * frequency / 2.0).sin(), (frequency / 2.0).sin());
+            // All the same where nothing turns, or whole turns.
+            let share = if one == 0.0 { 1.0 } else { (all / (n as f64 * one)) as f32 };
+            *cos *= share;
+            *sin *= share;
         }
     }
 }

@@ -19,6 +19,8 @@ pub(super) struct QueryScratch {
     panel: IntPanel,
     /// `[KEY_BLOCK, n_in / ACT_GROUP]`, panel after panel
     key_scales: Vec<f32>,
+    /// `[head_dim]`
+    key_mean: Vec<f32>,
 }
 
 impl QueryScratch {
@@ -32,6 +34,7 @@ impl QueryScratch {
             results: vec![[[0.0; PANEL_ROWS]; TILE_TOKENS]; n_tiles],
             panel: IntPanel::with_capacity(n_in),
             key_scales: vec![0.0; KEY_BLOCK * n_in / ACT_GROUP],
+            key_mean: vec![0.0; head_dim],
         }
     }
 
@@ -84,5 +87,7 @@ impl QueryScratch {
                 scores[panel_idx * PANEL_ROWS..][..PANEL_ROWS].copy_from_slice(result);
             }
         }
+        keys.read_mean(kernels, &mut self.key_mean);
+        (kernels.add_dots)(&self.q[..n_rows * self.head_dim], &self.key_mean, scores);
     }
 }

@@ -86,7 +86,7 @@ impl Case {
         kv.reserve(stranger, 1).expect("room");
         let first = kv.append(stranger, &[0], &[0]);
         let noise = uniform(n_kv_heads * head_dim, 99);
-        kv.write(kernels, 0, (stranger, first), &noise, &noise);
+        kv.write_rows(kernels, 0, (stranger, first), (&noise, &noise));
         let id = kv.admit();
         kv.reserve(id, self.n_tokens).expect("room");
         let (q, (keys, values)) = (self.q(), self.kv());
@@ -102,7 +102,7 @@ impl Case {
             let positions: Vec<u32> = (start as u32..end as u32).collect();
             let first = kv.append(id, &positions, &positions);
             let rows = start * kv_width..end * kv_width;
-            kv.write(kernels, 0, (id, first), &keys[rows.clone()], &values[rows]);
+            kv.write_rows(kernels, 0, (id, first), (&keys[rows.clone()], &values[rows]));
             let rows = start * q_width..end * q_width;
             let mut stats = vec![0.0; (end - start) * n_heads];
             let queries = Queries {

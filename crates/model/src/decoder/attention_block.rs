@@ -5,7 +5,7 @@ use super::feed_forward::add_delta;
 use super::forward::ForwardCtx;
 use super::workspace::{RopeAngles, Workspace, attention_params};
 use crate::attention::{AttendCtx, HeadTerms, LayerKeys, Queries, attend, attention_weights};
-use crate::kv::{KvCache, KvType, KvView, NewKeys};
+use crate::kv::{KeyMotion, KvCache, KvType, KvView, NewKeys};
 use crate::probe::{Capture, HeadRow, Probe, RowStats};
 use crate::shape::Heads;
 use crate::spec::LayerKind;
@@ -28,9 +28,9 @@ pub(super) fn attention_block<P: Probe>(
     let norm = Norm { gain: &layer.attn_norm, eps: c.norm_eps };
     let products = [(&layer.attn_q, &mut *q), (&layer.attn_k, &mut *k), (&layer.attn_v, &mut *v)];
     ws.compute.multiply(Input { x: residual, norm: Some(norm) }, products);
-    let angles = match c.layer_kinds[ctx.layer_idx] {
-        LayerKind::Full => &ws.rope_full,
-        LayerKind::Sliding => &ws.rope_sliding,
+    let (rope, angles) = match c.layer_kinds[ctx.layer_idx] {
+        LayerKind::Full => (&model.rope_full, &ws.rope_full),
+        LayerKind::Sliding => (&model.rope_sliding, &ws.rope_sliding),
     };
     let kv_layer = kv.shape().layers[ctx.layer_idx];
     let heads = [(&mut *q, &layer.attn_q_norm), (&mut *k, &layer.attn_k_norm)];
@@ -42,8 +42,14 @@ pub(super) fn attention_block<P: Probe>(
     }
     let new =
         NewKeys { sequences: &batch.sequences, first_keys: &ws.first_keys, keys: k, values: v };
+    let motion = KeyMotion {
+        kernels: ws.compute.kernels,
+        rope,
+        pairing: c.rope_pairing,
+        is_spread: kv_layer.k_type.is_rotated(),
+    };
     let threads = (&mut ws.compute.pool, &mut *ws.compute.scratch);
-    kv.write_batch(ws.compute.kernels, ctx.layer_idx, new, &mut ws.kv_writes, threads);
+    kv.write_batch(motion, ctx.layer_idx, new, &mut ws.kv_writes, threads);
     let queries = Queries {
         q: Heads::new(q, c.n_heads, c.head_dim),
         positions: &batch.positions,

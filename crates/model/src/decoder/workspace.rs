@@ -127,7 +127,7 @@ impl Workspace {
             attn_out: floats(c.n_heads * c.head_dim),
             log_sum_exp: floats(c.n_heads),
             attend: AttendBuffers::new(&params, n),
-            kv_writes: KvWrites::new(n),
+            kv_writes: KvWrites::new((c.n_kv_heads, c.head_dim), n),
             gated: floats(c.d_ff),
             rope_full: angles(model.rope_full.n_pairs()),
             rope_sliding: angles(model.rope_sliding.n_pairs()),

@@ -46,11 +46,6 @@ impl BlockPool {
     pub(crate) fn n_holders(&self, block: BlockId) -> u32 {
         self.n_holders[block.0 as usize]
     }
-
-    /// Blocks that someone holds.
-    pub(crate) fn n_held(&self) -> usize {
-        self.n_holders.len() - self.free.len()
-    }
 }
 
 #[cfg(test)]
@@ -64,7 +59,7 @@ mod tests {
         assert_eq!([a, b, c], [BlockId(0), BlockId(1), BlockId(2)]);
         pool.hold(a);
         assert!(!pool.give_back(a));
-        assert_eq!((pool.n_holders(a), pool.n_held()), (1, 3));
+        assert_eq!(pool.n_holders(a), 1);
         assert!(pool.give_back(b));
         assert!(pool.give_back(a));
         assert_eq!((pool.take(), pool.take(), pool.take()), (a, b, BlockId(3)));

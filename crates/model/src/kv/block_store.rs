@@ -25,7 +25,13 @@ pub(super) struct LayerGroup {
     window: Option<u32>,
     /// Of one block in all layers of the group.
     block_bytes: usize,
+    /// The same for the first block of a text.
+    first_block_bytes: usize,
     pool: BlockPool,
+    /// By number: whether a block is the first of a text.
+    is_first: Vec<bool>,
+    /// Bytes of the blocks that someone holds.
+    n_bytes: usize,
 }
 
 impl LayerGroup {
@@ -53,6 +59,15 @@ impl LayerGroup {
     pub(super) fn n_holders(&self, block: BlockId) -> u32 {
         self.pool.n_holders(block)
     }
+
+    /// Bytes of a block to come.
+    pub(super) fn bytes_of_new(&self, is_first: bool) -> usize {
+        if is_first { self.first_block_bytes } else { self.block_bytes }
+    }
+
+    pub(super) fn bytes_of(&self, block: BlockId) -> usize {
+        self.bytes_of_new(self.is_first[block.0 as usize])
+    }
 }
 
 impl BlockStore {
@@ -64,9 +79,17 @@ impl BlockStore {
             let group_idx = groups.iter().position(|group| group.window == window);
             let group_idx = group_idx.unwrap_or(groups.len());
             if group_idx == groups.len() {
-                groups.push(LayerGroup { window, block_bytes: 0, pool: BlockPool::default() });
+                groups.push(LayerGroup {
+                    window,
+                    block_bytes: 0,
+                    first_block_bytes: 0,
+                    pool: BlockPool::default(),
+                    is_first: Vec::new(),
+                    n_bytes: 0,
+                });
             }
             groups[group_idx].block_bytes += shape.layer_block_bytes(layer);
+            groups[group_idx].first_block_bytes += shape.layer_first_block_bytes(layer);
             let (n_kv_heads, head_dim) = (shape.n_kv_heads, shape.head_dim);
             layers.push(LayerKv {
                 group_idx,
@@ -79,19 +102,20 @@ impl BlockStore {
 
     /// Bytes of the blocks that someone holds.
     pub(super) fn n_bytes(&self) -> usize {
-        self.groups.iter().map(|group| group.pool.n_held() * group.block_bytes).sum()
-    }
-
-    pub(super) fn block_bytes(&self, group_idx: usize) -> usize {
-        self.groups[group_idx].block_bytes
+        self.groups.iter().map(|group| group.n_bytes).sum()
     }
 
     /// A block of zeros with one holder: hidden keys have weight zero, and zero times a NaN of
     /// another sequence would be NaN.
-    pub(super) fn take(&mut self, group_idx: usize) -> BlockId {
-        let block = self.groups[group_idx].pool.take();
+    pub(super) fn take(&mut self, group_idx: usize, is_first: bool) -> BlockId {
+        let group = &mut self.groups[group_idx];
+        let block = group.pool.take();
+        let n_blocks = group.is_first.len().max(block.0 as usize + 1);
+        group.is_first.resize(n_blocks, false);
+        group.is_first[block.0 as usize] = is_first;
+        group.n_bytes += group.bytes_of(block);
         for layer in self.layers.iter_mut().filter(|layer| layer.group_idx == group_idx) {
-            layer.keys.allocate(block);
+            layer.keys.allocate(block, is_first);
             layer.values.allocate(block);
         }
         block
@@ -103,7 +127,9 @@ impl BlockStore {
 
     /// One holder fewer; the memory goes with the last.
     pub(super) fn give_back(&mut self, group_idx: usize, block: BlockId) {
-        if self.groups[group_idx].pool.give_back(block) {
+        let group = &mut self.groups[group_idx];
+        if group.pool.give_back(block) {
+            group.n_bytes -= group.bytes_of(block);
             for layer in self.layers.iter_mut().filter(|layer| layer.group_idx == group_idx) {
                 layer.keys.blocks.free(block);
                 layer.values.blocks.free(block);
@@ -113,7 +139,8 @@ impl BlockStore {
 
     /// A new block with the first `n_keys` keys of another.
     pub(super) fn copy_of(&mut self, group_idx: usize, block: BlockId, n_keys: usize) -> BlockId {
-        let copy = self.take(group_idx);
+        let is_first = self.groups[group_idx].is_first[block.0 as usize];
+        let copy = self.take(group_idx, is_first);
         for layer in self.layers.iter_mut().filter(|layer| layer.group_idx == group_idx) {
             layer.keys.blocks.copy(block, copy);
             layer.values.copy(block, copy, n_keys);

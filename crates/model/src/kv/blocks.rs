@@ -19,7 +19,13 @@ pub(super) struct Ints {
     pub(super) quants: Packed,
     /// f16
     pub(super) scales: Vec<u16>,
+    /// f16, what was subtracted from each head before it became integers: `[n_heads, head_dim]`,
+    /// or empty.
+    pub(super) means: Vec<u16>,
 }
+
+/// Floats, integers, scales and means of a block; it has the first, or the others.
+pub(super) type Sizes = [usize; 4];
 
 impl Blocks {
     pub(super) fn allocate(&mut self, block: BlockId, fresh: Block) {
@@ -66,39 +72,36 @@ impl Blocks {
 }
 
 impl Block {
-    /// Zeros: `n_floats` of them, or `n_ints` with `n_scales`.
-    pub(super) fn zeros(format: Format, n_floats: usize, n_ints: usize, n_scales: usize) -> Self {
+    pub(super) fn zeros(format: Format, [n_floats, n_ints, n_scales, n_means]: Sizes) -> Self {
         match format {
             Format::Int(n_bits) => Self::Ints(Ints {
                 n_bits,
                 quants: Packed::zeros(n_bits, n_ints / STEP),
                 scales: vec![0; n_scales],
+                means: vec![0; n_means],
             }),
             format => Self::Floats(Floats::zeros(format, n_floats)),
         }
     }
 
     /// The bytes of what `zeros` makes of the same numbers.
-    pub(super) fn n_bytes(
-        format: Format,
-        n_floats: usize,
-        n_ints: usize,
-        n_scales: usize,
-    ) -> usize {
+    pub(super) fn n_bytes(format: Format, [n_floats, n_ints, n_scales, n_means]: Sizes) -> usize {
         match format {
             Format::F32 => 4 * n_floats,
             Format::F16 | Format::Bf16 => 2 * n_floats,
-            Format::Int(n_bits) => Packed::n_bytes(n_bits, n_ints / STEP) + 2 * n_scales,
+            Format::Int(n_bits) => {
+                Packed::n_bytes(n_bits, n_ints / STEP) + 2 * (n_scales + n_means)
+            }
         }
     }
 
     /// All of it, in order.
-    pub(super) fn bytes(&self) -> [&[u8]; 3] {
+    pub(super) fn bytes(&self) -> [&[u8]; 4] {
         match self {
-            Self::Floats(floats) => [floats.bytes(), &[], &[]],
-            Self::Ints(Ints { quants, scales, .. }) => {
+            Self::Floats(floats) => [floats.bytes(), &[], &[], &[]],
+            Self::Ints(Ints { quants, scales, means, .. }) => {
                 let [low, high] = quants.bytes();
-                [low, high, bytemuck::cast_slice(scales)]
+                [low, high, bytemuck::cast_slice(scales), bytemuck::cast_slice(means)]
             }
         }
     }
@@ -109,12 +112,14 @@ impl Block {
         &all[head_idx * all.len() / n_heads..(head_idx + 1) * all.len() / n_heads]
     }
 
-    pub(super) fn bytes_mut(&mut self) -> [&mut [u8]; 3] {
+    pub(super) fn bytes_mut(&mut self) -> [&mut [u8]; 4] {
         match self {
-            Self::Floats(floats) => [floats.bytes_mut(), &mut [], &mut []],
-            Self::Ints(Ints { quants, scales, .. }) => {
+            Self::Floats(floats) => [floats.bytes_mut(), &mut [], &mut [], &mut []],
+            Self::Ints(Ints { quants, scales, means, .. }) => {
                 let [low, high] = quants.bytes_mut();
-                [low, high, bytemuck::cast_slice_mut(scales)]
+                let [scales, means] =
+                    [scales, means].map(|halves| bytemuck::cast_slice_mut(halves));
+                [low, high, scales, means]
             }
         }
     }

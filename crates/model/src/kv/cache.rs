@@ -1,9 +1,10 @@
 //! Keys and values of many sequences in all layers, and of texts that may come again.
 
-use kernels::{KEY_BLOCK, Kernels};
+use kernels::KEY_BLOCK;
 
 use super::block_pool::BlockId;
 use super::block_store::BlockStore;
+use super::key_means::{KeyMotion, MeanScratch};
 use super::prefix_tree::{Found, NodeId, PrefixTree};
 use super::shape::KvShape;
 use super::view::KvView;
@@ -194,9 +195,9 @@ impl KvCache {
                 self.store.give_back(group_idx, tail);
                 self.sequences.get_mut(id).tables[group_idx][n_keys / KEY_BLOCK] = Some(copy);
             }
-            for _ in self.sequences.get(id).tables[group_idx].len()..n_positions.div_ceil(KEY_BLOCK)
-            {
-                let block = self.store.take(group_idx);
+            let n_held = self.sequences.get(id).tables[group_idx].len();
+            for block_idx in n_held..n_positions.div_ceil(KEY_BLOCK) {
+                let block = self.store.take(group_idx, block_idx == 0);
                 self.sequences.get_mut(id).tables[group_idx].push(Some(block));
             }
         }
@@ -209,12 +210,13 @@ impl KvCache {
 
     /// Bytes of the blocks that `reserve` would take.
     fn missing_bytes(&self, id: SequenceId, n_positions: usize) -> usize {
-        let groups = 0..self.store.groups.len();
-        let missing = groups.map(|group_idx| {
+        let groups = self.store.groups.iter().enumerate();
+        let missing = groups.map(|(group_idx, group)| {
             let n_held = self.sequences.get(id).tables[group_idx].len();
-            let n_new = n_positions.div_ceil(KEY_BLOCK).saturating_sub(n_held);
-            let n_copied = usize::from(self.shared_tail(id, group_idx).is_some());
-            (n_new + n_copied) * self.store.block_bytes(group_idx)
+            let new = n_held..n_positions.div_ceil(KEY_BLOCK);
+            let new = new.map(|block_idx| group.bytes_of_new(block_idx == 0));
+            let copied = self.shared_tail(id, group_idx).map(|tail| group.bytes_of(tail));
+            new.chain(copied).sum::<usize>()
         });
         missing.sum()
     }
@@ -287,8 +289,11 @@ impl KvCache {
     pub(super) fn take_blocks(&mut self, is_there: &[Vec<u8>]) -> Vec<Table> {
         let store = &mut self.store;
         let tables = is_there.iter().enumerate().map(|(group_idx, flags)| {
-            let flags = flags.iter();
-            flags.map(|&flag| (flag != 0).then(|| store.take(group_idx))).collect()
+            let flags = flags.iter().enumerate();
+            let taken = |(block_idx, &flag): (usize, &u8)| {
+                (flag != 0).then(|| store.take(group_idx, block_idx == 0))
+            };
+            flags.map(taken).collect()
         });
         tables.collect()
     }
@@ -365,37 +370,32 @@ impl KvCache {
         first
     }
 
-    /// Stores keys and values of tokens that follow each other.
-    ///
-    /// # Shapes
-    /// - `keys`, `values`: `[n_tokens, n_kv_heads, head_dim]`
-    pub(crate) fn write(
-        &mut self,
-        kernels: &Kernels,
-        layer_idx: usize,
-        (id, first_key): (SequenceId, usize),
-        keys: &[f32],
-        values: &[f32],
-    ) {
-        let (d, n_kv_heads) = (self.shape.head_dim, self.shape.n_kv_heads);
-        let sequence = self.sequences.get(id);
-        let layer = &mut self.store.layers[layer_idx];
-        let table = &sequence.tables[layer.group_idx];
-        let heads = keys.chunks_exact(d).zip(values.chunks_exact(d));
-        for (i, (key, value)) in heads.enumerate() {
-            let key_idx = first_key + i / n_kv_heads;
-            let block = table[key_idx / KEY_BLOCK].expect("a block that is written is held");
-            let at = (block, key_idx % KEY_BLOCK);
-            layer.keys.write(kernels, at, i % n_kv_heads, key);
-            layer.values.write(kernels, at, i % n_kv_heads, value);
-        }
-    }
-
     pub fn view(&self, layer_idx: usize, id: SequenceId) -> KvView<'_> {
         let layer = &self.store.layers[layer_idx];
         let SequenceKv { positions, tables, .. } = self.sequences.get(id);
         let blocks = &tables[layer.group_idx];
         KvView { keys: &layer.keys, values: &layer.values, blocks, positions }
+    }
+}
+
+impl KvCache {
+    /// Gives a block of integers, the keys before which are there, the mean of its keys.
+    pub(super) fn start_block(
+        &mut self,
+        motion: KeyMotion<'_>,
+        (layer_idx, id, block_idx): (usize, SequenceId, usize),
+        scratch: &mut MeanScratch,
+    ) {
+        let SequenceKv { positions, tables, .. } = self.sequences.get(id);
+        let layer = &mut self.store.layers[layer_idx];
+        let table = &tables[layer.group_idx];
+        let before_idx = table[..block_idx].iter().rposition(Option::is_some);
+        let before_idx = before_idx.expect("the block before one that is written is held");
+        let [before, block] = [before_idx, block_idx].map(|block_idx| table[block_idx]);
+        let [before, block] = [before, block].map(|block| block.expect("it is held"));
+        let before = (before, &positions[before_idx * KEY_BLOCK..][..KEY_BLOCK]);
+        let block = (block, positions[block_idx * KEY_BLOCK]);
+        layer.keys.start_block(motion, before, block, scratch);
     }
 }
 

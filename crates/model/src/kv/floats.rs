@@ -49,6 +49,17 @@ impl Floats {
         }
     }
 
+    /// Reads numbers from `first` on, `step` apart.
+    pub(super) fn get(&self, first: usize, step: usize, out: &mut [f32]) {
+        for (i, out) in out.iter_mut().enumerate() {
+            *out = match self {
+                Self::F32(cells) => cells[first + i * step],
+                Self::F16(cells) => half::f16::from_bits(cells[first + i * step]).to_f32(),
+                Self::Bf16(cells) => half::bf16::from_bits(cells[first + i * step]).to_f32(),
+            };
+        }
+    }
+
     pub(super) fn cells(&self, range: Range<usize>) -> Cells<'_> {
         match self {
             Self::F32(cells) => Cells::F32(&cells[range]),

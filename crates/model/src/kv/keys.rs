@@ -1,12 +1,14 @@
 //! Cached keys of one layer.
 //!
 //! Floats lie as `[head_dim, KEY_BLOCK]`: lanes of the score kernel are keys. Integers lie as the
-//! panels of a matrix whose rows are keys, so that scores are int8 products of queries and keys.
+//! panels of a matrix whose rows are keys, so that scores are int8 products of queries and keys;
+//! they are differences from a mean, see [`super::key_means`].
 
 use kernels::{ACT_GROUP, Cells, IntForm, IntPanel, KEY_BLOCK, Kernels, PANEL_ROWS, Quants};
 
 use super::block_pool::BlockId;
-use super::blocks::{Block, Blocks, Ints};
+use super::blocks::{Block, Blocks, Ints, Sizes};
+use super::key_means::{KeyMotion, MeanScratch};
 use super::kv_type::{Format, KvType, quantize};
 use super::packed::STEP;
 
@@ -16,7 +18,7 @@ pub const KEY_PANELS: usize = KEY_BLOCK / PANEL_ROWS;
 /// Per block and kv head: floats, or `KEY_PANELS` panels of `[n_in / 4]` steps with scales
 /// `[n_in / ACT_GROUP, PANEL_ROWS]`.
 pub(crate) struct KeyPlane {
-    format: Format,
+    kind: KvType,
     n_kv_heads: usize,
     head_dim: usize,
     pub(super) blocks: Blocks,
@@ -43,11 +45,18 @@ pub enum KeyForm {
 pub struct IntKeys<'a> {
     ints: &'a Ints,
     head_idx: usize,
+    head_dim: usize,
     /// Columns of a panel.
     n_in: usize,
 }
 
 impl IntKeys<'_> {
+    /// What is to be added to each key: `[head_dim]`.
+    pub fn read_mean(&self, kernels: &Kernels, out: &mut [f32]) {
+        let first = self.head_idx * self.head_dim;
+        (kernels.f16_to_f32)(&self.ints.means[first..][..self.head_dim], out);
+    }
+
     /// Widens the scales of all keys: `[KEY_PANELS, n_in / ACT_GROUP, PANEL_ROWS]`.
     pub fn read_scales(&self, kernels: &Kernels, out: &mut [f32]) {
         let n = KEY_BLOCK * self.n_in / ACT_GROUP;
@@ -87,24 +96,39 @@ fn n_in(head_dim: usize) -> usize {
     head_dim.next_multiple_of(ACT_GROUP)
 }
 
-/// What a block holds: floats, integers and scales.
-fn sizes(n_kv_heads: usize, head_dim: usize) -> [usize; 3] {
+fn sizes(n_kv_heads: usize, head_dim: usize) -> Sizes {
     let n_heads = n_kv_heads * KEY_BLOCK;
     let n_in = n_in(head_dim);
-    [n_heads * head_dim, n_heads * n_in, n_heads * n_in / ACT_GROUP]
+    [n_heads * head_dim, n_heads * n_in, n_heads * n_in / ACT_GROUP, n_kv_heads * head_dim]
 }
 
 impl KvType {
-    /// Bytes of the keys of one block.
+    /// Bytes of the keys of one block, other than the first of a text.
     pub fn key_block_bytes(self, n_kv_heads: usize, head_dim: usize) -> usize {
-        let [n_floats, n_ints, n_scales] = sizes(n_kv_heads, head_dim);
-        Block::n_bytes(self.format(), n_floats, n_ints, n_scales)
+        Block::n_bytes(self.format(), sizes(n_kv_heads, head_dim))
+    }
+
+    /// Bytes of the keys of the first block of a text.
+    pub fn first_key_block_bytes(self, n_kv_heads: usize, head_dim: usize) -> usize {
+        Block::n_bytes(self.first_keys(), sizes(n_kv_heads, head_dim))
+    }
+
+    /// How the keys of the first block are stored, see [`super::key_means`].
+    fn first_keys(self) -> Format {
+        if self.key_form() == KeyForm::Ints { Format::F16 } else { self.format() }
+    }
+
+    fn key_form(self) -> KeyForm {
+        match self.format() {
+            Format::Int(_) => KeyForm::Ints,
+            Format::F32 | Format::F16 | Format::Bf16 => KeyForm::Floats,
+        }
     }
 }
 
 impl KeyPlane {
     pub(crate) fn new(kind: KvType, n_kv_heads: usize, head_dim: usize) -> Self {
-        Self { format: kind.format(), n_kv_heads, head_dim, blocks: Blocks::default() }
+        Self { kind, n_kv_heads, head_dim, blocks: Blocks::default() }
     }
 
     pub(super) fn n_kv_heads(&self) -> usize {
@@ -112,32 +136,33 @@ impl KeyPlane {
     }
 
     pub(super) fn form(&self) -> KeyForm {
-        match self.format {
-            Format::Int(_) => KeyForm::Ints,
-            Format::F32 | Format::F16 | Format::Bf16 => KeyForm::Floats,
-        }
+        self.kind.key_form()
     }
 
     /// Gives a block memory, all zeros.
-    pub(crate) fn allocate(&mut self, block: BlockId) {
-        let [n_floats, n_ints, n_scales] = sizes(self.n_kv_heads, self.head_dim);
-        let fresh = Block::zeros(self.format, n_floats, n_ints, n_scales);
+    pub(crate) fn allocate(&mut self, block: BlockId, is_first: bool) {
+        let format = if is_first { self.kind.first_keys() } else { self.kind.format() };
+        let fresh = Block::zeros(format, sizes(self.n_kv_heads, self.head_dim));
         self.blocks.allocate(block, fresh);
     }
 
-    /// Stores one head of one position; `head`: `[head_dim]`.
-    pub(crate) fn write(
+    /// Gives a block, which begins at `pos`, the mean that its keys are stored without. `before`: a
+    /// block of the text before it, and the positions of its keys.
+    pub(super) fn start_block(
         &mut self,
-        kernels: &Kernels,
-        (block, slot): (BlockId, usize),
-        head_idx: usize,
-        head: &[f32],
+        motion: KeyMotion<'_>,
+        (before, positions): (BlockId, &[u32]),
+        (block, pos): (BlockId, u32),
+        scratch: &mut MeanScratch,
     ) {
-        assert!(head.len() == self.head_dim && head_idx < self.n_kv_heads && slot < KEY_BLOCK);
-        Self::write_to(kernels, (self.blocks.get_mut(block), slot), head_idx, head);
+        match self.blocks.get(before) {
+            Block::Floats(keys) => scratch.follow_first(motion, (keys, positions), pos),
+            Block::Ints(ints) => scratch.follow(motion, ints, pos - positions[0]),
+        }
+        scratch.store(motion.kernels, self.blocks.get_mut(block));
     }
 
-    /// The same to a block of a plane; the head is of the plane's width.
+    /// Stores one head of one position in a block of a plane; `head`: `[head_dim]`.
     pub(super) fn write_to(
         kernels: &Kernels,
         (block, slot): (&mut Block, usize),
@@ -149,12 +174,16 @@ impl KeyPlane {
                 let first = head_idx * KEY_BLOCK * head.len() + slot;
                 floats.set(kernels, first, KEY_BLOCK, head);
             }
-            Block::Ints(Ints { n_bits, quants, scales }) => {
+            Block::Ints(Ints { n_bits, quants, scales, means }) => {
                 let n_in = n_in(head.len());
+                let means = means[head_idx * head.len()..].chunks(ACT_GROUP);
                 let (panel, row) = (head_idx * KEY_PANELS + slot / PANEL_ROWS, slot % PANEL_ROWS);
-                for (group_idx, group) in head.chunks(ACT_GROUP).enumerate() {
-                    let mut ints = [0; ACT_GROUP];
-                    let scale = quantize(group, *n_bits, &mut ints[..group.len()]);
+                for (group_idx, (group, means)) in head.chunks(ACT_GROUP).zip(means).enumerate() {
+                    let (mut rest, mut ints) = ([0.0; ACT_GROUP], [0; ACT_GROUP]);
+                    let rest = &mut rest[..group.len()];
+                    (kernels.f16_to_f32)(&means[..group.len()], rest);
+                    rest.iter_mut().zip(group).for_each(|(rest, x)| *rest = x - *rest);
+                    let scale = quantize(rest, *n_bits, &mut ints[..group.len()]);
                     scales[(panel * n_in / ACT_GROUP + group_idx) * PANEL_ROWS + row] = scale;
                     for (i, &q) in ints.iter().enumerate() {
                         let col = group_idx * ACT_GROUP + i;
@@ -173,7 +202,10 @@ impl KeyPlane {
                 let n = KEY_BLOCK * self.head_dim;
                 Keys::Floats(floats.cells(head_idx * n..(head_idx + 1) * n))
             }
-            Block::Ints(ints) => Keys::Ints(IntKeys { ints, head_idx, n_in: n_in(self.head_dim) }),
+            Block::Ints(ints) => {
+                let head_dim = self.head_dim;
+                Keys::Ints(IntKeys { ints, head_idx, head_dim, n_in: n_in(head_dim) })
+            }
         }
     }
 }

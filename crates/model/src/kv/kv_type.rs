@@ -143,11 +143,14 @@ mod tests {
         check(KvType::F32, 256, 256);
         check(KvType::F16, 128, 128);
         check(KvType::Bf16, 128, 128);
-        check(KvType::Q8_0, 68, 68);
-        check(KvType::Q5_0, 44, 44);
-        check(KvType::Q4_0, 36, 36);
+        // A mean of 64 f16 for 64 keys.
+        check(KvType::Q8_0, 68 + 2, 68);
+        check(KvType::Q5_0, 44 + 2, 44);
+        check(KvType::Q4_0, 36 + 2, 36);
+        assert_eq!(KvType::Q4_0.first_key_block_bytes(2, 64), 2 * 128 * KEY_BLOCK);
+        assert_eq!(KvType::F32.first_key_block_bytes(2, 64), 2 * 256 * KEY_BLOCK);
         // Keys are padded to whole groups.
-        assert_eq!(KvType::Q8_0.key_block_bytes(1, 40), KvType::Q8_0.key_block_bytes(1, 64));
+        assert_eq!(KvType::Q8_0.key_block_bytes(1, 40), (64 + 4) * KEY_BLOCK + 2 * 40);
         assert_eq!(KvType::Q8_0.value_block_bytes(1, 40), (40 + 4) * KEY_BLOCK);
     }
 }

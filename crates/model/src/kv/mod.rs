@@ -5,6 +5,7 @@ mod block_store;
 mod blocks;
 mod cache;
 mod floats;
+mod key_means;
 mod keys;
 mod kv_type;
 mod packed;
@@ -18,6 +19,7 @@ mod view;
 mod writes;
 
 pub use cache::{CacheFull, KvCache, Miss, Reuse, SequenceId};
+pub(crate) use key_means::KeyMotion;
 pub use keys::{IntKeys, KEY_PANELS, KeyForm, Keys};
 pub use kv_type::KvType;
 pub use saved::{Fingerprint, KvFileError};

@@ -262,8 +262,8 @@ impl Node {
     fn evictable_bytes(&self, store: &BlockStore) -> usize {
         let blocks = self.blocks.iter().enumerate();
         let bytes = blocks.filter_map(|(group_idx, block)| {
-            let is_alone = store.groups[group_idx].n_holders((*block)?) == 1;
-            is_alone.then_some(store.block_bytes(group_idx))
+            let (group, block) = (&store.groups[group_idx], (*block)?);
+            (group.n_holders(block) == 1).then(|| group.bytes_of(block))
         });
         bytes.sum()
     }

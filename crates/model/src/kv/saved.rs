@@ -26,7 +26,7 @@ use super::shape::{KvShape, LayerShape};
 use crate::config::{HEAD_DIM_MAX, N_LAYERS_MAX};
 
 const MAGIC: &[u8; 12] = b"lookback kv\0";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const CHECKSUM_BYTES: u64 = 32;
 const _: () = assert!(cfg!(target_endian = "little"), "blocks would need another order");
 
@@ -162,10 +162,11 @@ impl KvCache {
         is_there: &[Vec<u8>],
         source: &mut Source<'_>,
     ) -> Result<(), KvFileError> {
-        let n_there = |flags: &Vec<u8>| flags.iter().filter(|&&flag| flag != 0).count();
-        let groups = is_there.iter().enumerate();
-        let n_wanted: usize =
-            groups.map(|(idx, flags)| n_there(flags) * self.store().block_bytes(idx)).sum();
+        let blocks = self.store().groups.iter().zip(is_there).flat_map(|(group, flags)| {
+            let there = flags.iter().enumerate().filter(|(_, flag)| **flag != 0);
+            there.map(|(block_idx, _)| group.bytes_of_new(block_idx == 0))
+        });
+        let n_wanted: usize = blocks.sum();
         if source.n_left != n_wanted as u64 + CHECKSUM_BYTES {
             return Err(source.damaged("it is cut off, or longer than it says"));
         }

@@ -37,14 +37,21 @@ impl KvShape {
         Self { n_kv_heads: config.n_kv_heads, head_dim: config.head_dim, layers }
     }
 
-    /// Bytes of a block of positions in one layer.
+    /// Bytes of a block of positions in one layer, other than the first of a text.
     pub fn layer_block_bytes(&self, layer: &LayerShape) -> usize {
         let Self { n_kv_heads, head_dim, .. } = *self;
         layer.k_type.key_block_bytes(n_kv_heads, head_dim)
             + layer.v_type.value_block_bytes(n_kv_heads, head_dim)
     }
 
-    /// Bytes of one position while every layer keeps it.
+    /// Bytes of the first block of a text in one layer, whose keys are not quantised.
+    pub fn layer_first_block_bytes(&self, layer: &LayerShape) -> usize {
+        let Self { n_kv_heads, head_dim, .. } = *self;
+        layer.k_type.first_key_block_bytes(n_kv_heads, head_dim)
+            + layer.v_type.value_block_bytes(n_kv_heads, head_dim)
+    }
+
+    /// Bytes of one position while every layer keeps it, behind the first block of a text.
     pub fn position_bytes(&self) -> usize {
         let bytes = self.layers.iter().map(|layer| self.layer_block_bytes(layer));
         bytes.sum::<usize>() / KEY_BLOCK
@@ -68,8 +75,12 @@ impl KvShape {
     /// The most bytes that a sequence of `n_positions` occupies, as [`Self::layer_positions`].
     pub fn bytes(&self, n_positions: usize, n_together: usize) -> usize {
         let layer = |layer: &LayerShape| {
-            let n_positions = self.layer_positions(layer, n_positions, n_together);
-            (n_positions / KEY_BLOCK).saturating_mul(self.layer_block_bytes(layer))
+            let n_blocks = self.layer_positions(layer, n_positions, n_together) / KEY_BLOCK;
+            if n_blocks == 0 {
+                return 0;
+            }
+            let later = (n_blocks - 1).saturating_mul(self.layer_block_bytes(layer));
+            later.saturating_add(self.layer_first_block_bytes(layer))
         };
         self.layers.iter().map(layer).fold(0, usize::saturating_add)
     }

@@ -31,7 +31,7 @@ fn feed(kv: &mut KvCache, id: SequenceId, tokens: &[u32]) -> Result<(), CacheFul
     kv.append(id, tokens, &positions);
     let keys: Vec<f32> = (first..kv.n_keys(id)).map(|i| key_of(&kv.tokens(id)[..=i])).collect();
     for layer_idx in 0..2 {
-        kv.write(kernels::scalar(), layer_idx, (id, first), &keys, &keys);
+        kv.write_rows(kernels::scalar(), layer_idx, (id, first), (&keys, &keys));
     }
     Ok(())
 }

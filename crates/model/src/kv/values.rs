@@ -7,7 +7,7 @@
 use kernels::{Cells, IntValues, KEY_BLOCK, Kernels, Step, VALUE_GROUP};
 
 use super::block_pool::BlockId;
-use super::blocks::{Block, Blocks, Ints};
+use super::blocks::{Block, Blocks, Ints, Sizes};
 use super::kv_type::{Format, KvType, quantize};
 
 /// Per block and kv head: floats, or groups of integers with scales `[n_groups, KEY_BLOCK]`.
@@ -41,16 +41,16 @@ impl ValueScratch {
 }
 
 /// What a block holds: numbers, and scales if they are integers.
-fn sizes(n_kv_heads: usize, head_dim: usize) -> [usize; 2] {
+fn sizes(n_kv_heads: usize, head_dim: usize) -> Sizes {
     let n_heads = n_kv_heads * KEY_BLOCK;
-    [n_heads * head_dim, n_heads * head_dim.div_ceil(VALUE_GROUP)]
+    let n_cells = n_heads * head_dim;
+    [n_cells, n_cells, n_heads * head_dim.div_ceil(VALUE_GROUP), 0]
 }
 
 impl KvType {
     /// Bytes of the values of one block.
     pub fn value_block_bytes(self, n_kv_heads: usize, head_dim: usize) -> usize {
-        let [n_cells, n_scales] = sizes(n_kv_heads, head_dim);
-        Block::n_bytes(self.format(), n_cells, n_cells, n_scales)
+        Block::n_bytes(self.format(), sizes(n_kv_heads, head_dim))
     }
 }
 
@@ -65,8 +65,8 @@ impl ValuePlane {
 
     /// Gives a block memory, all zeros.
     pub(crate) fn allocate(&mut self, block: BlockId) {
-        let [n_cells, n_scales] = sizes(self.n_kv_heads, self.head_dim);
-        self.blocks.allocate(block, Block::zeros(self.format, n_cells, n_cells, n_scales));
+        let fresh = Block::zeros(self.format, sizes(self.n_kv_heads, self.head_dim));
+        self.blocks.allocate(block, fresh);
     }
 
     /// Copies the first `n_keys` values of a block; the others become zeros: their weight is zero,
@@ -87,19 +87,7 @@ impl ValuePlane {
         }
     }
 
-    /// Stores one head of one position; `head`: `[head_dim]`.
-    pub(crate) fn write(
-        &mut self,
-        kernels: &Kernels,
-        (block, slot): (BlockId, usize),
-        head_idx: usize,
-        head: &[f32],
-    ) {
-        assert!(head.len() == self.head_dim && head_idx < self.n_kv_heads && slot < KEY_BLOCK);
-        Self::write_to(kernels, (self.blocks.get_mut(block), slot), head_idx, head);
-    }
-
-    /// The same to a block of a plane; the head is of the plane's width.
+    /// Stores one head of one position in a block of a plane; `head`: `[head_dim]`.
     pub(super) fn write_to(
         kernels: &Kernels,
         (block, slot): (&mut Block, usize),
@@ -110,7 +98,7 @@ impl ValuePlane {
         let first = head_idx * KEY_BLOCK * head.len();
         match block {
             Block::Floats(floats) => floats.set(kernels, first + slot * head.len(), 1, head),
-            Block::Ints(Ints { n_bits, quants, scales }) => {
+            Block::Ints(Ints { n_bits, quants, scales, .. }) => {
                 for (group_idx, group) in head.chunks(VALUE_GROUP).enumerate() {
                     let mut ints = [0; VALUE_GROUP];
                     let scale = quantize(group, *n_bits, &mut ints[..group.len()]);
@@ -133,7 +121,7 @@ impl ValuePlane {
     ) -> Values<'a> {
         assert!(head_idx < self.n_kv_heads);
         let d = self.head_dim;
-        let Ints { n_bits, quants, scales } = match self.blocks.get(block) {
+        let Ints { n_bits, quants, scales, .. } = match self.blocks.get(block) {
             Block::Ints(ints) => ints,
             Block::Floats(floats) => {
                 let n = KEY_BLOCK * d;

@@ -6,22 +6,28 @@ use kernels::{KEY_BLOCK, Kernels};
 
 use super::block_pool::BlockId;
 use super::blocks::Block;
-use super::cache::KvCache;
-use super::keys::KeyPlane;
+use super::cache::{KvCache, SequenceId};
+use super::key_means::{KeyMotion, MeanScratch};
+use super::keys::{KeyForm, KeyPlane};
 use super::values::ValuePlane;
 use crate::batch::BatchSequence;
 use crate::pool::{ThreadPool, TileRows, Tiled};
 
 /// Which rows of a batch go to which block.
 pub struct KvWrites {
-    /// Ascending by block; a block that is written belongs to one sequence.
+    /// First the blocks that need no mean, then the others; ascending by block. A block that is
+    /// written belongs to one sequence.
     targets: Vec<Target>,
     /// The blocks of the targets.
     bands: Vec<Range<usize>>,
+    /// Blocks that are begun and need a mean, in the order of their text.
+    begun: Vec<(SequenceId, usize)>,
+    means: MeanScratch,
 }
 
 struct Target {
     block: BlockId,
+    needs_mean: bool,
     /// Of the first row.
     slot: usize,
     rows: Range<usize>,
@@ -44,77 +50,136 @@ const N_ROWS_SHARED: usize = 16;
 
 impl KvWrites {
     /// For batches of up to `n_tokens_max` rows.
-    pub fn new(n_tokens_max: usize) -> Self {
-        Self { targets: Vec::with_capacity(n_tokens_max), bands: Vec::with_capacity(n_tokens_max) }
+    pub fn new((n_kv_heads, head_dim): (usize, usize), n_tokens_max: usize) -> Self {
+        Self {
+            targets: Vec::with_capacity(n_tokens_max),
+            bands: Vec::with_capacity(n_tokens_max),
+            begun: Vec::with_capacity(n_tokens_max),
+            means: MeanScratch::new(n_kv_heads, head_dim),
+        }
     }
 
     fn plan(&mut self, kv: &KvCache, layer_idx: usize, new: &NewKeys<'_>) {
         self.targets.clear();
         self.bands.clear();
+        self.begun.clear();
         for (sequence, &first_key) in new.sequences.iter().zip(new.first_keys) {
-            let blocks = kv.view(layer_idx, sequence.id).blocks;
+            let view = kv.view(layer_idx, sequence.id);
             let (mut row, mut key_idx) = (sequence.rows.start, first_key);
             while row < sequence.rows.end {
-                let block = blocks[key_idx / KEY_BLOCK].expect("a block that is written is held");
-                let slot = key_idx % KEY_BLOCK;
+                let (block_idx, slot) = (key_idx / KEY_BLOCK, key_idx % KEY_BLOCK);
+                let block = view.blocks[block_idx].expect("a block that is written is held");
+                let needs_mean = view.key_form() == KeyForm::Ints && block_idx > 0;
+                if needs_mean && slot == 0 {
+                    self.begun.push((sequence.id, block_idx));
+                }
                 let end = sequence.rows.end.min(row + KEY_BLOCK - slot);
-                self.targets.push(Target { block, slot, rows: row..end });
+                self.targets.push(Target { block, needs_mean, slot, rows: row..end });
                 (row, key_idx) = (end, key_idx + (end - row));
             }
         }
-        self.targets.sort_unstable_by_key(|target| target.block.0);
+        self.targets.sort_unstable_by_key(|target| (target.needs_mean, target.block.0));
         let blocks = self.targets.iter().map(|target| target.block.0 as usize);
         self.bands.extend(blocks.map(|block| block..block + 1));
     }
 }
 
+impl NewKeys<'_> {
+    /// Stores the rows of one block.
+    fn write(
+        &self,
+        kernels: &Kernels,
+        target: &Target,
+        (n_kv_heads, head_dim): (usize, usize),
+        [keys, values]: [&mut Block; 2],
+    ) {
+        for head_idx in 0..n_kv_heads {
+            for (slot, row) in (target.slot..).zip(target.rows.clone()) {
+                let head = (row * n_kv_heads + head_idx) * head_dim;
+                let head = head..head + head_dim;
+                let key = &self.keys[head.clone()];
+                KeyPlane::write_to(kernels, (&mut *keys, slot), head_idx, key);
+                ValuePlane::write_to(kernels, (&mut *values, slot), head_idx, &self.values[head]);
+            }
+        }
+    }
+}
+
 impl KvCache {
-    /// Stores the keys and values of a batch, as `write` does those of one sequence.
+    /// Stores the keys and values of a batch.
     pub(crate) fn write_batch<S: Send>(
         &mut self,
-        kernels: &Kernels,
+        motion: KeyMotion<'_>,
         layer_idx: usize,
         new: NewKeys<'_>,
         writes: &mut KvWrites,
         (pool, scratch): (&mut ThreadPool, &mut [S]),
     ) {
-        let (d, n_kv_heads) = (self.shape().head_dim, self.shape().n_kv_heads);
-        let NewKeys { sequences, first_keys, keys, values } = new;
-        if keys.len() < N_ROWS_SHARED * n_kv_heads * d {
-            for (sequence, &first_key) in sequences.iter().zip(first_keys) {
-                let Range { start, end } = sequence.rows;
-                let rows = start * n_kv_heads * d..end * n_kv_heads * d;
-                let at = (sequence.id, first_key);
-                self.write(kernels, layer_idx, at, &keys[rows.clone()], &values[rows]);
+        writes.plan(self, layer_idx, &new);
+        let n_before = writes.targets.partition_point(|target| !target.needs_mean);
+        let mut threads = (pool, scratch);
+        self.write_targets(motion.kernels, layer_idx, new, (writes, 0..n_before), &mut threads);
+        for &(id, block_idx) in &writes.begun {
+            self.start_block(motion, (layer_idx, id, block_idx), &mut writes.means);
+        }
+        let rest = n_before..writes.targets.len();
+        self.write_targets(motion.kernels, layer_idx, new, (writes, rest), &mut threads);
+    }
+
+    fn write_targets<S: Send>(
+        &mut self,
+        kernels: &Kernels,
+        layer_idx: usize,
+        new: NewKeys<'_>,
+        (writes, range): (&KvWrites, Range<usize>),
+        (pool, scratch): &mut (&mut ThreadPool, &mut [S]),
+    ) {
+        let heads = (self.shape().n_kv_heads, self.shape().head_dim);
+        let (targets, bands) = (&writes.targets[range.clone()], &writes.bands[range]);
+        let layer = &mut self.store_mut().layers[layer_idx];
+        let n_rows: usize = targets.iter().map(|target| target.rows.len()).sum();
+        if n_rows < N_ROWS_SHARED {
+            for target in targets {
+                let blocks = [&mut layer.keys.blocks, &mut layer.values.blocks];
+                let blocks = blocks.map(|blocks| blocks.get_mut(target.block));
+                new.write(kernels, target, heads, blocks);
             }
             return;
         }
-        writes.plan(self, layer_idx, &new);
-        let KvWrites { targets, bands } = &*writes;
-        let layer = &mut self.store_mut().layers[layer_idx];
-        let blocks = [layer.keys.blocks.all_mut(), layer.values.blocks.all_mut()];
         let tile_rows = TileRows::Bands(bands);
+        let blocks = [layer.keys.blocks.all_mut(), layer.values.blocks.all_mut()];
         let blocks = blocks.map(|data| Tiled { data, n_cols: 1, tile_rows, tile_cols: 1 });
-        pool.for_each_tile(scratch, blocks, |_, idx, [mut key_block, mut value_block]| {
-            let Target { slot, rows, .. } = &targets[idx];
-            let keys_of_block = held(&mut key_block.row_mut(0)[0]);
-            let values_of_block = held(&mut value_block.row_mut(0)[0]);
-            for head_idx in 0..n_kv_heads {
-                for (slot, row) in (*slot..).zip(rows.clone()) {
-                    let head = (row * n_kv_heads + head_idx) * d;
-                    let head = head..head + d;
-                    let to = (&mut *keys_of_block, slot);
-                    KeyPlane::write_to(kernels, to, head_idx, &keys[head.clone()]);
-                    let to = (&mut *values_of_block, slot);
-                    ValuePlane::write_to(kernels, to, head_idx, &values[head]);
-                }
-            }
+        pool.for_each_tile(scratch, blocks, |_, idx, mut blocks| {
+            let blocks = blocks
+                .each_mut()
+                .map(|block| block.row_mut(0)[0].as_mut().expect("a block in use has memory"));
+            new.write(kernels, &targets[idx], heads, blocks);
         });
     }
-}
 
-fn held(block: &mut Option<Block>) -> &mut Block {
-    block.as_mut().expect("a block in use has memory")
+    /// Stores keys and values of tokens that follow each other, with keys that do not turn with
+    /// their position.
+    #[cfg(test)]
+    pub(crate) fn write_rows(
+        &mut self,
+        kernels: &Kernels,
+        layer_idx: usize,
+        (id, first_key): (SequenceId, usize),
+        (keys, values): (&[f32], &[f32]),
+    ) {
+        let n_rows = self.n_keys(id) - first_key;
+        let sequences = &[BatchSequence { id, rows: 0..n_rows }];
+        let new = NewKeys { sequences, first_keys: &[first_key], keys, values };
+        let heads = (self.shape().n_kv_heads, self.shape().head_dim);
+        let mut writes = KvWrites::new(heads, n_rows);
+        use crate::config::{RopeConfig, RopeScaling};
+        let rope = RopeConfig { rope_dim: 0, base: 1.0, scaling: RopeScaling::None };
+        let rope = crate::attention::RopeTable::new(&rope, None);
+        let pairing = crate::spec::RopePairing::HalfSplit;
+        let motion = KeyMotion { kernels, rope: &rope, pairing, is_spread: false };
+        let threads = (&mut ThreadPool::new(1), &mut [()][..]);
+        self.write_batch(motion, layer_idx, new, &mut writes, threads);
+    }
 }
 
 #[cfg(test)]
@@ -122,43 +187,49 @@ mod tests {
     use tiny_random::uniform;
 
     use super::*;
+    use crate::attention::RopeTable;
+    use crate::config::{RopeConfig, RopeScaling};
     use crate::kv::{KvShape, KvType, LayerShape};
+    use crate::spec::RopePairing;
 
     const N_KV_HEADS: usize = 2;
     const HEAD_DIM: usize = 40;
+    const N_KEYS: [usize; 2] = [230, 50];
 
-    /// All bytes of two sequences that get 100 and 50 keys, 30 and 7 of them before.
-    fn written(k_type: KvType, v_type: KvType, is_shared: bool) -> Vec<u8> {
+    /// All bytes of two sequences whose keys come some at a time, of both in a batch.
+    fn written(k_type: KvType, v_type: KvType, n_together: usize) -> Vec<u8> {
         let layers = vec![LayerShape { k_type, v_type, window: None }];
         let shape = KvShape { n_kv_heads: N_KV_HEADS, head_dim: HEAD_DIM, layers };
+        let mut writes = KvWrites::new((N_KV_HEADS, HEAD_DIM), 2 * n_together);
         let mut kv = KvCache::new(shape, usize::MAX);
         let (mut pool, mut scratch) = (ThreadPool::new(3), [(); 3]);
-        let mut writes = KvWrites::new(150);
+        let rope = RopeConfig { rope_dim: HEAD_DIM, base: 1e4, scaling: RopeScaling::None };
+        let rope = RopeTable::new(&rope, None);
+        let (pairing, is_spread) = (RopePairing::HalfSplit, k_type.is_rotated());
+        let motion = KeyMotion { kernels: kernels::scalar(), rope: &rope, pairing, is_spread };
         let ids = [kv.admit(), kv.admit()];
-        for (seed, counts) in [[30, 7], [70, 43]].into_iter().enumerate() {
-            let (mut sequences, mut first_keys, mut n_rows) = (Vec::new(), Vec::new(), 0);
-            for (id, n) in ids.into_iter().zip(counts) {
-                let first_key = kv.n_keys(id);
-                kv.reserve(id, first_key + n).expect("room");
-                let positions: Vec<u32> = (first_key as u32..).take(n).collect();
+        let width = N_KV_HEADS * HEAD_DIM;
+        let texts = [0, 1].map(|i| [2 * i, 2 * i + 1].map(|i| uniform(N_KEYS[0] * width, i)));
+        for start in (0..N_KEYS[0]).step_by(n_together) {
+            let (mut sequences, mut first_keys) = (Vec::new(), Vec::new());
+            let (mut keys, mut values) = (Vec::new(), Vec::new());
+            for ((id, n_keys), [all_keys, all_values]) in ids.into_iter().zip(N_KEYS).zip(&texts) {
+                let end = n_keys.min(start + n_together);
+                if start >= end {
+                    continue;
+                }
+                kv.reserve(id, end).expect("room");
+                let positions: Vec<u32> = (start as u32..end as u32).collect();
                 first_keys.push(kv.append(id, &positions, &positions));
-                sequences.push(BatchSequence { id, rows: n_rows..n_rows + n });
-                n_rows += n;
+                let first_row = keys.len() / width;
+                sequences.push(BatchSequence { id, rows: first_row..first_row + end - start });
+                keys.extend_from_slice(&all_keys[start * width..end * width]);
+                values.extend_from_slice(&all_values[start * width..end * width]);
             }
-            let width = N_KV_HEADS * HEAD_DIM;
-            let [keys, values] = [0, 1].map(|i| uniform(n_rows * width, 2 * seed as u64 + i));
             let (sequences, first_keys) = (&*sequences, &*first_keys);
-            if is_shared {
-                let new = NewKeys { sequences, first_keys, keys: &keys, values: &values };
-                let threads = (&mut pool, &mut scratch[..]);
-                kv.write_batch(kernels::scalar(), 0, new, &mut writes, threads);
-                continue;
-            }
-            for (sequence, &first_key) in sequences.iter().zip(first_keys) {
-                let rows = sequence.rows.start * width..sequence.rows.end * width;
-                let at = (sequence.id, first_key);
-                kv.write(kernels::scalar(), 0, at, &keys[rows.clone()], &values[rows]);
-            }
+            let new = NewKeys { sequences, first_keys, keys: &keys, values: &values };
+            let threads = (&mut pool, &mut scratch[..]);
+            kv.write_batch(motion, 0, new, &mut writes, threads);
         }
         let layer = &kv.store().layers[0];
         let held = ids.into_iter().flat_map(|id| kv.view(0, id).blocks.iter().flatten());
@@ -172,9 +243,12 @@ mod tests {
     fn threads_write_what_one_does() {
         for k_type in KvType::ALL {
             for v_type in [k_type, KvType::F16] {
-                let (one, many) = (written(k_type, v_type, false), written(k_type, v_type, true));
-                assert!(one.iter().any(|&byte| byte != 0));
-                assert!(one == many, "{k_type:?}, {v_type:?}");
+                let one_by_one = written(k_type, v_type, 1);
+                assert!(one_by_one.iter().any(|&byte| byte != 0));
+                for n_together in [5, 64, 100, N_KEYS[0]] {
+                    let together = written(k_type, v_type, n_together);
+                    assert!(together == one_by_one, "{k_type:?}, {v_type:?}, {n_together}");
+                }
             }
         }
     }

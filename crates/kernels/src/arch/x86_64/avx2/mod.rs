@@ -38,6 +38,7 @@ entries! {
         = rows::f32_rows;
     fn attention_scores(q: &[f32], keys: CellBlock<'_>, head_dim: usize, out: &mut [f32])
         = product::attention_scores;
+    fn add_dots(q: &[f32], mean: &[f32], scores: &mut [f32]) = attention::add_dots;
     fn online_softmax(scores: &mut [f32], max: f32) -> (f32, f32, f32) = attention::online_softmax;
     fn attention_accumulate(
         weights: &[f32], rescale: &[f32], values: CellBlock<'_>, head_dim: usize, acc: &mut [f32]
@@ -68,6 +69,7 @@ pub(super) static KERNELS: Kernels = Kernels {
     f32_panel,
     f32_rows,
     attention_scores,
+    add_dots,
     online_softmax,
     attention_accumulate,
     attention_accumulate_int,
