@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Models(JsonArgs),
     /// Download a model
     Pull(PullArgs),
+    /// What a model will take: memory and time, before it is loaded
+    Plan(PlanArgs),
     /// Describe a model
     Show(ShowArgs),
     /// Delete a downloaded model
@@ -78,9 +80,9 @@ pub(crate) struct RuntimeArgs {
 
 #[derive(Args, Debug)]
 pub(crate) struct CacheArgs {
-    /// Context in tokens [default: what the model was trained for]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) ctx: Option<u32>,
+    /// Context in tokens, or auto: what the text needs [default: what the model was trained for]
+    #[arg(long, value_name = "N")]
+    pub(crate) ctx: Option<CtxArg>,
     /// How keys and values are stored: f32, f16, bf16, q8_0, q5_0, q4_0, or K/V such as q8_0/q4_0
     /// [default: f16, or f32 with --exact]
     #[arg(long, value_name = "TYPE")]
@@ -91,6 +93,25 @@ pub(crate) struct CacheArgs {
     /// How values are stored, where it differs from --kv
     #[arg(long, value_name = "TYPE", value_parser = kv_type, hide = true)]
     pub(crate) cache_type_v: Option<KvType>,
+}
+
+/// A context: so many tokens, or as many as a text needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CtxArg {
+    Auto,
+    Tokens(u32),
+}
+
+impl FromStr for CtxArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "auto" {
+            return Ok(Self::Auto);
+        }
+        let n = text.parse().ok().filter(|&n| n > 0).map(Self::Tokens);
+        n.ok_or_else(|| "expected a number of tokens from 1 on, or auto".to_owned())
+    }
 }
 
 #[derive(Args, Debug)]
@@ -327,6 +348,40 @@ pub(crate) struct CompareArgs {
     pub(crate) plot: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) model: ModelArgs,
+    #[command(flatten)]
+    pub(crate) runtime: RuntimeArgs,
+    #[command(flatten)]
+    pub(crate) output: JsonArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PlanArgs {
+    /// Context in tokens [default: what the model was trained for]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) ctx: Option<u32>,
+    /// How keys and values are stored: f32, f16, bf16, q8_0, q5_0, q4_0, or K/V such as q8_0/q4_0
+    /// [default: f16, or f32 with --exact]
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) kv: Option<KvArg>,
+    /// Sequences at once, each with its own context
+    #[arg(long, value_name = "N", default_value_t = 1,
+          value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub(crate) parallel: u32,
+    /// Tokens of the prompt [default: the context without those of --generate]
+    #[arg(long, value_name = "P", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) prompt: Option<u32>,
+    /// Tokens of the answer [default: 128, or a quarter of a shorter context]
+    #[arg(long, value_name = "G", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) generate: Option<u32>,
+    /// Only say whether it fits into the memory available; exit status 1 where it does not
+    #[arg(long)]
+    pub(crate) fits: bool,
+    /// Measure this machine again
+    #[arg(long, conflicts_with = "fits")]
+    pub(crate) recalibrate: bool,
+    /// A model as for run
+    #[arg(short, long, value_name = "MODEL", default_value = crate::hub::DEFAULT_MODEL)]
+    pub(crate) model: String,
     #[command(flatten)]
     pub(crate) runtime: RuntimeArgs,
     #[command(flatten)]

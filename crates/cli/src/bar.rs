@@ -26,6 +26,11 @@ impl Bar {
         Self::new(show, what, "{msg} {wide_bar} {pos} of {len} tokens, {rate}/s, {eta} left")
     }
 
+    /// `measuring  [####    ]`
+    pub(crate) fn steps(show: Show, what: &'static str) -> Self {
+        Self::new(show, what, "{msg} {wide_bar}")
+    }
+
     fn new(show: Show, what: impl Into<Cow<'static, str>>, template: &str) -> Self {
         let target = match show {
             Show::Progress => ProgressDrawTarget::stderr(),

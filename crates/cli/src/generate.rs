@@ -233,7 +233,8 @@ mod tests {
         let loaded = load_model(&path, LoadSettings::default(), &mut |_, _| ()).expect("a model");
         let runtime = RuntimeArgs { threads: Some(1), exact: false };
         let cache = CacheArgs { ctx: None, kv: None, cache_type_k: None, cache_type_v: None };
-        let mut engine = open::engine(&loaded, &runtime, &cache).expect("room for it");
+        let mut engine =
+            open::engine(&loaded, &runtime, &cache, open::Text::Conversation).expect("room for it");
         let request = Request {
             prompt: vec![1, 20, 30],
             sampling: SamplingParams::greedy(),

@@ -1,4 +1,4 @@
-//! What this machine grants the process: cores, memory, names.
+//! What this machine grants the process: cores, kernels, names; what it holds of the memory.
 
 use std::collections::HashSet;
 
@@ -73,16 +73,6 @@ fn warn_of(kernels: &str, consequence: &str) {
     ));
 }
 
-/// Memory of the machine, or less where the process is granted less, in bytes; `None` where the
-/// system does not say.
-pub(crate) fn memory_bytes() -> Option<u64> {
-    let total = kib_of(&std::fs::read_to_string("/proc/meminfo").ok()?, "MemTotal:")?;
-    let granted = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok();
-    // Without a limit it says "max".
-    let granted = granted.and_then(|text| text.trim().parse().ok());
-    Some(granted.map_or(total, |granted: u64| granted.min(total)))
-}
-
 /// Most memory that the process ever held, in bytes; `None` where the system does not say.
 pub(crate) fn peak_rss_bytes() -> Option<u64> {
     kib_of(&std::fs::read_to_string("/proc/self/status").ok()?, "VmHWM:")
@@ -95,7 +85,7 @@ pub(crate) fn reset_peak_rss() {
 }
 
 /// The bytes of a line such as `MemTotal: 16384 kB`.
-fn kib_of(table: &str, name: &str) -> Option<u64> {
+pub(crate) fn kib_of(table: &str, name: &str) -> Option<u64> {
     let kib: u64 = field(table, name)?.strip_suffix("kB")?.trim_end().parse().ok()?;
     kib.checked_mul(1024)
 }

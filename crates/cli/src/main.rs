@@ -4,15 +4,18 @@
 
 mod args;
 mod bar;
+mod calibration;
 mod commands;
 mod env;
 mod generate;
 mod hub;
 mod interrupt;
 mod machine;
+mod memory;
 mod open;
 mod output;
 mod plot;
+mod prediction;
 mod saved_kv;
 
 use std::process::ExitCode;
@@ -20,7 +23,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::{Cli, Command};
-use commands::{bench, chat, kv, models, run, score, show, tokenize};
+use commands::{bench, chat, kv, models, plan, run, score, show, tokenize};
 use hub::HubError;
 use interrupt::EXIT_INTERRUPTED;
 
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         Command::Kv(command) => kv::kv(command),
         Command::Models(args) => models::models(args),
         Command::Pull(args) => models::pull(args),
+        Command::Plan(args) => plan::plan(args),
         Command::Show(args) => show::show(args),
         Command::Rm(args) => models::remove(args),
     };

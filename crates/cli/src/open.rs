@@ -6,14 +6,16 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use engine::{Engine, LoadSettings, Loaded, ModelRunner, RunnerOptions, load_model};
 use format::Mapping;
+use kernels::KEY_BLOCK;
 use model::kv::KvShape;
 use model::{Arithmetic, Pages, WorkspaceSize};
 
-use crate::args::{CacheArgs, KvArg, ModelArgs, RuntimeArgs};
+use crate::args::{CacheArgs, CtxArg, KvArg, ModelArgs, RuntimeArgs};
 use crate::bar::Bar;
 use crate::hub::{self, HubConfig, HubError, ProgressStyle, Store};
 use crate::interrupt::Interrupt;
-use crate::{env, machine, output};
+use crate::machine::human_bytes;
+use crate::{env, machine, memory, output};
 
 /// A model in memory and how long that took.
 pub(crate) struct Opened {
@@ -31,6 +33,13 @@ pub(crate) enum Show {
 /// Rows of one forward pass of every command: each weight that is unpacked meets many of them,
 /// and the buffers stay small beside the weights.
 pub(crate) const N_TOKENS_MAX: usize = 256;
+
+/// Rows of logits at once. Drafts have several rows. Those after a wrong token are never asked for,
+/// so a few at a time: one tile.
+pub(crate) const N_LOGIT_ROWS_MAX: usize = kernels::TILE_TOKENS;
+
+/// Room for an answer of no given length, with `--ctx auto`.
+const ANSWER_ROOM: usize = 1024;
 
 /// The context where the system does not say how much memory there is: long texts, and a cache
 /// of a few GB for a model of a few billion parameters.
@@ -100,23 +109,35 @@ pub(crate) fn arithmetic(args: &RuntimeArgs) -> Arithmetic {
     if args.exact { Arithmetic::Exact } else { Arithmetic::Int8 }
 }
 
+/// The text that a context is for: what `--ctx auto` makes room for.
+#[derive(Clone, Copy)]
+pub(crate) enum Text {
+    /// It grows as long as people talk.
+    Conversation,
+    /// Tokens of a prompt and, where that is known, of an answer.
+    Prompt { n_prompt: usize, n_answer: Option<usize> },
+}
+
 /// The context: the flag, or what the model was trained for, as far as memory goes.
 ///
 /// # Errors
 /// A flag that asks for a cache larger than the memory of this machine.
-fn n_ctx(flag: Option<u32>, loaded: &Loaded, kv: KvArg) -> Result<usize> {
+fn n_ctx(flag: Option<CtxArg>, loaded: &Loaded, kv: KvArg, text: Text) -> Result<usize> {
     let n_trained = loaded.model.config.n_ctx;
-    let Some(n) = flag else {
-        let (n, why) = default_n_ctx(n_trained, n_positions_held(loaded, kv));
-        if n < n_trained {
-            output::note(format_args!(
-                "note: the context is {n} tokens, not the {n_trained} that the model was trained \
-                 for: {why}"
-            ));
+    let n = match flag {
+        Some(CtxArg::Tokens(n)) => n as usize,
+        Some(CtxArg::Auto) => return Ok(auto_n_ctx(loaded, kv, text)),
+        None => {
+            let (n, why) = default_n_ctx(n_trained, n_positions_held(loaded, kv));
+            if n < n_trained {
+                output::note(format_args!(
+                    "note: the context is {n} tokens, not the {n_trained} that the model was \
+                     trained for: {why}"
+                ));
+            }
+            return Ok(n);
         }
-        return Ok(n);
     };
-    let n = n as usize;
     check_cache_fits(loaded, kv, n)?;
     if n > n_trained {
         output::note(format_args!(
@@ -125,6 +146,48 @@ fn n_ctx(flag: Option<u32>, loaded: &Loaded, kv: KvArg) -> Result<usize> {
         ));
     }
     Ok(n)
+}
+
+/// The context that a text needs, as far as the model and the memory available go; says what it
+/// costs.
+fn auto_n_ctx(loaded: &Loaded, kv: KvArg, text: Text) -> usize {
+    let config = &loaded.model.config;
+    let shape = KvShape::of(config, kv.k, kv.v);
+    let available = memory::available_bytes();
+    let n_held = available.map(|n_bytes| shape.positions_within(n_bytes as usize, N_TOKENS_MAX));
+    let n = fitting_n_ctx(text, config.n_ctx, n_held);
+    let what = match text {
+        Text::Conversation => "as the conversation grows".to_owned(),
+        Text::Prompt { n_prompt, .. } => {
+            let n_room = n.saturating_sub(n_prompt);
+            format!("{n_prompt} of the prompt, room for {n_room} more")
+        }
+    };
+    let n_tokens_max = workspace_size(n, N_LOGIT_ROWS_MAX).n_tokens_max;
+    let cost = human_bytes(shape.bytes(n, n_tokens_max) as u64);
+    let available = available.map(|n| format!(" of {} available", human_bytes(n)));
+    output::note(format_args!(
+        "note: --ctx auto: {n} tokens ({what}), {kv} cache of up to {cost}{}",
+        available.unwrap_or_default()
+    ));
+    n
+}
+
+/// Whole blocks of what a text needs, but no more than a model was trained for, nor than is held.
+fn fitting_n_ctx(text: Text, n_trained: usize, n_held: Option<usize>) -> usize {
+    let n_wanted = match text {
+        Text::Conversation => n_trained,
+        Text::Prompt { n_prompt, n_answer } => {
+            let n = n_prompt.saturating_add(n_answer.unwrap_or(ANSWER_ROOM));
+            n.min(n_trained).next_multiple_of(KEY_BLOCK)
+        }
+    };
+    n_wanted.min(n_trained).min(n_held.unwrap_or(N_CTX_UNKNOWN_MEMORY)).max(1)
+}
+
+/// Buffers of a command with a context.
+pub(crate) fn workspace_size(n_ctx: usize, n_logit_rows_max: usize) -> WorkspaceSize {
+    WorkspaceSize { n_tokens_max: N_TOKENS_MAX.min(n_ctx), n_logit_rows_max }
 }
 
 /// The context without a flag, and why it is no longer. `n_held`: see [`n_positions_held`].
@@ -158,7 +221,7 @@ pub(crate) fn check_cache_fits(loaded: &Loaded, kv: KvArg, n_positions: usize) -
 /// Positions that a cache could hold if it had the whole memory; `None` where that is not known.
 fn n_positions_held(loaded: &Loaded, kv: KvArg) -> Option<usize> {
     let shape = KvShape::of(&loaded.model.config, kv.k, kv.v);
-    machine::memory_bytes().map(|n_bytes| shape.positions_within(n_bytes as usize, N_TOKENS_MAX))
+    memory::granted_bytes().map(|n_bytes| shape.positions_within(n_bytes as usize, N_TOKENS_MAX))
 }
 
 /// Cache, buffers and threads for a model.
@@ -166,28 +229,31 @@ pub(crate) fn runner(
     loaded: &Loaded,
     runtime: &RuntimeArgs,
     cache: &CacheArgs,
+    text: Text,
     n_logit_rows_max: usize,
 ) -> Result<ModelRunner> {
     let kv = cache.kv_types(runtime);
-    let n_ctx = n_ctx(cache.ctx, loaded, kv)?;
-    let n_tokens_max = N_TOKENS_MAX.min(n_ctx);
+    let n_ctx = n_ctx(cache.ctx, loaded, kv, text)?;
+    let size = workspace_size(n_ctx, n_logit_rows_max);
     let kv_shape = KvShape::of(&loaded.model.config, kv.k, kv.v);
     let options = RunnerOptions {
         n_ctx,
-        kv_bytes_max: kv_shape.bytes(n_ctx, n_tokens_max),
+        kv_bytes_max: kv_shape.bytes(n_ctx, size.n_tokens_max),
         kv_shape,
         n_threads: machine::n_threads(runtime.threads)?,
-        size: WorkspaceSize { n_tokens_max, n_logit_rows_max },
+        size,
         kernels: machine::kernels()?,
     };
     Ok(ModelRunner::new(Arc::clone(&loaded.model), &options))
 }
 
-pub(crate) fn engine(loaded: &Loaded, runtime: &RuntimeArgs, cache: &CacheArgs) -> Result<Engine> {
-    /// Drafts have several rows. Those after a wrong token are never asked for, so a few at a time:
-    /// one tile.
-    const N_LOGIT_ROWS_MAX: usize = kernels::TILE_TOKENS;
-    let runner = runner(loaded, runtime, cache, N_LOGIT_ROWS_MAX)?;
+pub(crate) fn engine(
+    loaded: &Loaded,
+    runtime: &RuntimeArgs,
+    cache: &CacheArgs,
+    text: Text,
+) -> Result<Engine> {
+    let runner = runner(loaded, runtime, cache, text, N_LOGIT_ROWS_MAX)?;
     Ok(Engine::new(Box::new(runner), loaded.tokenizer.clone()))
 }
 
@@ -232,5 +298,20 @@ mod tests {
         check(131_072, Some(100_000), 100_000);
         check(8192, None, 8192);
         check(131_072, None, 32_768);
+    }
+
+    #[test]
+    fn auto_is_what_the_text_needs() {
+        let check = |n_prompt, n_answer, n_held, expected| {
+            let text = Text::Prompt { n_prompt, n_answer };
+            assert_eq!(fitting_n_ctx(text, 8192, n_held), expected);
+        };
+        check(100, Some(28), Some(100_000), 128);
+        check(100, Some(29), Some(100_000), 192);
+        check(100, None, Some(100_000), 1152);
+        check(9000, Some(1), Some(100_000), 8192);
+        check(4000, Some(1), Some(640), 640);
+        check(4000, Some(usize::MAX), None, 8192);
+        assert_eq!(fitting_n_ctx(Text::Conversation, 8192, Some(6400)), 6400);
     }
 }

@@ -117,6 +117,12 @@ impl IntPanel {
         }
     }
 
+    /// Bytes that [`Self::with_capacity`] allocates.
+    pub fn n_bytes(n_in_max: usize) -> usize {
+        let n_in_max = n_in_max.next_multiple_of(ACT_GROUP);
+        n_in_max / 4 * size_of::<Step>() + 2 * (n_in_max / 16) * size_of::<RowValues>()
+    }
+
     /// Takes the form of `dtype`, checks the room and returns how many rows `n_bytes` are.
     pub(crate) fn start(&mut self, dtype: DType, n_bytes: usize, n_in: usize) -> usize {
         self.form = dtype.int_form().expect("float types have no integer form");
@@ -147,6 +153,11 @@ impl F32Panel {
         Self { n_in: 0, values: vec![RowValues::ZERO; n_in_max] }
     }
 
+    /// Bytes that [`Self::with_capacity`] allocates.
+    pub fn n_bytes(n_in_max: usize) -> usize {
+        n_in_max * size_of::<RowValues>()
+    }
+
     /// Checks the room and returns how many rows `n_bytes` are.
     pub(crate) fn start(&mut self, dtype: DType, n_bytes: usize, n_in: usize) -> usize {
         self.n_in = n_in;
@@ -167,6 +178,12 @@ impl QuantizedTile {
             sums16: vec![0.0; n / 16],
             sums32: vec![0.0; n / 32],
         }
+    }
+
+    /// Bytes that [`Self::with_capacity`] allocates.
+    pub fn n_bytes(n_in_max: usize) -> usize {
+        let n = TILE_TOKENS * n_in_max.next_multiple_of(ACT_GROUP);
+        n + (n / ACT_GROUP + n / 16 + n / 32) * size_of::<f32>()
     }
 
     /// Takes the shape of `x`, rows of `n_in` columns, and checks the room.

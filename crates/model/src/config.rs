@@ -91,6 +91,11 @@ impl ModelConfig {
     pub fn pattern(&self, layer_idx: usize) -> AttentionPattern {
         self.layer_kinds[layer_idx].pattern(self.window)
     }
+
+    /// Positions that a query of a layer sees, its own included; `None`: all before it.
+    pub fn window_of(&self, layer_idx: usize) -> Option<u32> {
+        (self.layer_kinds[layer_idx] == LayerKind::Sliding).then_some(self.window)
+    }
 }
 
 impl RawConfig {

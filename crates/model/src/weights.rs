@@ -111,6 +111,14 @@ impl Model {
         [&self.token_embd].into_iter().chain(layers).chain(&self.output)
     }
 
+    /// Bytes of all weights in memory: matrices as the file has them, vectors as f32.
+    pub fn n_weight_bytes(&self) -> usize {
+        let embeddings = [&self.token_embd].into_iter().chain(&self.output);
+        embeddings.map(WeightMatrix::n_bytes).sum::<usize>()
+            + self.layers.iter().map(LayerWeights::n_bytes).sum::<usize>()
+            + size_of_val(&*self.output_norm)
+    }
+
     /// SHA-256 over names, types, shapes and both ends of every matrix, and the arithmetic: models
     /// that compute other keys have another one. Reads a few pages of each matrix.
     pub fn fingerprint(&self) -> [u8; 32] {
@@ -140,8 +148,8 @@ impl Model {
 }
 
 impl LayerWeights {
-    fn matrices(&self) -> impl Iterator<Item = &WeightMatrix> {
-        let linears = [
+    fn linears(&self) -> [&Linear; 7] {
+        [
             &self.attn_q,
             &self.attn_k,
             &self.attn_v,
@@ -149,8 +157,30 @@ impl LayerWeights {
             &self.ffn_gate,
             &self.ffn_up,
             &self.ffn_down,
+        ]
+    }
+
+    pub fn matrices(&self) -> impl Iterator<Item = &WeightMatrix> {
+        self.linears().into_iter().map(|linear| &linear.weight)
+    }
+
+    fn vectors(&self) -> impl Iterator<Item = &[f32]> {
+        let biases = self.linears().map(|linear| linear.bias.as_ref());
+        let norms = [
+            Some(&self.attn_norm),
+            self.attn_q_norm.as_ref(),
+            self.attn_k_norm.as_ref(),
+            self.post_attention_norm.as_ref(),
+            Some(&self.ffn_norm),
+            self.post_ffw_norm.as_ref(),
         ];
-        linears.into_iter().map(|linear| &linear.weight)
+        biases.into_iter().chain(norms).flatten().map(Vec::as_slice)
+    }
+
+    /// Matrices as the file has them, vectors as f32.
+    pub fn n_bytes(&self) -> usize {
+        self.matrices().map(WeightMatrix::n_bytes).sum::<usize>()
+            + self.vectors().map(size_of_val).sum::<usize>()
     }
 }
 

@@ -9,7 +9,7 @@ use engine::{ModelRunner, Runner, RunnerOptions};
 use kernels::KEY_BLOCK;
 use model::batch::LogitRows;
 use model::kv::KvShape;
-use model::{Batch, SequenceId, WorkspaceSize};
+use model::{Batch, SequenceId, WorkspaceSize, cost};
 use serde::Serialize;
 
 use crate::args::{BenchArgs, KvArg};
@@ -193,23 +193,11 @@ impl<'a> Bench<'a> {
 
     /// The weights, without the embedding rows that are not looked up, once for all sequences, and
     /// each one's cache.
-    fn bytes_per_token(&self, n_keys: usize, n_parallel: usize) -> f64 {
+    fn bytes_per_token(&self, depth: usize, n_parallel: usize) -> f64 {
         let model = &self.opened.loaded.model;
-        let n_bytes: usize = model.matrices().map(|matrix| matrix.n_bytes()).sum();
-        let embedding = model.output.as_ref().map_or(0, |_| model.token_embd.n_bytes());
-        let c = &model.config;
-        let shape = self.runner.kv().shape();
-        let kv_bytes: usize = shape
-            .layers
-            .iter()
-            .enumerate()
-            .map(|(layer_idx, layer)| {
-                let ranges = c.pattern(layer_idx).key_ranges(n_keys as u32);
-                let seen = ranges.map(|range| range.len()).iter().sum::<usize>().min(n_keys);
-                seen * shape.layer_block_bytes(layer) / KEY_BLOCK
-            })
-            .sum();
-        (n_bytes - embedding) as f64 / n_parallel as f64 + kv_bytes as f64
+        let weight_bytes: usize = cost::weight_bytes_read(model).iter().map(|row| row.1).sum();
+        let kv_bytes = cost::kv_bytes_read(&model.config, self.runner.kv().shape(), depth);
+        weight_bytes as f64 / n_parallel as f64 + kv_bytes as f64
     }
 
     /// Appends `n` tokens to a sequence.

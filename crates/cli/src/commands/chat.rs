@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::args::ChatArgs;
 use crate::generate::{Answer, SpeculationJson, Timings, closing_line, cut_by, generate};
 use crate::interrupt::{EXIT_INTERRUPTED, Interrupt};
-use crate::open::{self, Show};
+use crate::open::{self, Show, Text};
 use crate::{output, saved_kv};
 
 const HELP: &str = "\
@@ -85,7 +85,7 @@ pub(crate) fn chat(args: &ChatArgs) -> Result<ExitCode> {
     let show = if args.json { Show::Nothing } else { Show::Progress };
     let opened = open::open(&args.model, open::arithmetic(&args.runtime), show, &interrupt)?;
     let template = opened.loaded.compile_template()?;
-    let mut engine = open::engine(&opened.loaded, &args.runtime, &args.cache)?;
+    let mut engine = open::engine(&opened.loaded, &args.runtime, &args.cache, Text::Conversation)?;
     saved_kv::begin(&args.saved_kv, &mut engine)?;
     if template.is_none() {
         output::note("note: this model has no chat template; it continues plain text");

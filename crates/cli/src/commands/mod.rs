@@ -4,6 +4,7 @@ pub(crate) mod bench;
 pub(crate) mod chat;
 pub(crate) mod kv;
 pub(crate) mod models;
+pub(crate) mod plan;
 pub(crate) mod run;
 pub(crate) mod score;
 pub(crate) mod show;

@@ -9,7 +9,8 @@ use serde::Serialize;
 use crate::args::RunArgs;
 use crate::generate::{SpeculationJson, Timings, closing_line, generate};
 use crate::interrupt::{EXIT_INTERRUPTED, Interrupt};
-use crate::open::{self, Show};
+use crate::open::{self, Show, Text};
+use crate::prediction::{Measured, Predicted};
 use crate::{machine, output, saved_kv};
 
 #[derive(Serialize)]
@@ -22,6 +23,9 @@ struct RunJson<'a> {
     timings: Timings,
     context: ContextUse,
     speculation: SpeculationJson,
+    /// `null` until `lookback plan` has measured the machine's speed with this model and cache.
+    predicted: Option<Predicted>,
+    measured: Measured,
     kv_bytes: usize,
     peak_rss_bytes: Option<u64>,
 }
@@ -35,7 +39,9 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
     let opened = open::open(&args.model, arithmetic, show, &interrupt)?;
     let loaded = &opened.loaded;
     let prompt_ids = encode(args, &prompt, loaded)?;
-    let mut engine = open::engine(loaded, &args.runtime, &args.cache)?;
+    let n_answer = args.sampling.n.map(|n| n as usize);
+    let text = Text::Prompt { n_prompt: prompt_ids.len(), n_answer };
+    let mut engine = open::engine(loaded, &args.runtime, &args.cache, text)?;
     saved_kv::begin(&args.saved_kv, &mut engine)?;
     let request = args.sampling.request(prompt_ids.clone());
     let mut emit = |text: &str| if args.output.json { Ok(()) } else { output::text(text) };
@@ -50,6 +56,13 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
             timings: Timings::of(&answer, opened.load_ms),
             context: answer.usage.context(),
             speculation: SpeculationJson::of(&answer.usage),
+            predicted: Predicted::of(
+                &loaded.model,
+                (&args.runtime, args.cache.kv_types(&args.runtime)),
+                engine.runner().n_ctx(),
+                &answer.usage,
+            )?,
+            measured: Measured::of(&answer.usage),
             kv_bytes: answer.usage.kv_bytes,
             peak_rss_bytes: machine::peak_rss_bytes(),
         };

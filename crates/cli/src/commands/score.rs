@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::args::ScoreArgs;
 use crate::bar::Bar;
 use crate::interrupt::{EXIT_INTERRUPTED, Interrupt};
-use crate::open::{self, Show};
+use crate::open::{self, Show, Text};
 use crate::output;
 
 #[derive(Serialize)]
@@ -41,7 +41,8 @@ pub(crate) fn score_text(args: &ScoreArgs) -> Result<ExitCode> {
         Some(text) => tokenizer.encode_prompt(text, SpecialText::AsText),
         None => args.ids.clone(),
     };
-    let mut runner = open::runner(&opened.loaded, &args.runtime, &args.cache, N_LOGIT_ROWS)?;
+    let text = Text::Prompt { n_prompt: ids.len(), n_answer: Some(0) };
+    let mut runner = open::runner(&opened.loaded, &args.runtime, &args.cache, text, N_LOGIT_ROWS)?;
     let mut bar = Bar::tokens(show, "scoring");
     let result = score(&mut runner, &ids, &mut |n_done| {
         bar.set(n_done as u64, ids.len() as u64);

@@ -58,6 +58,8 @@ fn measures() {
 #[test]
 fn models() {
     check("models", &["--json"]);
+    let plan = ["--ctx", "--kv", "--parallel", "--prompt", "--generate", "--fits", "--recalibrate"];
+    check("plan", &[&plan[..], &RUNTIME, &["-m", "--model", "--json"]].concat());
     check("pull", &["<NAME>", "--json"]);
     check("show", &["[MODEL]", "--tensors", "--json"]);
     check("rm", &["<NAME>", "--json"]);
@@ -71,7 +73,7 @@ fn the_list_of_models_fits_too() {
 #[test]
 fn the_program_names_every_command() {
     let commands =
-        ["run", "chat", "tokenize", "score", "bench", "kv", "models", "pull", "show", "rm"];
+        ["run", "chat", "tokenize", "score", "bench", "kv", "plan", "models", "pull", "show", "rm"];
     check_page(&["--help"], &commands);
     check_page(&["help"], &commands);
 }

@@ -69,6 +69,12 @@ fn are_counts(value: &Value) -> bool {
     true
 }
 
+fn are_measured(value: &Value) -> bool {
+    let seconds = Value::is_f64;
+    check(value, &[("kv_bytes", Value::is_u64), ("prefill_s", seconds), ("decode_s", seconds)]);
+    true
+}
+
 fn check_run(lab: &Lab, model: &str) {
     let value = lab.json(&["run", "-m", model, "one two", "-n", "5", "--json"]);
     check(
@@ -82,6 +88,8 @@ fn check_run(lab: &Lab, model: &str) {
             ("timings", are_timings),
             ("context", Value::is_object),
             ("speculation", are_counts),
+            ("predicted", Value::is_null),
+            ("measured", are_measured),
             ("kv_bytes", Value::is_u64),
             ("peak_rss_bytes", is_count_or_null),
         ],
@@ -324,4 +332,50 @@ fn check_show(value: &Value) {
             ("tensors", Value::is_array),
         ],
     );
+}
+
+#[test]
+fn plan() {
+    let (lab, model) = Lab::with_tiny();
+    let is_bool_or_null = |value: &Value| value.is_boolean() || value.is_null();
+    let value = lab.json(&["plan", "-m", &model, "--ctx", "256", "--json"]);
+    check(
+        &value,
+        &[
+            ("weights_bytes", Value::is_u64),
+            ("kv_bytes", Value::is_u64),
+            ("scratch_bytes", Value::is_u64),
+            ("total_bytes", Value::is_u64),
+            ("fits", is_bool_or_null),
+            ("prefill_s", Value::is_f64),
+            ("decode_tps", Value::is_f64),
+            ("per_layer", Value::is_array),
+            ("available_bytes", is_count_or_null),
+            ("ctx", |value| value == 256),
+            ("kv", |value| value == "f16"),
+            ("parallel", |value| value == 1),
+            ("prompt", |value| value == 192),
+            ("generate", |value| value == 64),
+            ("threads", Value::is_u64),
+            ("token_s", Value::is_array),
+            ("prefill_flops", Value::is_f64),
+            ("token_flops", Value::is_f64),
+            ("weights_bytes_read", Value::is_u64),
+            ("cache_passes_weights", is_count_or_null),
+            ("attention_passes_matrices", is_count_or_null),
+            ("largest_ctx", Value::is_array),
+        ],
+    );
+    let layer: &[Field] = &[
+        ("layer", Value::is_u64),
+        ("window", is_count_or_null),
+        ("positions", Value::is_u64),
+        ("kv_bytes", Value::is_u64),
+        ("weights_bytes", Value::is_u64),
+    ];
+    value["per_layer"].as_array().into_iter().flatten().for_each(|value| check(value, layer));
+    let token: &[Field] = &[("depth", Value::is_u64), ("s", Value::is_f64)];
+    value["token_s"].as_array().into_iter().flatten().for_each(|value| check(value, token));
+    let largest: &[Field] = &[("kv", Value::is_string), ("ctx", is_count_or_null)];
+    value["largest_ctx"].as_array().into_iter().flatten().for_each(|value| check(value, largest));
 }

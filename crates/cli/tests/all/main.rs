@@ -11,5 +11,6 @@ mod help;
 mod json;
 mod kv_compare;
 mod lab;
+mod plan;
 mod run;
 mod saved_kv;

@@ -123,6 +123,12 @@ impl AttendBuffers {
         }
     }
 
+    /// Bytes that [`Self::new`] allocates.
+    pub fn n_bytes(params: &AttentionParams, n_tokens_max: usize) -> usize {
+        n_tokens_max * (size_of::<Range<usize>>() + size_of::<Cut>())
+            + N_PARTIAL_ROWS * ChunkResult::width(params.head_dim) * size_of::<f32>()
+    }
+
     /// Cuts the batch; returns the number of items.
     fn cut(&mut self, ctx: &AttendCtx<'_>, queries: &Queries<'_>, keys: LayerKeys<'_>) -> usize {
         self.bands.clear();

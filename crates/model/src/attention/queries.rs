@@ -38,6 +38,15 @@ impl QueryScratch {
         }
     }
 
+    /// Bytes that [`Self::new`] allocates.
+    pub(super) fn n_bytes(n_rows: usize, head_dim: usize) -> usize {
+        let (n_tiles, n_in) = (n_rows.div_ceil(TILE_TOKENS), head_dim.next_multiple_of(ACT_GROUP));
+        let n_floats = (n_rows + 1) * head_dim + TILE_TOKENS * n_in + KEY_BLOCK * n_in / ACT_GROUP;
+        let tile_bytes =
+            size_of::<QuantizedTile>() + QuantizedTile::n_bytes(n_in) + size_of::<Tile>();
+        n_floats * size_of::<f32>() + n_tiles * tile_bytes + IntPanel::n_bytes(n_in)
+    }
+
     /// Takes over a query: `[head_dim]`.
     pub(super) fn set(&mut self, row_idx: usize, q: &[f32], scale: f32) {
         let out = &mut self.q[row_idx * self.head_dim..][..self.head_dim];

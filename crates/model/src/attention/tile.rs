@@ -170,6 +170,18 @@ impl AttendScratch {
         }
     }
 
+    /// Bytes that [`Self::new`] allocates.
+    pub fn n_bytes(params: &AttentionParams) -> usize {
+        let (n_rows, d) = (params.n_tile_rows(), params.head_dim);
+        // Scores, accumulators, factors and totals of each row, and one block as f32.
+        let row_floats = KEY_BLOCK + d + 1 + ChunkResult::width(d);
+        let n_floats = n_rows * row_floats + d * KEY_BLOCK;
+        QueryScratch::n_bytes(n_rows, d)
+            + ValueScratch::n_bytes(d)
+            + n_floats * size_of::<f32>()
+            + n_rows * size_of::<RowState>()
+    }
+
     /// Takes over the queries of a tile.
     pub(super) fn start(&mut self, tile: &TileCtx<'_>) {
         for row_idx in 0..tile.n_rows() {

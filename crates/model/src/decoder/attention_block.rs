@@ -123,7 +123,7 @@ fn norm_and_rotate(
 fn attend_ctx<'a>(ctx: &ForwardCtx<'a>, compute: &Compute) -> AttendCtx<'a> {
     AttendCtx {
         kernels: compute.kernels,
-        params: attention_params(ctx.model),
+        params: attention_params(&ctx.model.config),
         pattern: ctx.model.config.pattern(ctx.layer_idx),
         terms: HeadTerms::default(),
     }

@@ -6,6 +6,7 @@ use kernels::{F32Panel, IntPanel, Kernels, PANEL_ROWS, QuantizedTile, TILE_TOKEN
 use super::compute::{Compute, Prepared};
 use super::product::STRIP_PANELS;
 use crate::attention::{AttendBuffers, AttendScratch, AttentionParams};
+use crate::config::ModelConfig;
 use crate::kv::KvWrites;
 use crate::pool::ThreadPool;
 use crate::weights::Model;
@@ -90,8 +91,8 @@ impl Workspace {
     ) -> Self {
         let c = &model.config;
         let n = size.n_tokens_max;
-        let params = attention_params(model);
-        let n_in_max = c.d_model.max(c.d_ff).max(c.n_heads * c.head_dim);
+        let params = attention_params(c);
+        let n_in_max = n_in_max(c);
         let n_tiles = n.max(size.n_logit_rows_max).div_ceil(TILE_TOKENS);
         let results = || vec![[[0.0; PANEL_ROWS]; TILE_TOKENS]; n_tiles.max(STRIP_PANELS)];
         let thread = || ThreadScratch {
@@ -133,7 +134,7 @@ impl Workspace {
             rope_sliding: angles(model.rope_sliding.n_pairs()),
             hidden: floats(c.d_model),
             logits: vec![0.0; size.n_logit_rows_max * c.n_vocab],
-            first_keys: Vec::new(),
+            first_keys: Vec::with_capacity(n),
             probe_weights: Vec::new(),
         }
     }
@@ -143,8 +144,43 @@ impl Workspace {
     }
 }
 
-pub(super) fn attention_params(model: &Model) -> AttentionParams {
-    let c = &model.config;
+impl WorkspaceSize {
+    /// Bytes that [`Workspace::new`] allocates, before it does; what the threads themselves take
+    /// from the system, and a probe's row, not counted.
+    pub fn n_bytes(&self, config: &ModelConfig, n_threads: usize) -> usize {
+        const F32: usize = size_of::<f32>();
+        let (c, n) = (config, self.n_tokens_max);
+        let params = attention_params(c);
+        let n_in_max = n_in_max(c);
+        let n_tiles = n.max(self.n_logit_rows_max).div_ceil(TILE_TOKENS);
+        let thread_bytes = size_of::<ThreadScratch>()
+            + IntPanel::n_bytes(n_in_max)
+            + F32Panel::n_bytes(n_in_max)
+            + 2 * n_tiles.max(STRIP_PANELS) * size_of::<Tile>()
+            + TILE_TOKENS * n_in_max * F32
+            + AttendScratch::n_bytes(&params);
+        let tile_bytes = size_of::<QuantizedTile>() + QuantizedTile::n_bytes(n_in_max);
+        let (q_width, kv_width) = (c.n_heads * c.head_dim, c.n_kv_heads * c.head_dim);
+        // Residual, delta, hidden and normed; q and attention's result; k and v; cosines and sines
+        // of half a rotated head for both kinds of layers.
+        let token_floats = 4 * c.d_model + 2 * q_width + 2 * kv_width + c.n_heads + c.d_ff;
+        let angle_floats = c.rope_full.rope_dim / 2 * 2 + c.rope_sliding.rope_dim / 2 * 2;
+        n_threads * thread_bytes
+            + n_tiles * tile_bytes
+            + n * (token_floats + angle_floats) * F32
+            + self.n_logit_rows_max * c.n_vocab * F32
+            + AttendBuffers::n_bytes(&params, n)
+            + KvWrites::n_bytes((c.n_kv_heads, c.head_dim), n)
+            + n * size_of::<usize>()
+    }
+}
+
+/// Columns of the widest matrix.
+fn n_in_max(c: &ModelConfig) -> usize {
+    c.d_model.max(c.d_ff).max(c.n_heads * c.head_dim)
+}
+
+pub(super) fn attention_params(c: &ModelConfig) -> AttentionParams {
     AttentionParams {
         n_heads: c.n_heads,
         n_kv_heads: c.n_kv_heads,

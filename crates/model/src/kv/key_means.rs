@@ -45,6 +45,11 @@ impl MeanScratch {
         Self { means: floats(n_kv_heads * head_dim), head: floats(head_dim), cos, sin }
     }
 
+    /// Bytes that [`Self::new`] allocates.
+    pub(super) fn n_bytes(n_kv_heads: usize, head_dim: usize) -> usize {
+        ((n_kv_heads + 1) * head_dim + 2 * (head_dim / 2)) * size_of::<f32>()
+    }
+
     /// The means to expect of the block from `pos` on, from the first block and its positions.
     pub(super) fn follow_first(
         &mut self,

@@ -4,7 +4,6 @@ use kernels::KEY_BLOCK;
 
 use super::kv_type::KvType;
 use crate::config::ModelConfig;
-use crate::spec::LayerKind;
 
 /// What each layer of a cache keeps, and as what.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,11 +28,11 @@ pub(super) const WINDOW_SLACK: usize = 4 * KEY_BLOCK;
 
 impl KvShape {
     pub fn of(config: &ModelConfig, k_type: KvType, v_type: KvType) -> Self {
-        let layer = |kind: &LayerKind| {
-            let window = matches!(kind, LayerKind::Sliding).then_some(config.window);
+        let layer = |layer_idx| {
+            let window = config.window_of(layer_idx);
             LayerShape { k_type, v_type, window }
         };
-        let layers = config.layer_kinds.iter().map(layer).collect();
+        let layers = (0..config.n_layers).map(layer).collect();
         Self { n_kv_heads: config.n_kv_heads, head_dim: config.head_dim, layers }
     }
 
@@ -72,17 +71,22 @@ impl KvShape {
         n_positions.min(n_kept.next_multiple_of(KEY_BLOCK) + KEY_BLOCK)
     }
 
-    /// The most bytes that a sequence of `n_positions` occupies, as [`Self::layer_positions`].
+    /// The most bytes of one layer that a sequence of `n_positions` occupies, as
+    /// [`Self::layer_positions`].
+    pub fn layer_bytes(&self, layer: &LayerShape, n_positions: usize, n_together: usize) -> usize {
+        let n_blocks = self.layer_positions(layer, n_positions, n_together) / KEY_BLOCK;
+        if n_blocks == 0 {
+            return 0;
+        }
+        let later = (n_blocks - 1).saturating_mul(self.layer_block_bytes(layer));
+        later.saturating_add(self.layer_first_block_bytes(layer))
+    }
+
+    /// The same of all layers.
     pub fn bytes(&self, n_positions: usize, n_together: usize) -> usize {
-        let layer = |layer: &LayerShape| {
-            let n_blocks = self.layer_positions(layer, n_positions, n_together) / KEY_BLOCK;
-            if n_blocks == 0 {
-                return 0;
-            }
-            let later = (n_blocks - 1).saturating_mul(self.layer_block_bytes(layer));
-            later.saturating_add(self.layer_first_block_bytes(layer))
-        };
-        self.layers.iter().map(layer).fold(0, usize::saturating_add)
+        let layers = self.layers.iter();
+        let bytes = layers.map(|layer| self.layer_bytes(layer, n_positions, n_together));
+        bytes.fold(0, usize::saturating_add)
     }
 
     /// The most positions of one sequence that fit into `n_bytes`: whole blocks.

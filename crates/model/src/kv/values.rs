@@ -38,6 +38,12 @@ impl ValueScratch {
         let n_groups = head_dim.div_ceil(VALUE_GROUP);
         Self { quants: vec![Step::ZERO; head_dim], scales: vec![0.0; n_groups * KEY_BLOCK] }
     }
+
+    /// Bytes that [`Self::new`] allocates.
+    pub fn n_bytes(head_dim: usize) -> usize {
+        let n_groups = head_dim.div_ceil(VALUE_GROUP);
+        head_dim * size_of::<Step>() + n_groups * KEY_BLOCK * size_of::<f32>()
+    }
 }
 
 /// What a block holds: numbers, and scales if they are integers.

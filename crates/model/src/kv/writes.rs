@@ -59,6 +59,13 @@ impl KvWrites {
         }
     }
 
+    /// Bytes that [`Self::new`] allocates.
+    pub fn n_bytes((n_kv_heads, head_dim): (usize, usize), n_tokens_max: usize) -> usize {
+        let row_bytes = size_of::<Target>() + size_of::<Range<usize>>();
+        n_tokens_max * (row_bytes + size_of::<(SequenceId, usize)>())
+            + MeanScratch::n_bytes(n_kv_heads, head_dim)
+    }
+
     fn plan(&mut self, kv: &KvCache, layer_idx: usize, new: &NewKeys<'_>) {
         self.targets.clear();
         self.bands.clear();

@@ -17,7 +17,7 @@ use crate::bar::Bar;
 use crate::interrupt::{EXIT_INTERRUPTED, Interrupt};
 use crate::open::{self, N_TOKENS_MAX, Show};
 use crate::plot::PlotFile;
-use crate::{machine, output};
+use crate::{machine, memory, output};
 
 pub(crate) fn compare(args: &CompareArgs) -> Result<ExitCode> {
     let plot_file = args.plot.as_deref().map(PlotFile::at).transpose()?;
@@ -102,7 +102,7 @@ fn options(
     let n_rows = passage.n_decoded() * passage.depths().len();
     let row_bytes = config.n_vocab * size_of::<f32>();
     let logit_bytes = n_rows.saturating_mul(row_bytes) as u64;
-    if let Some(n_bytes) = machine::memory_bytes()
+    if let Some(n_bytes) = memory::granted_bytes()
         && logit_bytes > n_bytes
     {
         bail!(

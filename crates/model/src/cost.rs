@@ -1,0 +1,201 @@
+//! What a model costs before it runs: arithmetic, and bytes read. A multiply and an add are two
+//! operations (FLOPs). Wide numbers: a long text sees the square of its length.
+
+use kernels::{DType, KEY_BLOCK};
+
+use crate::config::ModelConfig;
+use crate::kv::KvShape;
+use crate::weights::{LayerWeights, Model};
+
+/// Operations of all matrices of the layers for one token:
+/// `2 (d H dk + 2 d Hkv dk + H dk d) + 6 d ff` a layer.
+pub fn matmul_flops(config: &ModelConfig) -> u128 {
+    let c = config;
+    let (q_width, kv_width) = (c.n_heads * c.head_dim, c.n_kv_heads * c.head_dim);
+    let attention = 2 * (c.d_model * q_width + 2 * c.d_model * kv_width + q_width * c.d_model);
+    c.n_layers as u128 * (attention + 6 * c.d_model * c.d_ff) as u128
+}
+
+/// Operations of the logits of one token: `2 d V`.
+pub fn unembed_flops(config: &ModelConfig) -> u128 {
+    2 * (config.d_model * config.n_vocab) as u128
+}
+
+/// Keys that `n` tokens after `depth` others see, in all layers together:
+/// `sum_t min(t, window)` with `t = depth + 1..=depth + n`.
+pub fn keys_seen(config: &ModelConfig, depth: usize, n: usize) -> u128 {
+    let layer = |layer_idx: usize| {
+        let window = config.window_of(layer_idx).map_or(u128::MAX, u128::from);
+        keys_seen_by((depth + n) as u128, window) - keys_seen_by(depth as u128, window)
+    };
+    (0..config.n_layers).map(layer).sum()
+}
+
+/// `sum_t min(t, window)` with `t = 1..=n`.
+fn keys_seen_by(n: u128, window: u128) -> u128 {
+    let growing = n.min(window);
+    growing * (growing + 1) / 2 + (n - growing) * growing
+}
+
+/// Operations of the scores and the weighted sums of `n` tokens after `depth` others:
+/// `2 H (dk + dv)` for each key that a token sees.
+pub fn attention_flops(config: &ModelConfig, depth: usize, n: usize) -> u128 {
+    2 * (config.n_heads * 2 * config.head_dim) as u128 * keys_seen(config, depth, n)
+}
+
+/// The length of a prompt whose attention costs as much as its matrices; `None`: however long, it
+/// does not.
+pub fn crossover(config: &ModelConfig) -> Option<usize> {
+    let is_beyond = |n: usize| attention_flops(config, 0, n) >= matmul_flops(config) * n as u128;
+    first(is_beyond, 1 << 32)
+}
+
+/// The number of tokens whose keys and values take more bytes than the weights; `None`: however
+/// many, they do not.
+pub fn cache_passes_weights(model: &Model, kv: &KvShape, n_together: usize) -> Option<usize> {
+    let n_bytes = model.n_weight_bytes();
+    first(|n_blocks| kv.bytes(n_blocks * KEY_BLOCK, n_together) > n_bytes, 1 << 32)
+        .map(|n_blocks| n_blocks * KEY_BLOCK)
+}
+
+/// The first number up to `max` for which `holds`, which holds for all that follow.
+fn first(holds: impl Fn(usize) -> bool, max: usize) -> Option<usize> {
+    let (mut no, mut yes) = (0, max);
+    if !holds(max) {
+        return None;
+    }
+    while yes - no > 1 {
+        let middle = no + (yes - no) / 2;
+        if holds(middle) { yes = middle } else { no = middle }
+    }
+    Some(yes)
+}
+
+/// Bytes of the weights that every token reads, by type: all matrices, but the embedding only
+/// where it is the output too.
+pub fn weight_bytes_read(model: &Model) -> Vec<(DType, usize)> {
+    let layers = model.layers.iter().flat_map(LayerWeights::matrices);
+    let mut by_type: Vec<(DType, usize)> = Vec::new();
+    for matrix in layers.chain([model.output_matrix()]) {
+        match by_type.iter_mut().find(|(dtype, _)| *dtype == matrix.dtype) {
+            Some((_, n_bytes)) => *n_bytes += matrix.n_bytes(),
+            None => by_type.push((matrix.dtype, matrix.n_bytes())),
+        }
+    }
+    by_type.sort_unstable();
+    by_type
+}
+
+/// Bytes of keys and values that a token reads after `depth` others.
+pub fn kv_bytes_read(config: &ModelConfig, kv: &KvShape, depth: usize) -> usize {
+    let layer = |(layer_idx, layer)| {
+        let n_keys = depth + 1;
+        let n_seen = config.window_of(layer_idx).map_or(n_keys, |w| n_keys.min(w as usize));
+        n_seen * kv.layer_block_bytes(layer) / KEY_BLOCK
+    };
+    kv.layers.iter().enumerate().map(layer).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::KvType;
+    use crate::config::{RopeConfig, RopeScaling};
+    use crate::spec::{LayerKind, RopePairing};
+
+    fn config(n_layers: usize, n_kv_heads: usize, head_dim: usize) -> ModelConfig {
+        let rope = RopeConfig { rope_dim: head_dim, base: 1e4, scaling: RopeScaling::None };
+        ModelConfig {
+            n_layers,
+            d_model: 4096,
+            d_ff: 14336,
+            n_heads: 32,
+            n_kv_heads,
+            head_dim,
+            n_vocab: 128_256,
+            n_ctx: 8192,
+            norm_eps: 1e-5,
+            attn_scale: 1.0,
+            embedding_scale: 1.0,
+            attn_softcap: None,
+            logit_softcap: None,
+            rope_pairing: RopePairing::HalfSplit,
+            rope_full: rope.clone(),
+            rope_sliding: rope,
+            window: 1024,
+            layer_kinds: vec![LayerKind::Full; n_layers],
+        }
+    }
+
+    /// Published sizes of caches, in MiB; llama.cpp's, and the same for every engine that keeps
+    /// all positions. Quantised keys have means here, and a first block of f16.
+    #[test]
+    fn caches_have_their_known_sizes() {
+        let check = |config: &ModelConfig, kv: KvType, n_ctx: usize, expected_mib: f64| {
+            let n_bytes = KvShape::of(config, kv, kv).bytes(n_ctx, 256);
+            assert_eq!(n_bytes as f64 / f64::from(1 << 20), expected_mib, "{kv:?}");
+        };
+        let llama_3_8b = config(32, 8, 128);
+        check(&llama_3_8b, KvType::F16, 8192, 1024.0);
+        // Of a layer with 8 heads of 128: f16 beside so many bytes a head for 64 positions, and
+        // the means of 127 blocks.
+        let more_mib = |n_bytes: usize| {
+            let (first, means) = (64 * 8 * (256 - n_bytes), 127 * 8 * 128 * 2);
+            (32 * (first + means)) as f64 / f64::from(1 << 20)
+        };
+        check(&llama_3_8b, KvType::Q8_0, 8192, 544.0 + more_mib(136));
+        check(&llama_3_8b, KvType::Q4_0, 8192, 288.0 + more_mib(72));
+        let qwen3_0_6b = config(28, 8, 128);
+        check(&qwen3_0_6b, KvType::F16, 40_960, 4.375 * 1024.0);
+        let gemma_3_4b_full_layers = config(5, 4, 256);
+        check(&gemma_3_4b_full_layers, KvType::F16, 131_072, 2560.0);
+    }
+
+    #[test]
+    fn operations_are_those_of_the_weights() {
+        let llama_3_8b = config(32, 8, 128);
+        // Parameters of the layers, norms left out: 6.98 billion.
+        let n_weights = 32 * (4096 * 4096 * 2 + 2 * 4096 * 1024 + 3 * 4096 * 14336) as u128;
+        assert_eq!(matmul_flops(&llama_3_8b), 2 * n_weights);
+        assert_eq!(unembed_flops(&llama_3_8b), 2 * 4096 * 128_256);
+    }
+
+    /// A causal prompt of N: `H (dk + dv) N (N + 1)` a layer.
+    #[test]
+    fn attention_of_a_prompt_is_half_a_square() {
+        let mut c = config(2, 8, 128);
+        for n in [1u128, 2, 1000, 1024, 5000] {
+            let layer = 32 * 256 * n * (n + 1);
+            assert_eq!(attention_flops(&c, 0, n as usize), 2 * layer, "{n}");
+        }
+        // At position t: 2 H (dk + dv) min(t, window).
+        c.layer_kinds[1] = LayerKind::Sliding;
+        let at = |t: u128| 2 * 32 * 256 * (t + t.min(1024));
+        for t in [1, 1023, 1024, 1025, 9000] {
+            assert_eq!(attention_flops(&c, t as usize - 1, 1), at(t), "{t}");
+        }
+        let whole = attention_flops(&c, 0, 3000);
+        assert_eq!(whole, (1..=3000).map(at).sum::<u128>());
+        assert_eq!(whole, attention_flops(&c, 0, 700) + attention_flops(&c, 700, 2300));
+    }
+
+    /// `N + 1 = 2 P / (H (dk + dv))` with P weights a layer.
+    #[test]
+    fn attention_overtakes_matrices_where_the_formula_says() {
+        let mut c = config(32, 8, 128);
+        let n_weights = 4096 * 4096 * 2 + 2 * 4096 * 1024 + 3 * 4096 * 14336;
+        assert_eq!(crossover(&c), Some(2 * n_weights / (32 * 256) - 1));
+        c.layer_kinds.fill(LayerKind::Sliding);
+        assert_eq!(crossover(&c), None);
+    }
+
+    #[test]
+    fn a_token_reads_what_it_sees() {
+        let mut c = config(2, 8, 128);
+        c.layer_kinds[1] = LayerKind::Sliding;
+        let kv = KvShape::of(&c, KvType::F16, KvType::F16);
+        let position = 2 * 8 * 128 * 2;
+        assert_eq!(kv_bytes_read(&c, &kv, 0), 2 * position);
+        assert_eq!(kv_bytes_read(&c, &kv, 4095), (4096 + 1024) * position);
+    }
+}
