@@ -7,6 +7,7 @@ use std::str::FromStr;
 use clap::builder::NonEmptyStringValueParser as NonEmpty;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use model::KvType;
+use model::kv::KvPolicy;
 
 /// Run open language models on your own machine and see where they look.
 #[derive(Parser, Debug)]
@@ -201,6 +202,42 @@ pub(crate) struct SamplingArgs {
     /// Compute tokens ahead where the text repeats itself: the same answer, sooner
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub(crate) speculate: SpeculateArg,
+    /// Let the text grow without end: window=N looks back at the last N tokens and at the first 4,
+    /// window=N,sinks=M at the first M [default: all, which keeps every token]
+    #[arg(long, value_name = "POLICY", conflicts_with_all = ["save_kv", "load_kv"])]
+    pub(crate) kv_policy: Option<PolicyArg>,
+}
+
+/// What of its text a request lets go of: `all` keeps it, `window=2048,sinks=4` does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PolicyArg(pub(crate) KvPolicy);
+
+impl FromStr for PolicyArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        const N_SINKS: u32 = 4;
+        let expected = || format!("expected all, window=N or window=N,sinks=M, found {text}");
+        if text == "all" {
+            return Ok(Self(KvPolicy::KeepAll));
+        }
+        let (mut window, mut n_sinks) = (None, None);
+        for part in text.split(',') {
+            let number = match part.split_once('=') {
+                Some(("window", n)) => (&mut window, n),
+                Some(("sinks", n)) => (&mut n_sinks, n),
+                _ => return Err(expected()),
+            };
+            let (number, n) = number;
+            if number.is_some() {
+                return Err(expected());
+            }
+            *number = Some(n.parse::<u32>().map_err(|_| expected())?);
+        }
+        let window = window.filter(|&n| n > 0).ok_or_else(expected)?;
+        let n_sinks = n_sinks.unwrap_or(N_SINKS);
+        Ok(Self(KvPolicy::SinksAndWindow { n_sinks, window }))
+    }
 }
 
 #[derive(Args, Debug)]

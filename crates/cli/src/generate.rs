@@ -2,6 +2,7 @@
 
 use anyhow::{Result, bail};
 use engine::{Engine, Event, FinishReason, Request, RequestId, SamplingParams, Usage};
+use model::kv::KvPolicy;
 use serde::Serialize;
 
 use crate::args::SamplingArgs;
@@ -70,6 +71,7 @@ impl SamplingArgs {
             n_tokens_max: self.n.map(|n| n as usize),
             stop: self.stop.clone(),
             speculation: self.speculate.speculation(),
+            kv_policy: self.kv_policy.map_or(KvPolicy::KeepAll, |policy| policy.0),
         }
     }
 }
@@ -176,6 +178,10 @@ pub(crate) fn closing_line(answer: &Answer, sampling: &SamplingArgs) -> String {
         0 => String::new(),
         n => format!(" ({} of {n} drafted accepted)", usage.n_accepted),
     };
+    let forgotten = match usage.context().dropped {
+        0 => String::new(),
+        n => format!(", {n} tokens forgotten"),
+    };
     let cut = cut_by(answer, sampling).map(|cut| format!(", {cut}")).unwrap_or_default();
     let peak = machine::peak_rss_bytes()
         .map(|n| format!(", peak memory {}", machine::human_bytes(n)))
@@ -185,7 +191,7 @@ pub(crate) fn closing_line(answer: &Answer, sampling: &SamplingArgs) -> String {
         _ => String::new(),
     };
     format!(
-        "{} prompt tokens{reused}{}, {} tokens{}{drafted}{cut}, cache {}{peak}{seed}",
+        "{} prompt tokens{reused}{}, {} tokens{}{drafted}{cut}{forgotten}, cache {}{peak}{seed}",
         usage.n_prefilled(),
         speed(usage.prefill_tps(), 0),
         answer.ids.len(),
@@ -240,6 +246,7 @@ mod tests {
             sampling: SamplingParams::greedy(),
             n_tokens_max: Some(8),
             stop: Vec::new(),
+            kv_policy: KvPolicy::KeepAll,
             speculation: Speculation::Auto,
         };
         let interrupt = Interrupt::install().expect("signals");

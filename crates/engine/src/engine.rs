@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use model::batch::LogitRows;
-use model::kv::{CacheFull, KvFileError, Reuse};
+use model::kv::{CacheFull, KvFileError, KvPolicy, Reuse};
 use model::{Batch, SequenceId};
 use tokenizer::{Detokenizer, Tokenizer};
 
@@ -34,6 +34,9 @@ pub struct Engine {
     views: Vec<SequenceView>,
     plan: Plan,
 }
+
+/// Positions are 32-bit, and rotary angles of more are less exact than the differences that count.
+const N_POSITIONS_MAX: usize = 1 << 30;
 
 /// One request on its way.
 struct Active {
@@ -80,7 +83,8 @@ impl Engine {
     pub fn submit(&mut self, request: Request) -> Result<RequestId, Error> {
         let limits = Limits {
             n_vocab: self.runner.n_vocab(),
-            n_ctx: self.runner.n_ctx(),
+            n_ctx: self.n_ctx(request.kv_policy)?,
+            kv_policy: request.kv_policy,
             n_answer_max: request.n_tokens_max,
         };
         let id = RequestId(self.n_submitted);
@@ -99,6 +103,18 @@ impl Engine {
         });
         self.n_submitted += 1;
         Ok(id)
+    }
+
+    /// The longest text: under a policy that forgets there is no end, if what it keeps has room.
+    fn n_ctx(&self, policy: KvPolicy) -> Result<usize, Error> {
+        let (n_ctx, n_together) = (self.runner.n_ctx(), self.runner.n_tokens_max());
+        let Some(n_kept) = policy.n_keys_max() else { return Ok(n_ctx) };
+        let kv = self.runner.kv();
+        let n_bytes = kv.shape().bytes_under(policy, N_POSITIONS_MAX, n_together);
+        if n_kept > n_ctx || n_bytes > kv.n_bytes_max() {
+            return Err(Error::PolicyTooLarge { n_kept, n_ctx });
+        }
+        Ok(N_POSITIONS_MAX)
     }
 
     /// Ends a request at the next step; one that is not there any more is no error.
@@ -165,7 +181,8 @@ impl Engine {
         let (kv, n_together) = (self.runner.kv(), self.runner.n_tokens_max());
         // The last token is read but not computed.
         let n_wanted = sequence.n_tokens_max() - 1;
-        (kv.shape().bytes(n_wanted, n_together) > kv.n_bytes_max()).then(|| {
+        let n_bytes = kv.shape().bytes_under(sequence.kv_policy(), n_wanted, n_together);
+        (n_bytes > kv.n_bytes_max()).then(|| {
             let n_free = kv.shape().positions_within(kv.n_bytes_max(), n_together);
             Err(CacheFull { n_free, n_wanted }.into())
         })
@@ -190,7 +207,11 @@ impl Engine {
         self.views.extend(self.active.iter().map(|active| active.sequence.view()));
         self.draft();
         let (kv, n_tokens_max) = (self.runner.kv(), self.runner.n_tokens_max());
-        let bytes = &|n_positions: usize| kv.shape().bytes(n_positions, n_tokens_max);
+        let bytes = &|id: RequestId, n_positions: usize| {
+            let active = self.active.iter().find(|active| active.sequence.id() == id);
+            let policy = active.expect("views are of active requests").sequence.kv_policy();
+            kv.shape().bytes_under(policy, n_positions, n_tokens_max)
+        };
         let budget = Budget { n_tokens_max, n_bytes_free: kv.free_bytes(), bytes };
         schedule(&self.views, budget, &mut self.plan);
     }
@@ -203,7 +224,8 @@ impl Engine {
             if active.slot.is_some() {
                 continue;
             }
-            let (slot, reuse) = self.runner.kv_mut().admit_text(active.sequence.tokens());
+            let (tokens, policy) = (active.sequence.tokens(), active.sequence.kv_policy());
+            let (slot, reuse) = self.runner.kv_mut().admit_text(tokens, policy);
             active.slot = Some(slot);
             active.sequence.advance(reuse.n_reused);
             // One that comes back was begun before.
@@ -446,7 +468,10 @@ impl Active {
         };
         let Clock { start, first_token, last_token } = self.clock;
         let (n_drafted, n_accepted) = self.drafter.as_ref().map_or((0, 0), Drafter::counts);
+        let n_before = self.sequence.tokens().len() - 1;
+        let n_keys_max = self.sequence.kv_policy().n_keys_max();
         Usage {
+            n_kept: n_keys_max.map_or(n_before, |n| n.min(n_before)),
             n_prompt: self.sequence.n_prompt(),
             reuse: self.reuse,
             n_generated: self.sequence.answer().len(),

@@ -10,6 +10,11 @@ pub enum Error {
          a larger context"
     )]
     PromptTooLong { n_prompt: usize, n_ctx: usize },
+    #[error(
+        "the policy keeps {n_kept} tokens, and the context of {n_ctx} has no room for them beside \
+         those that are computed: keep fewer or use a larger context"
+    )]
+    PolicyTooLarge { n_kept: usize, n_ctx: usize },
     #[error("token {token_idx}: expected an id below {n_vocab}, found {id}")]
     UnknownToken { token_idx: usize, id: u32, n_vocab: usize },
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::kv::{Miss, Reuse};
+use model::kv::{KvPolicy, Miss, Reuse};
 use serde::Serialize;
 
 use crate::error::Error;
@@ -20,6 +20,8 @@ pub struct Request {
     /// Texts that end the answer; they are not part of it.
     pub stop: Vec<String>,
     pub speculation: Speculation,
+    /// What of the text the model goes on without.
+    pub kv_policy: KvPolicy,
 }
 
 /// What one step did for one request, in order.
@@ -55,6 +57,8 @@ pub struct Usage {
     /// What of the prompt was cached from earlier requests.
     pub reuse: Reuse,
     pub n_generated: usize,
+    /// Tokens that the last one could look back at.
+    pub n_kept: usize,
     /// Tokens that were computed before they were chosen, and those of them that then were.
     pub n_drafted: usize,
     pub n_accepted: usize,
@@ -71,6 +75,8 @@ pub struct Usage {
 pub struct ContextUse {
     /// Tokens that the last one could look back at.
     pub kept: usize,
+    /// Tokens before it that the policy had let go of.
+    pub dropped: usize,
     /// Prompt tokens whose keys and values were cached.
     pub reused: usize,
     /// Prompt tokens that were computed.
@@ -85,7 +91,8 @@ impl Usage {
     pub fn context(&self) -> ContextUse {
         let Reuse { n_reused, n_matched, miss } = self.reuse;
         ContextUse {
-            kept: (self.n_prompt + self.n_generated).saturating_sub(1),
+            kept: self.n_kept,
+            dropped: (self.n_prompt + self.n_generated).saturating_sub(1 + self.n_kept),
             reused: n_reused,
             recomputed: self.n_prefilled(),
             first_divergent: (n_matched < self.n_prompt).then_some(n_matched),

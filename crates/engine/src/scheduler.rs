@@ -59,8 +59,9 @@ pub struct Budget<'a> {
     pub n_tokens_max: usize,
     /// Bytes of the cache that nobody holds.
     pub n_bytes_free: usize,
-    /// Bytes of a sequence of so many positions; never fewer for more.
-    pub bytes: &'a dyn Fn(usize) -> usize,
+    /// Bytes that a sequence holds when so many of its positions are computed; never fewer for
+    /// more.
+    pub bytes: &'a dyn Fn(RequestId, usize) -> usize,
 }
 
 /// One step.
@@ -83,11 +84,11 @@ pub struct Chunk {
 
 impl SequenceView {
     fn n_bytes_held(&self, budget: Budget<'_>) -> usize {
-        (budget.bytes)(self.n_computed)
+        (budget.bytes)(self.id, self.n_computed)
     }
 
     fn n_bytes_missing(&self, budget: Budget<'_>) -> usize {
-        (budget.bytes)(self.n_tokens) - self.n_bytes_held(budget)
+        (budget.bytes)(self.id, self.n_tokens) - self.n_bytes_held(budget)
     }
 }
 
@@ -145,8 +146,8 @@ fn add_drafts(running: &[SequenceView], budget: Budget<'_>, chunks: &mut [Chunk]
         if chunk.tokens.end < sequence.n_tokens {
             continue;
         }
-        let n_known = (budget.bytes)(sequence.n_tokens);
-        let n_bytes = |n_draft: usize| (budget.bytes)(sequence.n_tokens + n_draft) - n_known;
+        let bytes = |n_positions: usize| (budget.bytes)(sequence.id, n_positions);
+        let n_bytes = |n_draft| bytes(sequence.n_tokens + n_draft) - bytes(sequence.n_tokens);
         let mut drafts = (0..=sequence.n_draft.min(n_tokens_left)).rev();
         chunk.n_draft = drafts.find(|&n_draft| n_bytes(n_draft) <= n_bytes_left).unwrap_or(0);
         n_tokens_left -= chunk.n_draft;
@@ -174,7 +175,7 @@ mod tests {
         let sequences: Vec<_> = (0..).zip(sequences).map(view).collect();
         let mut plan = Plan::default();
         // One byte a block of ten.
-        let bytes = &|n_positions: usize| n_positions.div_ceil(10);
+        let bytes = &|_: RequestId, n_positions: usize| n_positions.div_ceil(10);
         schedule(&sequences, Budget { n_tokens_max, n_bytes_free, bytes }, &mut plan);
         let chunks: Vec<_> = plan.chunks.iter().map(|c| (c.id.0, c.tokens.clone())).collect();
         let preempted: Vec<_> = plan.preempted.iter().map(|id| id.0).collect();
@@ -228,7 +229,7 @@ mod tests {
         };
         let sequences: Vec<_> = (0..).zip(sequences).map(view).collect();
         let mut plan = Plan::default();
-        let bytes = &|n_positions: usize| n_positions.div_ceil(10);
+        let bytes = &|_: RequestId, n_positions: usize| n_positions.div_ceil(10);
         schedule(&sequences, Budget { n_tokens_max, n_bytes_free, bytes }, &mut plan);
         plan.chunks.sort_by_key(|chunk| chunk.id);
         let drafts: Vec<_> = plan.chunks.iter().map(|chunk| chunk.n_draft).collect();

@@ -1,5 +1,6 @@
 //! One request on its way from prompt to answer.
 
+use model::kv::KvPolicy;
 use serde::Serialize;
 
 use crate::error::{Error, check_ids};
@@ -13,11 +14,13 @@ use crate::scheduler::SequenceView;
 /// Always `n_computed <= n_tokens` and `0 < n_prompt <= n_tokens <= n_tokens_max`.
 pub struct Sequence {
     id: RequestId,
-    /// `[n_tokens]`: prompt, then answer; room for all of `n_tokens_max` from the start.
+    /// `[n_tokens]`: prompt, then answer; room for all of `n_tokens_max` from the start, unless
+    /// there is no end in sight.
     tokens: Vec<u32>,
     n_prompt: usize,
     n_computed: usize,
     n_tokens_max: usize,
+    kv_policy: KvPolicy,
     sampler: Sampler,
 }
 
@@ -25,12 +28,16 @@ pub struct Sequence {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub u64);
 
+/// Texts of more tokens get room as they grow.
+const N_TOKENS_RESERVED: usize = 1 << 20;
+
 /// How far a sequence may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     pub n_vocab: usize,
-    /// Most tokens the model can attend to.
+    /// Longest text.
     pub n_ctx: usize,
+    pub kv_policy: KvPolicy,
     /// Most tokens of the answer; `None` leaves it to the context.
     pub n_answer_max: Option<usize>,
 }
@@ -58,7 +65,7 @@ impl Sequence {
         limits: Limits,
         sampler: Sampler,
     ) -> Result<Self, Error> {
-        let Limits { n_vocab, n_ctx, n_answer_max } = limits;
+        let Limits { n_vocab, n_ctx, kv_policy, n_answer_max } = limits;
         let n_prompt = prompt.len();
         if n_prompt == 0 {
             return Err(Error::EmptyPrompt);
@@ -70,9 +77,9 @@ impl Sequence {
         // The last token is only read, never computed: it may stand one beyond the context.
         let n_answer_room = n_ctx + 1 - n_prompt;
         let n_tokens_max = n_prompt + n_answer_max.unwrap_or(n_answer_room).min(n_answer_room);
-        let mut tokens = Vec::with_capacity(n_tokens_max);
+        let mut tokens = Vec::with_capacity(n_tokens_max.min(N_TOKENS_RESERVED));
         tokens.extend_from_slice(prompt);
-        Ok(Self { id, tokens, n_prompt, n_computed: 0, n_tokens_max, sampler })
+        Ok(Self { id, tokens, n_prompt, n_computed: 0, n_tokens_max, kv_policy, sampler })
     }
 
     pub fn id(&self) -> RequestId {
@@ -87,6 +94,10 @@ impl Sequence {
     /// `[n_answer]`: what was written so far.
     pub fn answer(&self) -> &[u32] {
         &self.tokens[self.n_prompt..]
+    }
+
+    pub fn kv_policy(&self) -> KvPolicy {
+        self.kv_policy
     }
 
     pub fn n_prompt(&self) -> usize {
@@ -166,7 +177,8 @@ mod tests {
     ) -> Result<Sequence, Error> {
         let params = SamplingParams { temperature: 1.5, ..SamplingParams::plain() };
         let sampler = Sampler::new(params, N_VOCAB, []).unwrap();
-        let limits = Limits { n_vocab: N_VOCAB, n_ctx, n_answer_max };
+        let kv_policy = KvPolicy::KeepAll;
+        let limits = Limits { n_vocab: N_VOCAB, n_ctx, kv_policy, n_answer_max };
         Sequence::new(RequestId(0), prompt, limits, sampler)
     }
 

@@ -10,7 +10,7 @@ use engine::{
     Engine, Event, LoadSettings, Loaded, ModelRunner, Request, RequestId, RunnerOptions,
     SamplingParams, SpecialText, Speculation, load_model, score, top_logits,
 };
-use model::kv::KvShape;
+use model::kv::{KvPolicy, KvShape};
 use model::{Arithmetic, KvType, WorkspaceSize};
 use serde_json::Value;
 
@@ -124,6 +124,7 @@ fn check_greedy(loaded: &Loaded, golden: &Value) {
             n_tokens_max: Some(expected.len()),
             stop: Vec::new(),
             speculation: Speculation::Auto,
+            kv_policy: KvPolicy::KeepAll,
         };
         let id = engine.submit(request).expect("a request that fits");
         answers.insert(id, (Vec::new(), expected));

@@ -115,7 +115,7 @@ impl Simulation {
         // One byte a block.
         let n_bytes_free = self.n_blocks - self.n_held();
         let block_len = self.block_len;
-        let bytes = &|n_positions: usize| n_positions.div_ceil(block_len);
+        let bytes = &|_: RequestId, n_positions: usize| n_positions.div_ceil(block_len);
         let budget = Budget { n_tokens_max: self.n_tokens_max, n_bytes_free, bytes };
         schedule(&waiting, budget, plan);
         self.check(&waiting, plan);

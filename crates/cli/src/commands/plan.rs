@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use format::Mapping;
-use model::kv::{KvShape, LayerShape};
+use model::kv::{KvPolicy, KvShape, LayerShape};
 use model::load::ModelFile;
 use model::{KvType, LoadOptions, Model, ModelConfig, Pages, Speeds, cost};
 use serde::Serialize;
@@ -238,9 +238,11 @@ impl Plan {
 
     fn layers(&self) -> Vec<LayerJson> {
         let Load { n_ctx, n_parallel, .. } = self.load;
+        let n_tokens_max = self.n_tokens_max();
         let layer = |(layer_idx, layer): (usize, &LayerShape)| {
-            let positions = self.shape.layer_positions(layer, n_ctx, self.n_tokens_max());
-            let kv_bytes = self.shape.layer_bytes(layer, n_ctx, self.n_tokens_max());
+            let positions =
+                self.shape.layer_positions(layer, KvPolicy::KeepAll, n_ctx, n_tokens_max);
+            let kv_bytes = self.shape.layer_bytes(layer, KvPolicy::KeepAll, n_ctx, n_tokens_max);
             LayerJson {
                 layer: layer_idx,
                 window: layer.window,

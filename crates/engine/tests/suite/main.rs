@@ -7,6 +7,7 @@ mod damaged;
 mod formats;
 mod kv_compare;
 mod outcome;
+mod policies;
 mod reuse;
 mod sampling;
 mod score;

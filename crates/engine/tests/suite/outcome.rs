@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use engine::{
     Engine, Error, Event, FinishReason, Request, RequestId, SamplingParams, Speculation, Usage,
 };
+use model::kv::KvPolicy;
 
 /// What a request led to.
 #[derive(Clone, Debug, Default)]
@@ -40,6 +41,7 @@ pub(crate) fn greedy(prompt: &[u32]) -> Request {
         n_tokens_max: None,
         stop: Vec::new(),
         speculation: Speculation::Auto,
+        kv_policy: KvPolicy::KeepAll,
     }
 }
 

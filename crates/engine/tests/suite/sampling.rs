@@ -1,6 +1,7 @@
 //! Which token is taken, with logits that a model would never show on demand.
 
 use engine::{Engine, Error, FinishReason, Request, SamplingParams};
+use model::kv::KvPolicy;
 use scripted_runner::{Limits, ScriptedRunner, Vocabulary};
 
 use crate::outcome::{greedy, run, run_all};
@@ -91,7 +92,7 @@ fn check_failure(kind: u32, error: Error) {
     // What led to the failure does not stay cached, and the engine goes on.
     let kv = engine.runner_mut().kv_mut();
     let failed = [&requests[1].prompt[..], &outcomes[1].answer.ids].concat();
-    let (slot, reuse) = kv.admit_text(&failed);
+    let (slot, reuse) = kv.admit_text(&failed, KvPolicy::KeepAll);
     kv.release(slot);
     assert!(reuse.n_matched <= requests[1].prompt.len(), "{reuse:?}");
     assert_eq!(run(&mut engine, &requests[0]).answer, alone.answer);

@@ -12,6 +12,10 @@ impl Spans {
         Self(ranges)
     }
 
+    pub fn contains(&self, idx: usize) -> bool {
+        self.0.iter().any(|range| range.contains(&idx))
+    }
+
     pub fn len(&self) -> usize {
         self.0.iter().map(Range::len).sum()
     }
@@ -23,6 +27,15 @@ impl Spans {
     pub fn iter(&self) -> impl Iterator<Item = usize> + use<> {
         let [first, second] = self.0.clone();
         first.chain(second)
+    }
+
+    /// What lies before the first of them, and between the two ranges.
+    pub fn gaps(&self) -> [Range<usize>; 2] {
+        let [first, second] = &self.0;
+        match first.is_empty() {
+            true => [0..second.start, 0..0],
+            false => [0..first.start, first.end..second.start.max(first.end)],
+        }
     }
 
     /// The `i`th index.
@@ -57,8 +70,8 @@ impl Spans {
         }))
     }
 
-    /// One range where two overlap.
-    fn join([first, second]: [Range<usize>; 2]) -> Self {
+    /// One range where two overlap; the first begins before the second.
+    pub fn join([first, second]: [Range<usize>; 2]) -> Self {
         if first.is_empty() || second.is_empty() || first.end <= second.start {
             return if second.is_empty() { Self([0..0, first]) } else { Self([first, second]) };
         }

@@ -9,7 +9,7 @@ use super::{
     LayerKeys, Queries, attend, attention_weights, reference,
 };
 use crate::batch::BatchSequence;
-use crate::kv::{KvCache, KvShape, KvType, LayerShape, SequenceId};
+use crate::kv::{KvCache, KvPolicy, KvShape, KvType, LayerShape, SequenceId};
 use crate::pool::ThreadPool;
 use crate::probe::RowStats;
 use crate::shape::Heads;
@@ -41,14 +41,16 @@ struct Case {
     alibi_slopes: Vec<f32>,
     n_tokens: usize,
     kv_type: KvType,
+    kv_policy: KvPolicy,
     seed: u64,
 }
 
 impl Case {
     fn new(params: AttentionParams, pattern: AttentionPattern, n_tokens: usize) -> Self {
         let (sink_logits, alibi_slopes) = (Vec::new(), Vec::new());
-        let kv_type = KvType::F32;
-        Self { params, pattern, sink_logits, alibi_slopes, n_tokens, kv_type, seed: 5 }
+        let (kv_type, kv_policy) = (KvType::F32, KvPolicy::KeepAll);
+        let seed = 5;
+        Self { params, pattern, sink_logits, alibi_slopes, n_tokens, kv_type, kv_policy, seed }
     }
 
     fn ctx<'a>(&'a self, kernels: &'a Kernels) -> AttendCtx<'a> {
@@ -87,8 +89,8 @@ impl Case {
         let first = kv.append(stranger, &[0], &[0]);
         let noise = uniform(n_kv_heads * head_dim, 99);
         kv.write_rows(kernels, 0, (stranger, first), (&noise, &noise));
-        let id = kv.admit();
-        kv.reserve(id, self.n_tokens).expect("room");
+        let id = kv.admit_empty(self.kv_policy);
+        kv.reserve(id, chunk.min(self.n_tokens)).expect("room");
         let (q, (keys, values)) = (self.q(), self.kv());
         let (q_width, kv_width) = (n_heads * head_dim, n_kv_heads * head_dim);
         let mut out = vec![0.0; q.len()];
@@ -100,6 +102,7 @@ impl Case {
         for start in (0..self.n_tokens).step_by(chunk) {
             let end = (start + chunk).min(self.n_tokens);
             let positions: Vec<u32> = (start as u32..end as u32).collect();
+            kv.reserve(id, end).expect("room");
             let first = kv.append(id, &positions, &positions);
             let rows = start * kv_width..end * kv_width;
             kv.write_rows(kernels, 0, (id, first), (&keys[rows.clone()], &values[rows]));
@@ -202,7 +205,8 @@ fn cases() -> impl Strategy<Value = Case> {
             };
             let sink_logits = numbers(terms.0, seed + 3);
             let alibi_slopes = numbers(terms.1, seed + 4).iter().map(|x| x.abs()).collect();
-            Case { params, pattern, sink_logits, alibi_slopes, n_tokens, kv_type, seed }
+            let kv_policy = KvPolicy::KeepAll;
+            Case { params, pattern, sink_logits, alibi_slopes, n_tokens, kv_type, kv_policy, seed }
         },
     )
 }
@@ -268,6 +272,27 @@ fn a_long_row_is_the_fold_of_its_chunks() {
                 assert_eq!(whole, case.run(kernels, 1, 3), "{pattern:?}, {}", kernels.name);
             }
             case.check_against_reference(kernels::detect());
+        }
+    }
+}
+
+/// Keys that a policy forgot are as good as hidden, whatever the chunks: what was dropped was not
+/// needed.
+#[test]
+fn a_policy_is_a_pattern() {
+    let params =
+        AttentionParams { n_heads: 2, n_kv_heads: 1, head_dim: 16, scale: 0.4, softcap: None };
+    for (n_sinks, window) in [(0, 1), (4, 60), (70, 200)] {
+        let pattern = AttentionPattern::SinksAndWindow { n_sinks, window };
+        let hidden = Case::new(params, pattern, 900);
+        let kv_policy = KvPolicy::SinksAndWindow { n_sinks, window };
+        for kv_type in [KvType::F16, KvType::Q8_0] {
+            let hidden = Case { kv_type, ..hidden.clone() };
+            let forgot = Case { pattern: AttentionPattern::Causal, kv_policy, ..hidden.clone() };
+            let expected = hidden.run(kernels::detect(), 900, 1);
+            for chunk in [1, 100, 900] {
+                assert_eq!(forgot.run(kernels::detect(), chunk, 2), expected, "{kv_policy:?}");
+            }
         }
     }
 }

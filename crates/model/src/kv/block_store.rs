@@ -1,11 +1,11 @@
 //! The memory of the cache: blocks of keys and values of every layer, counted by their holders.
 
-use kernels::KEY_BLOCK;
-
 use super::block_pool::{BlockId, BlockPool};
 use super::keys::KeyPlane;
+use super::policy::KvPolicy;
 use super::shape::{KvShape, WINDOW_SLACK};
 use super::values::ValuePlane;
+use crate::attention::Spans;
 
 pub(super) struct BlockStore {
     /// `[n_layers]`
@@ -35,25 +35,19 @@ pub(super) struct LayerGroup {
 }
 
 impl LayerGroup {
-    /// The first block that a query at `query_pos` may still want, or one that branches off
-    /// shortly before.
-    pub(super) fn first_kept_block(&self, query_pos: usize) -> usize {
-        self.first_block_behind(query_pos, WINDOW_SLACK)
+    /// Blocks that a query at `query_pos` may still want, or one that branches off shortly before.
+    pub(super) fn kept_blocks(&self, policy: KvPolicy, query_pos: usize) -> Spans {
+        policy.blocks(self.window, query_pos, WINDOW_SLACK)
     }
 
-    /// The first block that a query at `query_pos` sees.
-    pub(super) fn first_seen_block(&self, query_pos: usize) -> usize {
-        self.first_block_behind(query_pos, 0)
+    /// Blocks that a query at `query_pos` sees.
+    pub(super) fn seen_blocks(&self, policy: KvPolicy, query_pos: usize) -> Spans {
+        policy.blocks(self.window, query_pos, 0)
     }
 
-    /// The first block of the window behind a query, and of `n_more` positions before it.
-    fn first_block_behind(&self, query_pos: usize, n_more: usize) -> usize {
-        let Some(window) = self.window else { return 0 };
-        (query_pos + 1).saturating_sub(window as usize + n_more) / KEY_BLOCK
-    }
-
-    pub(super) fn is_windowed(&self) -> bool {
-        self.window.is_some()
+    /// Whether there are blocks that queries far behind them do not see.
+    pub(super) fn is_windowed(&self, policy: KvPolicy) -> bool {
+        self.window.is_some() || policy.n_keys_max().is_some()
     }
 
     pub(super) fn n_holders(&self, block: BlockId) -> u32 {

@@ -5,6 +5,7 @@ use kernels::KEY_BLOCK;
 use super::block_pool::BlockId;
 use super::block_store::BlockStore;
 use super::key_means::{KeyMotion, MeanScratch};
+use super::policy::KvPolicy;
 use super::prefix_tree::{Found, NodeId, PrefixTree};
 use super::shape::KvShape;
 use super::view::KvView;
@@ -69,6 +70,7 @@ pub enum Miss {
 struct Sequences(Vec<Option<SequenceKv>>);
 
 struct SequenceKv {
+    policy: KvPolicy,
     /// `[n_tokens]`: the text whose keys and values were computed.
     tokens: Vec<u32>,
     /// `[n_keys]`, ascending; every cached key carries its position (A2).
@@ -107,24 +109,30 @@ impl KvCache {
         self.n_bytes_max.saturating_sub(held)
     }
 
-    /// A place for a sequence without keys.
+    /// A place for a sequence without keys, which keeps all.
     pub fn admit(&mut self) -> SequenceId {
-        let tables = vec![Vec::new(); self.store.groups.len()];
-        self.sequences.add(SequenceKv { tokens: Vec::new(), positions: Vec::new(), tables })
+        self.admit_empty(KvPolicy::KeepAll)
     }
 
-    /// A place for a sequence that begins with what is cached of `tokens`. The last of them is left
-    /// to compute, for its logits.
-    pub fn admit_text(&mut self, tokens: &[u32]) -> (SequenceId, Reuse) {
-        let found = self.tree.find(tokens);
+    /// A place for a sequence without keys.
+    pub fn admit_empty(&mut self, policy: KvPolicy) -> SequenceId {
+        let tables = vec![Vec::new(); self.store.groups.len()];
+        self.sequences.add(SequenceKv { policy, tokens: Vec::new(), positions: Vec::new(), tables })
+    }
+
+    /// A place for a sequence that begins with what is cached of `tokens` under the same policy.
+    /// The last of them is left to compute, for its logits.
+    pub fn admit_text(&mut self, tokens: &[u32], policy: KvPolicy) -> (SequenceId, Reuse) {
+        let found = self.tree.find(tokens, policy);
         let n_wanted = found.n_tokens.min(tokens.len().saturating_sub(1));
-        let n_reused = self.whole_windows(&found.path, n_wanted);
-        let id = self.admit();
+        let n_reused = self.whole_windows(&found.path, policy, n_wanted);
+        let id = self.admit_empty(policy);
         let nodes = &found.path[..n_reused.div_ceil(KEY_BLOCK)];
         for (block_idx, &node) in nodes.iter().enumerate() {
             for group_idx in 0..self.store.groups.len() {
-                let first = self.store.groups[group_idx].first_kept_block(n_reused);
-                let block = self.tree.blocks(node)[group_idx].filter(|_| block_idx >= first);
+                let kept = self.store.groups[group_idx].kept_blocks(policy, n_reused);
+                let is_kept = kept.contains(block_idx);
+                let block = self.tree.blocks(node)[group_idx].filter(|_| is_kept);
                 block.into_iter().for_each(|block| self.store.hold(group_idx, block));
                 self.sequences.get_mut(id).tables[group_idx].push(block);
             }
@@ -143,12 +151,14 @@ impl KvCache {
     }
 
     /// The most of the first `n` tokens along a path behind which every window is whole.
-    fn whole_windows(&self, path: &[NodeId], mut n: usize) -> usize {
+    fn whole_windows(&self, path: &[NodeId], policy: KvPolicy, mut n: usize) -> usize {
         let gap = |n: usize| {
             let groups = self.store.groups.iter().enumerate();
             let gaps = groups.filter_map(|(group_idx, group)| {
-                let seen = group.first_seen_block(n)..n.div_ceil(KEY_BLOCK);
-                seen.rev().find(|&block_idx| self.tree.blocks(path[block_idx])[group_idx].is_none())
+                let seen = group.seen_blocks(policy, n).clip(&(0..n.div_ceil(KEY_BLOCK)));
+                let is_gap =
+                    |&block_idx: &usize| self.tree.blocks(path[block_idx])[group_idx].is_none();
+                seen.iter().filter(is_gap).last()
             });
             gaps.min()
         };
@@ -161,7 +171,8 @@ impl KvCache {
     /// A second sequence with the first `n_keys` keys of another, sharing its blocks. Windowed
     /// layers must not have dropped what a query there sees.
     pub fn fork(&mut self, from: SequenceId, n_keys: usize) -> SequenceId {
-        let id = self.admit();
+        let policy = self.sequences.get(from).policy;
+        let id = self.admit_empty(policy);
         let source = self.sequences.get(from);
         let tables: Vec<Vec<_>> = source
             .tables
@@ -173,7 +184,7 @@ impl KvCache {
         for (group_idx, table) in tables.iter().enumerate() {
             table.iter().flatten().for_each(|&block| self.store.hold(group_idx, block));
         }
-        *self.sequences.get_mut(id) = SequenceKv { tokens, positions, tables };
+        *self.sequences.get_mut(id) = SequenceKv { policy, tokens, positions, tables };
         self.check_windows(id);
         id
     }
@@ -239,24 +250,28 @@ impl KvCache {
     /// Lets go of blocks that no query to come sees.
     fn drop_unseen(&mut self, id: SequenceId) {
         let n_keys = self.n_keys(id);
+        let policy = self.sequences.get(id).policy;
         for group_idx in 0..self.store.groups.len() {
-            let first = self.store.groups[group_idx].first_kept_block(n_keys);
+            let kept = self.store.groups[group_idx].kept_blocks(policy, n_keys);
             let table = &mut self.sequences.get_mut(id).tables[group_idx];
-            let end = first.min(table.len());
-            let unseen = table[..end].iter_mut().filter_map(Option::take);
-            unseen.for_each(|block| self.store.give_back(group_idx, block));
+            for unseen in kept.gaps() {
+                let end = unseen.end.min(table.len());
+                let unseen = table[unseen.start.min(end)..end].iter_mut().filter_map(Option::take);
+                unseen.for_each(|block| self.store.give_back(group_idx, block));
+            }
         }
     }
 
     /// Keeps a sequence's keys for texts that begin like it, while there is room.
     pub fn remember(&mut self, id: SequenceId) {
         let sequence = self.sequences.get(id);
-        self.tree.insert(&sequence.tokens, &sequence.tables, &mut self.store);
+        let text = (&*sequence.tokens, sequence.policy);
+        self.tree.insert(text, &sequence.tables, &mut self.store);
     }
 
-    /// How many of the tokens of a text are cached, and where.
+    /// How many of the tokens of a text are cached whole, and where.
     pub(super) fn cached_text(&mut self, tokens: &[u32]) -> (usize, Vec<Table>) {
-        let found = self.tree.find(tokens);
+        let found = self.tree.find(tokens, KvPolicy::KeepAll);
         let block = |group_idx: usize| {
             let tree = &self.tree;
             found.path.iter().map(move |&node| tree.blocks(node)[group_idx]).collect()
@@ -266,7 +281,7 @@ impl KvCache {
 
     /// Keeps a text whose blocks were computed elsewhere, while there is room.
     pub(super) fn remember_text(&mut self, tokens: &[u32], tables: &[Table]) {
-        self.tree.insert(tokens, tables, &mut self.store);
+        self.tree.insert((tokens, KvPolicy::KeepAll), tables, &mut self.store);
     }
 
     /// Evicts until as many bytes are free as are wanted then.
@@ -333,9 +348,13 @@ impl KvCache {
         self.give_back_blocks(&sequence.tables);
     }
 
-    /// Keys held for a sequence.
+    /// Keys of a sequence's text, whether they are still held or not.
     pub fn n_keys(&self, id: SequenceId) -> usize {
         self.sequences.get(id).positions.len()
+    }
+
+    pub fn policy(&self, id: SequenceId) -> KvPolicy {
+        self.sequences.get(id).policy
     }
 
     /// `[n_tokens]`: the text whose keys and values were computed.
@@ -361,9 +380,11 @@ impl KvCache {
 
     fn check_windows(&self, id: SequenceId) {
         let n_keys = self.n_keys(id);
-        for (group, table) in self.store.groups.iter().zip(&self.sequences.get(id).tables) {
-            let seen = &table[group.first_seen_block(n_keys).min(table.len())..];
-            assert!(seen.iter().all(Option::is_some), "the window before key {n_keys} is whole");
+        let SequenceKv { policy, tables, .. } = self.sequences.get(id);
+        for (group, table) in self.store.groups.iter().zip(tables) {
+            let seen = group.seen_blocks(*policy, n_keys).clip(&(0..table.len()));
+            let is_whole = seen.iter().all(|block_idx| table[block_idx].is_some());
+            assert!(is_whole, "the window before key {n_keys} is whole");
         }
     }
 
@@ -386,9 +407,9 @@ impl KvCache {
 
     pub fn view(&self, layer_idx: usize, id: SequenceId) -> KvView<'_> {
         let layer = &self.store.layers[layer_idx];
-        let SequenceKv { positions, tables, .. } = self.sequences.get(id);
-        let blocks = &tables[layer.group_idx];
-        KvView { keys: &layer.keys, values: &layer.values, blocks, positions }
+        let SequenceKv { policy, positions, tables, .. } = self.sequences.get(id);
+        let (policy, blocks) = (*policy, &tables[layer.group_idx]);
+        KvView { keys: &layer.keys, values: &layer.values, policy, blocks, positions }
     }
 }
 

@@ -7,10 +7,14 @@ use kernels::KEY_BLOCK;
 
 use super::block_pool::BlockId;
 use super::block_store::BlockStore;
+use super::policy::KvPolicy;
 
 pub(super) struct PrefixTree {
-    /// By number; the root, which holds nothing, is the first.
+    /// By number.
     nodes: Vec<Option<Node>>,
+    /// Where texts of a policy begin: nodes that hold nothing. Keys depend on what was forgotten
+    /// before them, so that texts share them only under the same policy.
+    roots: Vec<(KvPolicy, NodeId)>,
     /// Counts uses.
     clock: u64,
 }
@@ -23,7 +27,8 @@ struct Node {
     tokens: Vec<u32>,
     /// By group of layers. `None`: dropped as behind the window.
     blocks: Vec<Option<BlockId>>,
-    parent: NodeId,
+    /// `None` of a root.
+    parent: Option<NodeId>,
     children: Vec<NodeId>,
     last_used: u64,
     /// Whether a text that was remembered ended here.
@@ -39,22 +44,43 @@ pub(super) struct Found {
     pub(super) goes_on: bool,
 }
 
-const ROOT: NodeId = NodeId(0);
 /// Ends along a path whose windows are kept: of the last prompt and of its answer. A next turn
 /// branches off at one of them.
 const N_ENDS_KEPT: usize = 2;
 
 impl PrefixTree {
     pub(super) fn new() -> Self {
-        let root = Node {
+        Self { nodes: Vec::new(), roots: Vec::new(), clock: 0 }
+    }
+
+    fn root(&self, policy: KvPolicy) -> Option<NodeId> {
+        let found = self.roots.iter().find(|(of_policy, _)| *of_policy == policy);
+        found.map(|&(_, root)| root)
+    }
+
+    fn root_or_new(&mut self, policy: KvPolicy) -> NodeId {
+        if let Some(root) = self.root(policy) {
+            return root;
+        }
+        let root = self.place(Node {
             tokens: Vec::new(),
             blocks: Vec::new(),
-            parent: ROOT,
+            parent: None,
             children: Vec::new(),
             last_used: 0,
             is_end: false,
-        };
-        Self { nodes: vec![Some(root)], clock: 0 }
+        });
+        self.roots.push((policy, root));
+        root
+    }
+
+    fn place(&mut self, node: Node) -> NodeId {
+        let slot = self.nodes.iter().position(Option::is_none).unwrap_or(self.nodes.len());
+        if slot == self.nodes.len() {
+            self.nodes.push(None);
+        }
+        self.nodes[slot] = Some(node);
+        NodeId(slot)
     }
 
     fn node(&self, id: NodeId) -> &Node {
@@ -71,10 +97,10 @@ impl PrefixTree {
     }
 
     /// The longest beginning of `tokens` that is cached. It counts as used.
-    pub(super) fn find(&mut self, tokens: &[u32]) -> Found {
+    pub(super) fn find(&mut self, tokens: &[u32], policy: KvPolicy) -> Found {
         self.clock += 1;
         let mut found = Found { path: Vec::new(), n_tokens: 0, goes_on: false };
-        let mut at = ROOT;
+        let Some(mut at) = self.root(policy) else { return found };
         loop {
             let Some((child, n_common)) = self.best_child(at, &tokens[found.n_tokens..]) else {
                 found.goes_on = !self.node(at).children.is_empty();
@@ -109,12 +135,15 @@ impl PrefixTree {
     /// - `tables`: by group of layers, `[n_blocks]`
     pub(super) fn insert(
         &mut self,
-        tokens: &[u32],
+        (tokens, policy): (&[u32], KvPolicy),
         tables: &[Vec<Option<BlockId>>],
         store: &mut BlockStore,
     ) {
         self.clock += 1;
-        let mut path = vec![ROOT];
+        if tokens.is_empty() {
+            return;
+        }
+        let mut path = vec![self.root_or_new(policy)];
         for (block_idx, tokens) in tokens.chunks(KEY_BLOCK).enumerate() {
             let at = path[block_idx];
             let blocks: Vec<_> = tables.iter().map(|table| table[block_idx]).collect();
@@ -130,10 +159,8 @@ impl PrefixTree {
             self.node_mut(node).last_used = self.clock;
             path.push(node);
         }
-        if path.len() > 1 {
-            self.node_mut(path[path.len() - 1]).is_end = true;
-            self.drop_old_windows(&path[1..], store);
-        }
+        self.node_mut(path[path.len() - 1]).is_end = true;
+        self.drop_old_windows(&path[1..], policy, store);
     }
 
     /// A new child. One that it begins with is a leaf, and replaced.
@@ -148,22 +175,19 @@ impl PrefixTree {
         let is_beginning = |child: &&NodeId| tokens.starts_with(&self.node(**child).tokens);
         let shorter = self.node(parent).children.iter().find(is_beginning).copied();
         let is_end = shorter.is_some_and(|shorter| self.node(shorter).is_end);
-        shorter.into_iter().for_each(|shorter| self.remove(shorter, store));
         let node = Node {
             tokens: tokens.to_vec(),
             blocks,
-            parent,
+            parent: Some(parent),
             children: Vec::new(),
             last_used: self.clock,
             is_end,
         };
-        let slot = self.nodes.iter().position(Option::is_none).unwrap_or(self.nodes.len());
-        if slot == self.nodes.len() {
-            self.nodes.push(None);
-        }
-        self.nodes[slot] = Some(node);
-        self.node_mut(parent).children.push(NodeId(slot));
-        NodeId(slot)
+        let node = self.place(node);
+        self.node_mut(parent).children.push(node);
+        // Not before, or the root might seem unused.
+        shorter.into_iter().for_each(|shorter| self.remove(shorter, store));
+        node
     }
 
     /// Windows that were dropped and are here again.
@@ -180,7 +204,7 @@ impl PrefixTree {
     }
 
     /// Along a path without other branches, windowed layers keep what its last ends need.
-    fn drop_old_windows(&mut self, path: &[NodeId], store: &mut BlockStore) {
+    fn drop_old_windows(&mut self, path: &[NodeId], policy: KvPolicy, store: &mut BlockStore) {
         let is_branch = |&node: &NodeId| self.node(node).children.len() > 1;
         let first = path.iter().rposition(is_branch).map_or(0, |branch| branch + 1);
         let ends = (first..path.len()).filter(|&i| self.node(path[i]).is_end);
@@ -189,9 +213,10 @@ impl PrefixTree {
             self.node_mut(node).is_end = ends.contains(&i);
             for group_idx in 0..store.groups.len() {
                 let group = &store.groups[group_idx];
-                let needs =
-                    |&end: &usize| i <= end && i >= group.first_kept_block((end + 1) * KEY_BLOCK);
-                if group.is_windowed() && !ends.iter().any(needs) {
+                let needs = |&end: &usize| {
+                    i <= end && group.kept_blocks(policy, (end + 1) * KEY_BLOCK).contains(i)
+                };
+                if group.is_windowed(policy) && !ends.iter().any(needs) {
                     self.drop_block(node, group_idx, store);
                 }
             }
@@ -208,9 +233,20 @@ impl PrefixTree {
     fn remove(&mut self, node: NodeId, store: &mut BlockStore) {
         let removed = self.nodes[node.0].take().expect("a node is removed once");
         assert!(removed.children.is_empty());
-        self.node_mut(removed.parent).children.retain(|&child| child != node);
+        if let Some(parent) = removed.parent {
+            self.node_mut(parent).children.retain(|&child| child != node);
+            self.drop_unused_root(parent);
+        }
         for (group_idx, block) in removed.blocks.into_iter().enumerate() {
             block.into_iter().for_each(|block| store.give_back(group_idx, block));
+        }
+    }
+
+    fn drop_unused_root(&mut self, node: NodeId) {
+        let Node { parent, children, .. } = self.node(node);
+        if parent.is_none() && children.is_empty() {
+            self.roots.retain(|&(_, root)| root != node);
+            self.nodes[node.0] = None;
         }
     }
 
@@ -235,9 +271,9 @@ impl PrefixTree {
 
     /// The least recently used node of a kind.
     fn oldest(&self, is_wanted: impl Fn(&Node) -> bool) -> Option<NodeId> {
-        let nodes = self.nodes.iter().enumerate().skip(1);
+        let nodes = self.nodes.iter().enumerate();
         let wanted = nodes.filter_map(|(i, node)| {
-            let node = node.as_ref().filter(|node| is_wanted(node))?;
+            let node = node.as_ref().filter(|node| node.parent.is_some() && is_wanted(node))?;
             Some((node.last_used, NodeId(i)))
         });
         wanted.min_by_key(|&(last_used, _)| last_used).map(|(_, node)| node)

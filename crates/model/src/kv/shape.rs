@@ -3,6 +3,7 @@
 use kernels::KEY_BLOCK;
 
 use super::kv_type::KvType;
+use super::policy::KvPolicy;
 use crate::config::ModelConfig;
 
 /// What each layer of a cache keeps, and as what.
@@ -61,20 +62,33 @@ impl KvShape {
     pub fn layer_positions(
         &self,
         layer: &LayerShape,
+        policy: KvPolicy,
         n_positions: usize,
         n_together: usize,
     ) -> usize {
         let n_positions = n_positions.next_multiple_of(KEY_BLOCK);
-        let Some(window) = layer.window else { return n_positions };
+        let (n_sinks, window) = match (policy, layer.window) {
+            (KvPolicy::KeepAll, None) => return n_positions,
+            (KvPolicy::KeepAll, Some(window)) => (0, window),
+            (KvPolicy::SinksAndWindow { n_sinks, window }, None) => (n_sinks, window),
+            (KvPolicy::SinksAndWindow { window, .. }, Some(of_layer)) => (0, window.min(of_layer)),
+        };
         // Both ends of the range that is kept may lie anywhere in their blocks.
-        let n_kept = window as usize + WINDOW_SLACK + n_together;
-        n_positions.min(n_kept.next_multiple_of(KEY_BLOCK) + KEY_BLOCK)
+        let n_kept = (window as usize + WINDOW_SLACK + n_together).next_multiple_of(KEY_BLOCK);
+        let n_sinks = (n_sinks as usize).next_multiple_of(KEY_BLOCK);
+        n_positions.min(n_kept + KEY_BLOCK + n_sinks)
     }
 
     /// The most bytes of one layer that a sequence of `n_positions` occupies, as
     /// [`Self::layer_positions`].
-    pub fn layer_bytes(&self, layer: &LayerShape, n_positions: usize, n_together: usize) -> usize {
-        let n_blocks = self.layer_positions(layer, n_positions, n_together) / KEY_BLOCK;
+    pub fn layer_bytes(
+        &self,
+        layer: &LayerShape,
+        policy: KvPolicy,
+        n_positions: usize,
+        n_together: usize,
+    ) -> usize {
+        let n_blocks = self.layer_positions(layer, policy, n_positions, n_together) / KEY_BLOCK;
         if n_blocks == 0 {
             return 0;
         }
@@ -82,10 +96,15 @@ impl KvShape {
         later.saturating_add(self.layer_first_block_bytes(layer))
     }
 
-    /// The same of all layers.
+    /// The same of all layers, for a sequence that keeps all.
     pub fn bytes(&self, n_positions: usize, n_together: usize) -> usize {
+        self.bytes_under(KvPolicy::KeepAll, n_positions, n_together)
+    }
+
+    /// The same under a policy.
+    pub fn bytes_under(&self, policy: KvPolicy, n_positions: usize, n_together: usize) -> usize {
         let layers = self.layers.iter();
-        let bytes = layers.map(|layer| self.layer_bytes(layer, n_positions, n_together));
+        let bytes = layers.map(|layer| self.layer_bytes(layer, policy, n_positions, n_together));
         bytes.fold(0, usize::saturating_add)
     }
 
@@ -130,6 +149,11 @@ mod tests {
         let n_window = 512 + WINDOW_SLACK + 64 + KEY_BLOCK;
         check(4096, 4096 + 2 * n_window);
         check(1 << 20, (1 << 20) + 2 * n_window);
+        // A policy: the first layer has a block of sinks and a window as well.
+        let policy = KvPolicy::SinksAndWindow { n_sinks: 4, window: 512 };
+        let bytes = shape.bytes_under(policy, 1 << 20, 64);
+        assert_eq!(bytes, (KEY_BLOCK + 3 * n_window) * layer_bytes);
+        assert_eq!(shape.bytes_under(policy, 640, 64), shape.bytes(640, 64));
     }
 
     #[test]

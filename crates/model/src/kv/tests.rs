@@ -5,8 +5,8 @@ use kernels::{Cells, KEY_BLOCK};
 use proptest::prelude::*;
 
 use super::{
-    CacheFull, Keys, KvCache, KvFileError, KvShape, KvType, LayerShape, Miss, Reuse, SequenceId,
-    ValueScratch, Values,
+    CacheFull, Keys, KvCache, KvFileError, KvPolicy, KvShape, KvType, LayerShape, Miss, Reuse,
+    SequenceId, ValueScratch, Values,
 };
 use crate::attention::AttentionPattern;
 
@@ -17,9 +17,12 @@ fn shape() -> KvShape {
     KvShape { n_kv_heads: 1, head_dim: 1, layers: vec![layer(None), layer(Some(WINDOW))] }
 }
 
-/// What a model might compute for the last of `tokens`: it depends on all of them.
-fn key_of(tokens: &[u32]) -> f32 {
-    let hash = tokens.iter().fold(17u32, |hash, &token| hash.wrapping_mul(31) ^ token);
+/// What a model might compute for a token of a sequence: it depends on all up to it, and on what
+/// they could not see.
+fn key_of(kv: &KvCache, id: SequenceId, key_idx: usize) -> f32 {
+    let seed = kv.policy(id).n_keys_max().unwrap_or(17) as u32;
+    let tokens = kv.tokens(id)[..=key_idx].iter();
+    let hash = tokens.fold(seed, |hash, &token| hash.wrapping_mul(31) ^ token);
     (hash % (1 << 24)) as f32
 }
 
@@ -29,7 +32,7 @@ fn feed(kv: &mut KvCache, id: SequenceId, tokens: &[u32]) -> Result<(), CacheFul
     kv.reserve(id, first + tokens.len())?;
     let positions: Vec<u32> = (first as u32..).take(tokens.len()).collect();
     kv.append(id, tokens, &positions);
-    let keys: Vec<f32> = (first..kv.n_keys(id)).map(|i| key_of(&kv.tokens(id)[..=i])).collect();
+    let keys: Vec<f32> = (first..kv.n_keys(id)).map(|i| key_of(kv, id, i)).collect();
     for layer_idx in 0..2 {
         kv.write_rows(kernels::scalar(), layer_idx, (id, first), (&keys, &keys));
     }
@@ -45,7 +48,7 @@ fn check(kv: &KvCache, id: SequenceId) {
         let mut scratch = ValueScratch::new(1);
         for key_idx in view.visible(pattern, tokens.len() as u32).iter() {
             let (block_idx, slot) = (key_idx / KEY_BLOCK, key_idx % KEY_BLOCK);
-            let expected = key_of(&tokens[..=key_idx]);
+            let expected = key_of(kv, id, key_idx);
             let keys = view.keys(0, block_idx);
             let values = view.values(kernels::scalar(), 0, block_idx, &mut scratch);
             let (Keys::Floats(Cells::F32(keys)), Values::Floats(Cells::F32(values))) =
@@ -68,6 +71,7 @@ enum Step {
     Admit {
         seed: u32,
         n: usize,
+        policy: KvPolicy,
     },
     Feed {
         idx: usize,
@@ -90,9 +94,21 @@ enum Step {
     },
 }
 
+fn policies() -> impl Strategy<Value = KvPolicy> {
+    prop_oneof![
+        Just(KvPolicy::KeepAll),
+        Just(KvPolicy::SinksAndWindow { n_sinks: 4, window: 30 }),
+        Just(KvPolicy::SinksAndWindow { n_sinks: 70, window: 100 }),
+    ]
+}
+
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
-        (0u32..4, 1usize..200).prop_map(|(seed, n)| Step::Admit { seed, n }),
+        (0u32..4, 1usize..200, policies()).prop_map(|(seed, n, policy)| Step::Admit {
+            seed,
+            n,
+            policy
+        }),
         (0usize..9, 0u32..4, 1usize..100).prop_map(|(idx, seed, n)| Step::Feed { idx, seed, n }),
         (0usize..9, 0usize..5).prop_map(|(idx, n_less)| Step::Fork { idx, n_less }),
         (0usize..9, 0usize..5).prop_map(|(idx, n_less)| Step::Truncate { idx, n_less }),
@@ -115,9 +131,9 @@ impl Simulation {
 
     fn run(&mut self, step: &Step) -> Option<()> {
         match *step {
-            Step::Admit { seed, n } => {
+            Step::Admit { seed, n, policy } => {
                 let text = text(seed, n);
-                let (id, reuse) = self.kv.admit_text(&text);
+                let (id, reuse) = self.kv.admit_text(&text, policy);
                 assert!(reuse.n_reused < n && reuse.n_reused <= reuse.n_matched);
                 assert_eq!(self.kv.tokens(id), &text[..reuse.n_reused]);
                 self.ids.push(id);
@@ -206,7 +222,7 @@ fn a_second_question_computes_only_itself() {
     let mut kv = KvCache::new(shape(), usize::MAX);
     let document = text(7, 4096);
     let first = [&document[..], &text(11, 30)].concat();
-    let (id, reuse) = kv.admit_text(&first);
+    let (id, reuse) = kv.admit_text(&first, KvPolicy::KeepAll);
     assert_eq!(reuse, Reuse { n_reused: 0, n_matched: 0, miss: Miss::Unknown });
     first.chunks(256).for_each(|chunk| feed(&mut kv, id, chunk).expect("room"));
     kv.remember(id);
@@ -214,7 +230,7 @@ fn a_second_question_computes_only_itself() {
     kv.remember(id);
     kv.release(id);
     let second = [&document[..], &[96], &text(12, 40)].concat();
-    let (id, reuse) = kv.admit_text(&second);
+    let (id, reuse) = kv.admit_text(&second, KvPolicy::KeepAll);
     check(&kv, id);
     assert_eq!((reuse.n_reused, reuse.miss), (4096, Miss::Differs));
 }
@@ -248,7 +264,7 @@ fn a_saved_text_is_loaded_as_it_was() {
         assert_eq!(loaded.used_bytes(), kv.used_bytes());
         let longer = [&tokens[..], &[1, 2]].concat();
         let [a, b] = [&mut kv, &mut loaded].map(|kv| {
-            let (id, reuse) = kv.admit_text(&longer);
+            let (id, reuse) = kv.admit_text(&longer, KvPolicy::KeepAll);
             assert_eq!(reuse.n_reused, 333);
             let mut bytes = Vec::new();
             for layer_idx in 0..2 {
@@ -278,7 +294,7 @@ fn what_is_not_a_saved_text_of_this_model_is_refused() {
         let error = kv.load(&MODEL, &path).expect_err("refused").to_string();
         assert!(error.contains(expected), "{error}");
         assert_eq!(kv.used_bytes(), n_bytes);
-        let (id, reuse) = kv.admit_text(&tokens);
+        let (id, reuse) = kv.admit_text(&tokens, KvPolicy::KeepAll);
         assert_eq!(reuse.n_reused, 199);
         check(&kv, id);
         kv.release(id);

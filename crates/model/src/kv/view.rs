@@ -5,6 +5,7 @@ use kernels::Kernels;
 use super::block_pool::BlockId;
 use super::blocks::Blocks;
 use super::keys::{KeyForm, KeyPlane, Keys};
+use super::policy::KvPolicy;
 use super::values::{ValuePlane, ValueScratch, Values};
 use crate::attention::{AttentionPattern, Spans};
 
@@ -13,6 +14,7 @@ use crate::attention::{AttentionPattern, Spans};
 pub struct KvView<'a> {
     pub(super) keys: &'a KeyPlane,
     pub(super) values: &'a ValuePlane,
+    pub(super) policy: KvPolicy,
     /// Block `i` holds keys `64 i..64 i + 64`; `None` where no query to come sees it.
     pub(super) blocks: &'a [Option<BlockId>],
     /// `[n_keys]`, ascending
@@ -28,10 +30,11 @@ impl<'a> KvView<'a> {
         self.positions
     }
 
-    /// Indices of the keys that a query sees. Positions ascend, so ranges of them are ranges of
-    /// indices, also where keys were evicted.
+    /// Indices of the keys that a query sees in a layer with a pattern. Positions ascend, so ranges
+    /// of them are ranges of indices.
     pub fn visible(&self, pattern: AttentionPattern, query_pos: u32) -> Spans {
         let index = |pos: u32| self.positions.partition_point(|&key_pos| key_pos < pos);
+        let pattern = self.policy.pattern(pattern);
         Spans::new(pattern.key_ranges(query_pos).map(|range| match range.is_empty() {
             true => 0..0,
             false => index(range.start)..index(range.end),

@@ -1,0 +1,88 @@
+//! Texts that are let go of in part: the answer is the same whatever the steps, and memory ends.
+
+use engine::{Error, FinishReason, Request, Speculation};
+use model::kv::{KvPolicy, Miss};
+
+use crate::outcome::run;
+use crate::tiny::{N_CTX, SIZE, Size, engine, models, request, text};
+
+const POLICY: KvPolicy = KvPolicy::SinksAndWindow { n_sinks: 4, window: 50 };
+const N_KEPT: usize = 54;
+
+fn forgetful(seed: u64, n_prompt: usize, n_answer: usize) -> Request {
+    Request { kv_policy: POLICY, ..request(seed, n_prompt, n_answer) }
+}
+
+#[test]
+fn what_a_window_holds_is_answered_as_if_all_were_kept() {
+    for loaded in models() {
+        let kept = run(&mut engine(&loaded, SIZE), &request(1, 20, 34));
+        let in_window = run(&mut engine(&loaded, SIZE), &forgetful(1, 20, 34));
+        assert_eq!(in_window.answer, kept.answer);
+        assert_eq!(in_window.usage.context().dropped, 0);
+    }
+}
+
+#[test]
+fn a_text_without_end_takes_constant_memory() {
+    for loaded in models() {
+        let n_answer = 5 * N_CTX;
+        let mut request = Request { speculation: Speculation::Off, ..forgetful(2, 300, n_answer) };
+        let ends = (0..loaded.model.config.n_vocab as u32)
+            .filter(|&id| loaded.tokenizer.is_end_of_generation(id));
+        request.sampling.logit_bias = ends.map(|id| (id, -1e9)).collect();
+        let mut engine = engine(&loaded, SIZE);
+        let outcome = run(&mut engine, &request);
+        assert_eq!(outcome.answer.end, Some(Ok(FinishReason::Length)));
+        assert_eq!(outcome.answer.ids.len(), n_answer);
+        let context = outcome.usage.context();
+        assert_eq!((context.kept, context.dropped), (N_KEPT, 300 + n_answer - 1 - N_KEPT));
+        // What is remembered of the prompt is beside it.
+        let shape = engine.runner().kv().shape();
+        let n_bytes = shape.bytes_under(POLICY, 300 + n_answer, SIZE.n_tokens_max);
+        assert!(outcome.usage.kv_bytes <= 2 * n_bytes, "{} {n_bytes}", outcome.usage.kv_bytes);
+    }
+}
+
+#[test]
+fn steps_and_threads_change_nothing() {
+    for loaded in models() {
+        let request = forgetful(3, 250, 120);
+        let expected = run(&mut engine(&loaded, SIZE), &request);
+        for (n_tokens_max, n_threads) in [(7, 3), (100, 2)] {
+            let size = Size { n_tokens_max, n_threads, ..SIZE };
+            assert_eq!(run(&mut engine(&loaded, size), &request).answer, expected.answer);
+        }
+    }
+}
+
+/// Keys depend on what was forgotten before them.
+#[test]
+fn texts_are_reused_under_their_own_policy_only() {
+    for loaded in models() {
+        let mut warm = engine(&loaded, SIZE);
+        let first = forgetful(4, 120, 30);
+        let said = [&first.prompt[..], &run(&mut warm, &first).answer.ids].concat();
+        let prompt = [&said[..], &text(5, 15)].concat();
+        let second = Request { prompt, ..first };
+        let outcome = run(&mut warm, &second);
+        assert_eq!(outcome.usage.reuse.n_reused, said.len() - 1);
+        assert_eq!(outcome.answer, run(&mut engine(&loaded, SIZE), &second).answer);
+        let kept = Request { kv_policy: KvPolicy::KeepAll, n_tokens_max: Some(5), ..second };
+        let outcome = run(&mut warm, &kept);
+        assert_eq!((outcome.usage.reuse.n_reused, outcome.usage.reuse.miss), (0, Miss::Unknown));
+        assert_eq!(outcome.answer, run(&mut engine(&loaded, SIZE), &kept).answer);
+    }
+}
+
+#[test]
+fn what_is_kept_must_fit_the_context() {
+    let [loaded, _] = models();
+    let submit = |window| {
+        let kv_policy = KvPolicy::SinksAndWindow { n_sinks: 4, window };
+        engine(&loaded, SIZE).submit(Request { kv_policy, ..request(1, 10, 10) })
+    };
+    assert!(submit(N_CTX as u32 - 4).is_ok());
+    let expected = Error::PolicyTooLarge { n_kept: N_CTX + 1, n_ctx: N_CTX };
+    assert_eq!(submit(N_CTX as u32 - 3).err(), Some(expected));
+}

@@ -1,0 +1,58 @@
+//! Which keys a sequence goes on without.
+
+use std::ops::Range;
+
+use kernels::KEY_BLOCK;
+
+use crate::attention::{AttentionPattern, Spans};
+
+/// What a request lets go of, so that its text may grow. Positions are never renumbered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum KvPolicy {
+    #[default]
+    KeepAll,
+    /// The first `n_sinks` keys, which take the weight that belongs nowhere, and the last `window`
+    /// ones: a text without an end, in constant memory and time (StreamingLLM, Xiao et al. 2024).
+    /// What lies between is forgotten.
+    SinksAndWindow { n_sinks: u32, window: u32 },
+}
+
+impl KvPolicy {
+    /// What a query sees in a layer that has this pattern without a policy. Layers with a window
+    /// have no sinks.
+    pub fn pattern(self, layer: AttentionPattern) -> AttentionPattern {
+        match (self, layer) {
+            (Self::KeepAll, layer) => layer,
+            (Self::SinksAndWindow { n_sinks, window }, AttentionPattern::Causal) => {
+                AttentionPattern::SinksAndWindow { n_sinks, window }
+            }
+            (
+                Self::SinksAndWindow { window, .. },
+                AttentionPattern::SlidingWindow { window: of_layer },
+            ) => AttentionPattern::SlidingWindow { window: window.min(of_layer) },
+            // No model has both.
+            (Self::SinksAndWindow { .. }, layer) => layer,
+        }
+    }
+
+    /// The most keys of a layer without a window that a query sees; `None`: all before it.
+    pub fn n_keys_max(self) -> Option<usize> {
+        match self {
+            Self::KeepAll => None,
+            Self::SinksAndWindow { n_sinks, window } => Some(n_sinks as usize + window as usize),
+        }
+    }
+
+    /// Blocks that a query at `query_pos` sees, and those of the `n_more` positions before its
+    /// window. `window`: of the layers.
+    pub(super) fn blocks(self, window: Option<u32>, query_pos: usize, n_more: usize) -> Spans {
+        let layer = match window {
+            None => AttentionPattern::Causal,
+            Some(window) => AttentionPattern::SlidingWindow { window },
+        };
+        let [sinks, last] = self.pattern(layer).key_ranges(query_pos as u32);
+        let [sinks, last] = [sinks, last].map(|Range { start, end }| start as usize..end as usize);
+        let last = last.start.saturating_sub(n_more)..last.end;
+        Spans::join([sinks, last]).units(KEY_BLOCK)
+    }
+}
