@@ -79,7 +79,7 @@ pub(crate) struct RuntimeArgs {
     pub(crate) exact: bool,
 }
 
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 pub(crate) struct CacheArgs {
     /// Context in tokens, or auto: what the text needs [default: what the model was trained for]
     #[arg(long, value_name = "N")]
@@ -88,6 +88,10 @@ pub(crate) struct CacheArgs {
     /// [default: f16, or f32 with --exact]
     #[arg(long, value_name = "TYPE")]
     pub(crate) kv: Option<KvArg>,
+    /// Let the text grow without end: window=N looks back at the last N tokens and at the first 4,
+    /// window=N,sinks=M at the first M [default: all, which keeps every token]
+    #[arg(long, value_name = "POLICY")]
+    pub(crate) kv_policy: Option<PolicyArg>,
     /// How keys are stored, where it differs from --kv
     #[arg(long, value_name = "TYPE", value_parser = kv_type, hide = true)]
     pub(crate) cache_type_k: Option<KvType>,
@@ -118,10 +122,10 @@ impl FromStr for CtxArg {
 #[derive(Args, Debug)]
 pub(crate) struct SavedKvArgs {
     /// Save the keys and values of the text, so that it need not be read again
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "kv_policy")]
     pub(crate) save_kv: Option<PathBuf>,
     /// Begin with saved keys and values; a prompt that begins like their text reuses them
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "kv_policy")]
     pub(crate) load_kv: Option<PathBuf>,
 }
 
@@ -202,10 +206,6 @@ pub(crate) struct SamplingArgs {
     /// Compute tokens ahead where the text repeats itself: the same answer, sooner
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub(crate) speculate: SpeculateArg,
-    /// Let the text grow without end: window=N looks back at the last N tokens and at the first 4,
-    /// window=N,sinks=M at the first M [default: all, which keeps every token]
-    #[arg(long, value_name = "POLICY", conflicts_with_all = ["save_kv", "load_kv"])]
-    pub(crate) kv_policy: Option<PolicyArg>,
 }
 
 /// What of its text a request lets go of: `all` keeps it, `window=2048,sinks=4` does not.
@@ -369,6 +369,9 @@ pub(crate) struct CompareArgs {
     /// How values are stored, each with each type of keys [default: as the keys]
     #[arg(long, value_name = "TYPE,...", value_delimiter = ',', value_parser = kv_type)]
     pub(crate) v_types: Vec<KvType>,
+    /// What to let go of, as for --kv-policy of run; can be given several times [default: all]
+    #[arg(long, value_name = "POLICY")]
+    pub(crate) kv_policy: Vec<PolicyArg>,
     /// Depths at which is measured: tokens already in the cache
     #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "512,2048")]
     pub(crate) depths: Vec<u32>,
@@ -462,6 +465,10 @@ impl RuntimeArgs {
 }
 
 impl CacheArgs {
+    pub(crate) fn kv_policy(&self) -> KvPolicy {
+        self.kv_policy.map_or(KvPolicy::KeepAll, |policy| policy.0)
+    }
+
     /// What the flags say, over the default of the arithmetic.
     pub(crate) fn kv_types(&self, runtime: &RuntimeArgs) -> KvArg {
         let KvArg { k, v } = self.kv.unwrap_or(runtime.default_kv());

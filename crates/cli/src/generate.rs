@@ -64,14 +64,14 @@ impl SamplingArgs {
         self.params().validate(usize::MAX).map_err(|error| crate::Usage(error.to_string()))
     }
 
-    pub(crate) fn request(&self, prompt: Vec<u32>) -> Request {
+    pub(crate) fn request(&self, prompt: Vec<u32>, kv_policy: KvPolicy) -> Request {
         Request {
             prompt,
             sampling: self.params(),
             n_tokens_max: self.n.map(|n| n as usize),
             stop: self.stop.clone(),
             speculation: self.speculate.speculation(),
-            kv_policy: self.kv_policy.map_or(KvPolicy::KeepAll, |policy| policy.0),
+            kv_policy,
         }
     }
 }
@@ -238,7 +238,7 @@ mod tests {
         TinyRandom::default().write(&path);
         let loaded = load_model(&path, LoadSettings::default(), &mut |_, _| ()).expect("a model");
         let runtime = RuntimeArgs { threads: Some(1), exact: false };
-        let cache = CacheArgs { ctx: None, kv: None, cache_type_k: None, cache_type_v: None };
+        let cache = CacheArgs::default();
         let mut engine =
             open::engine(&loaded, &runtime, &cache, open::Text::Conversation).expect("room for it");
         let request = Request {

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
+use engine::runner::N_POSITIONS_MAX;
 use engine::{Engine, LoadSettings, Loaded, ModelRunner, RunnerOptions, load_model};
 use format::Mapping;
 use kernels::KEY_BLOCK;
-use model::kv::KvShape;
+use model::kv::{KvPolicy, KvShape};
 use model::{Arithmetic, Pages, WorkspaceSize};
 
 use crate::args::{CacheArgs, CtxArg, KvArg, ModelArgs, RuntimeArgs};
@@ -238,13 +239,22 @@ pub(crate) fn runner(
     let kv_shape = KvShape::of(&loaded.model.config, kv.k, kv.v);
     let options = RunnerOptions {
         n_ctx,
-        kv_bytes_max: kv_shape.bytes(n_ctx, size.n_tokens_max),
+        kv_bytes_max: kv_bytes_max(&kv_shape, cache.kv_policy(), n_ctx, size.n_tokens_max),
         kv_shape,
         n_threads: machine::n_threads(runtime.threads)?,
         size,
         kernels: machine::kernels()?,
     };
     Ok(ModelRunner::new(Arc::clone(&loaded.model), &options))
+}
+
+/// The budget of a cache: the context, or what a policy keeps beside what is computed.
+fn kv_bytes_max(shape: &KvShape, policy: KvPolicy, n_ctx: usize, n_together: usize) -> usize {
+    let n_bytes = shape.bytes(n_ctx, n_together);
+    match policy {
+        KvPolicy::KeepAll => n_bytes,
+        policy => n_bytes.max(shape.bytes_under(policy, N_POSITIONS_MAX, n_together)),
+    }
 }
 
 pub(crate) fn engine(

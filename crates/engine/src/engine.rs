@@ -4,13 +4,13 @@ use std::path::Path;
 use std::time::Instant;
 
 use model::batch::LogitRows;
-use model::kv::{CacheFull, KvFileError, KvPolicy, Reuse};
+use model::kv::{CacheFull, KvFileError, Reuse};
 use model::{Batch, SequenceId};
 use tokenizer::{Detokenizer, Tokenizer};
 
 use crate::error::Error;
 use crate::request::{Event, Request, Usage};
-use crate::runner::Runner;
+use crate::runner::{Runner, longest_text};
 use crate::sampler::Sampler;
 use crate::scheduler::{Budget, Plan, SequenceView, schedule};
 use crate::sequence::{FinishReason, Limits, RequestId, Sequence};
@@ -34,9 +34,6 @@ pub struct Engine {
     views: Vec<SequenceView>,
     plan: Plan,
 }
-
-/// Positions are 32-bit, and rotary angles of more are less exact than the differences that count.
-const N_POSITIONS_MAX: usize = 1 << 30;
 
 /// One request on its way.
 struct Active {
@@ -83,7 +80,7 @@ impl Engine {
     pub fn submit(&mut self, request: Request) -> Result<RequestId, Error> {
         let limits = Limits {
             n_vocab: self.runner.n_vocab(),
-            n_ctx: self.n_ctx(request.kv_policy)?,
+            n_ctx: longest_text(&*self.runner, request.kv_policy)?,
             kv_policy: request.kv_policy,
             n_answer_max: request.n_tokens_max,
         };
@@ -103,18 +100,6 @@ impl Engine {
         });
         self.n_submitted += 1;
         Ok(id)
-    }
-
-    /// The longest text: under a policy that forgets there is no end, if what it keeps has room.
-    fn n_ctx(&self, policy: KvPolicy) -> Result<usize, Error> {
-        let (n_ctx, n_together) = (self.runner.n_ctx(), self.runner.n_tokens_max());
-        let Some(n_kept) = policy.n_keys_max() else { return Ok(n_ctx) };
-        let kv = self.runner.kv();
-        let n_bytes = kv.shape().bytes_under(policy, N_POSITIONS_MAX, n_together);
-        if n_kept > n_ctx || n_bytes > kv.n_bytes_max() {
-            return Err(Error::PolicyTooLarge { n_kept, n_ctx });
-        }
-        Ok(N_POSITIONS_MAX)
     }
 
     /// Ends a request at the next step; one that is not there any more is no error.

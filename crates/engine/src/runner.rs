@@ -3,8 +3,10 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use model::kv::{Fingerprint, KvShape};
+use model::kv::{Fingerprint, KvPolicy, KvShape};
 use model::{Batch, KvCache, Model, ThreadPool, Workspace, WorkspaceSize};
+
+use crate::error::Error;
 
 /// One step at a time: a batch in, logits out. The seam that lets engine tests script a model.
 pub trait Runner: Send {
@@ -28,6 +30,25 @@ pub trait Runner: Send {
     fn fingerprint(&self) -> Fingerprint;
     /// Names a tensor that explains logits which are not numbers.
     fn find_non_finite(&self) -> Option<String>;
+}
+
+/// Positions are 32-bit, and rotary angles of more are less exact than the differences that count.
+pub const N_POSITIONS_MAX: usize = 1 << 30;
+
+/// The longest text, in tokens: under a policy that forgets there is no end, if what it keeps has
+/// room.
+///
+/// # Errors
+/// [`Error::PolicyTooLarge`].
+pub(crate) fn longest_text(runner: &dyn Runner, policy: KvPolicy) -> Result<usize, Error> {
+    let n_ctx = runner.n_ctx();
+    let Some(n_kept) = policy.n_keys_max() else { return Ok(n_ctx) };
+    let kv = runner.kv();
+    let n_bytes = kv.shape().bytes_under(policy, N_POSITIONS_MAX, runner.n_tokens_max());
+    if n_kept > n_ctx || n_bytes > kv.n_bytes_max() {
+        return Err(Error::PolicyTooLarge { n_kept, n_ctx });
+    }
+    Ok(N_POSITIONS_MAX)
 }
 
 /// How a model runs.

@@ -4,9 +4,10 @@ use std::ops::ControlFlow;
 
 use model::Batch;
 use model::batch::LogitRows;
+use model::kv::KvPolicy;
 
 use crate::error::Error;
-use crate::runner::Runner;
+use crate::runner::{Runner, longest_text};
 use crate::sampler::{LogSoftmax, has_nan};
 
 /// What [`score`] found.
@@ -26,16 +27,19 @@ impl Score {
     }
 }
 
-/// Scores `ids`. `progress(n_done)` may stop the work.
+/// Scores `ids`, each token looking back at what the policy keeps. `progress(n_done)` may stop the
+/// work.
 ///
 /// # Errors
-/// An empty text, one longer than the context, logits that are not numbers; [`Error::Stopped`].
+/// An empty text, one longer than the context, a policy that keeps too much, logits that are not
+/// numbers; [`Error::Stopped`].
 pub fn score(
     runner: &mut dyn Runner,
     ids: &[u32],
+    policy: KvPolicy,
     progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> Result<Score, Error> {
-    let (n_tokens, n_ctx) = (ids.len(), runner.n_ctx());
+    let (n_tokens, n_ctx) = (ids.len(), longest_text(runner, policy)?);
     if n_tokens == 0 {
         return Err(Error::EmptyPrompt);
     }
@@ -43,7 +47,7 @@ pub fn score(
         return Err(Error::PromptTooLong { n_prompt: n_tokens, n_ctx });
     }
     crate::error::check_ids(ids, runner.n_vocab())?;
-    let id = runner.kv_mut().admit();
+    let id = runner.kv_mut().admit_empty(policy);
     let mut score =
         Score { logprobs: Vec::with_capacity(n_tokens), last_logits: vec![0.0; runner.n_vocab()] };
     score.logprobs.push(None);

@@ -80,7 +80,8 @@ fn check_scores(loaded: &Loaded, golden: &Value, arithmetic: Arithmetic) {
     let mut runner = runner(loaded, kv_type);
     for case in cases(golden) {
         let ids = ids(case, "token_ids");
-        let score = score(&mut runner, &ids, &mut |_| ControlFlow::Continue(())).expect("a score");
+        let score = score(&mut runner, &ids, KvPolicy::KeepAll, &mut |_| ControlFlow::Continue(()))
+            .expect("a score");
         let nll = score.mean_nll().expect("more than one token");
         let expected = case["mean_nll_nats"].as_f64().expect("a number");
         let bound = match arithmetic {

@@ -299,7 +299,7 @@ impl Chat<'_> {
     fn generate(&mut self, turns: &[Turn]) -> Result<Answer> {
         self.interrupt.reset();
         let prompt = self.encode(turns)?;
-        let request = self.args.sampling.request(prompt.clone());
+        let request = self.args.sampling.request(prompt.clone(), self.args.cache.kv_policy());
         let json = self.args.json;
         let mut emit = |text: &str| if json { Ok(()) } else { output::text(text) };
         let show = if json { Show::Nothing } else { Show::Progress };

@@ -43,7 +43,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
     let text = Text::Prompt { n_prompt: prompt_ids.len(), n_answer };
     let mut engine = open::engine(loaded, &args.runtime, &args.cache, text)?;
     saved_kv::begin(&args.saved_kv, &mut engine)?;
-    let request = args.sampling.request(prompt_ids.clone());
+    let request = args.sampling.request(prompt_ids.clone(), args.cache.kv_policy());
     let mut emit = |text: &str| if args.output.json { Ok(()) } else { output::text(text) };
     let answer = generate(&mut engine, request, show, &interrupt, &mut emit)?;
     if args.output.json {

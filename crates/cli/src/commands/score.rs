@@ -44,7 +44,7 @@ pub(crate) fn score_text(args: &ScoreArgs) -> Result<ExitCode> {
     let text = Text::Prompt { n_prompt: ids.len(), n_answer: Some(0) };
     let mut runner = open::runner(&opened.loaded, &args.runtime, &args.cache, text, N_LOGIT_ROWS)?;
     let mut bar = Bar::tokens(show, "scoring");
-    let result = score(&mut runner, &ids, &mut |n_done| {
+    let result = score(&mut runner, &ids, args.cache.kv_policy(), &mut |n_done| {
         bar.set(n_done as u64, ids.len() as u64);
         if interrupt.is_requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });

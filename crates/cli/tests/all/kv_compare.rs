@@ -33,6 +33,7 @@ fn json_has_a_line_a_setting() {
             "kv",
             "k_type",
             "v_type",
+            "policy",
             "bytes_per_token",
             "exact",
             "n_decoded",

@@ -227,3 +227,46 @@ fn the_closing_line_says_what_cut_the_answer_and_how_to_repeat_it() {
     assert!(!again.stderr.contains("seed"), "{again:?}");
     assert!(!run(&["-n", "1", "--temperature", "0"]).stderr.contains("seed"));
 }
+
+#[test]
+fn a_policy_lets_the_text_outgrow_the_context() {
+    let (lab, model) = Lab::with_tiny();
+    let always_e = format!("{LETTER_E}=1000");
+    let args = ["run", "-m", &model, "--raw", "--ctx", "64", "--logit-bias", &always_e, PROMPT];
+    let run = |more: &[&str]| lab.json(&[&args[..], &["-n", "900", "--json"], more].concat());
+    let kept = run(&["--kv-policy", "all"]);
+    assert_eq!(
+        (&kept["finish_reason"], &kept["context"]["dropped"]),
+        (&json!("length"), &json!(0))
+    );
+    // The last token is one beyond the context.
+    assert_eq!(ids(&kept["prompt_ids"]).len() + ids(&kept["ids"]).len(), 65);
+    for policy in ["window=8", "window=8,sinks=2", "sinks=2,window=8"] {
+        let n_kept = if policy == "window=8" { 12 } else { 10 };
+        let fits = ["--ctx", "512", "--kv-policy", policy];
+        let args = ["run", "-m", &model, "--raw", "--logit-bias", &always_e, PROMPT];
+        let run = lab.json(&[&args[..], &["-n", "900", "--json"], &fits].concat());
+        assert_eq!(ids(&run["ids"]).len(), 900);
+        let n_before = ids(&run["prompt_ids"]).len() + 899;
+        let context = &run["context"];
+        assert_eq!(
+            (&context["kept"], &context["dropped"]),
+            (&json!(n_kept), &json!(n_before - n_kept))
+        );
+    }
+    lab.fails(
+        &[&args[..], &["--kv-policy", "window=64"]].concat(),
+        &["68 tokens", "context of 64"],
+    );
+    for policy in ["window", "window=0", "sinks=4", "window=1,window=2", "none", "window=-1"] {
+        let ran = lab.run(&[&args[..], &["--kv-policy", policy]].concat());
+        assert_eq!(ran.status, Some(2), "{ran:?}");
+        for part in ["--kv-policy", policy, "window=N"] {
+            assert!(ran.stderr.contains(part), "{part}: {ran:?}");
+        }
+    }
+    let file = lab.path("text.kv").display().to_string();
+    let ran = lab.run(&[&args[..], &["--kv-policy", "window=8", "--save-kv", &file]].concat());
+    assert_eq!(ran.status, Some(2), "{ran:?}");
+    assert!(ran.stderr.contains("--save-kv"), "{ran:?}");
+}

@@ -14,6 +14,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use model::Model;
+use model::kv::KvPolicy;
 use tokenizer::Tokenizer;
 
 use crate::error::Error;
@@ -37,6 +38,24 @@ pub struct KvCompare {
     /// Its shape is replaced by that of each setting.
     options: RunnerOptions,
     reference: Reference,
+}
+
+impl Measured {
+    /// Of the cache at the largest depth, for each token before it: less than `position_bytes`
+    /// where a policy let go of some.
+    pub fn bytes_a_token(&self) -> f64 {
+        match (self.setting.policy, self.depths.last()) {
+            (KvPolicy::SinksAndWindow { .. }, Some(at)) => at.bytes_a_token(),
+            _ => self.position_bytes as f64,
+        }
+    }
+}
+
+impl AtDepth {
+    /// Bytes of the cache for each token before the depth.
+    pub fn bytes_a_token(&self) -> f64 {
+        self.kv_bytes as f64 / self.depth.max(1) as f64
+    }
 }
 
 /// What one setting costs.
@@ -81,9 +100,13 @@ impl KvCompare {
         let mut compare = Self { model, tokenizer, passage, needles, options, reference };
         let mut runner = compare.runner(KvSetting::REFERENCE);
         let reference = &mut compare.reference;
-        compare
-            .passage
-            .decode(&mut runner, progress, &mut |_, logits, _| reference.push(logits))?;
+        compare.passage.decode(
+            &mut runner,
+            (KvPolicy::KeepAll, progress),
+            &mut |_, logits, _| {
+                reference.push(logits);
+            },
+        )?;
         Ok(compare)
     }
 
@@ -101,20 +124,23 @@ impl KvCompare {
         let n_depths = self.passage.depths().len();
         let mut comparisons = vec![Comparison::default(); n_depths];
         let mut row_idx = 0;
-        let speeds =
-            self.passage.decode(&mut runner, progress, &mut |depth_idx, logits, next| {
+        let speeds = self.passage.decode(
+            &mut runner,
+            (setting.policy, progress),
+            &mut |depth_idx, logits, next| {
                 comparisons[depth_idx].push(self.reference.row(row_idx), logits, next);
                 row_idx += 1;
-            })?;
+            },
+        )?;
         let n_before = self.passage.n_tokens();
-        let answers =
-            self.needles.ask(&mut runner, &self.tokenizer, &mut |n| progress(n_before + n))?;
+        let progress = &mut |n| progress(n_before + n);
+        let answers = self.needles.ask(&mut runner, &self.tokenizer, (setting.policy, progress))?;
         let shape = setting.shape(&self.model.config);
         let n_together = self.options.size.n_tokens_max;
         let depths = self.passage.depths().iter().zip(speeds).zip(&comparisons);
         let depths = depths.map(|((&depth, speed), comparison)| AtDepth {
             depth,
-            kv_bytes: shape.bytes(depth, n_together),
+            kv_bytes: shape.bytes_under(setting.policy, depth, n_together),
             speed,
             divergence: comparison.divergence(),
         });

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use model::kv::SequenceId;
+use model::kv::{KvPolicy, SequenceId};
 use tokenizer::{SpecialText, Tokenizer};
 
 use super::Progress;
@@ -121,12 +121,12 @@ impl Needles {
         &self,
         runner: &mut dyn Runner,
         tokenizer: &Tokenizer,
-        progress: Progress<'_>,
+        (policy, progress): (KvPolicy, Progress<'_>),
     ) -> Result<Vec<Answer>, Error> {
         if self.needles.is_empty() {
             return Ok(Vec::new());
         }
-        let text = runner.kv_mut().admit();
+        let text = runner.kv_mut().admit_empty(policy);
         let mut answers = Vec::with_capacity(self.needles.len());
         let mut n_done = self.ids.len();
         let mut result = read(runner, text, &self.ids, progress).map(|_| ());

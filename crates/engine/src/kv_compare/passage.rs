@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use model::Batch;
 use model::batch::LogitRows;
-use model::kv::SequenceId;
+use model::kv::{KvPolicy, SequenceId};
 
 use super::Progress;
 use crate::error::Error;
@@ -100,10 +100,10 @@ impl Passage {
     pub(super) fn decode(
         &self,
         runner: &mut dyn Runner,
-        progress: Progress<'_>,
+        (policy, progress): (KvPolicy, Progress<'_>),
         row: &mut dyn FnMut(usize, &[f32], u32),
     ) -> Result<Vec<Speed>, Error> {
-        let text = runner.kv_mut().admit();
+        let text = runner.kv_mut().admit_empty(policy);
         let speeds = self.decode_in(text, runner, progress, row);
         runner.kv_mut().release(text);
         speeds

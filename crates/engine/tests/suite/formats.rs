@@ -8,7 +8,7 @@ use engine::{
     Engine, LoadSettings, Loaded, ModelRunner, Request, RunnerOptions, SpecialText, load_model,
     score,
 };
-use model::kv::KvShape;
+use model::kv::{KvPolicy, KvShape};
 use model::{Arithmetic, KvType, WorkspaceSize};
 
 use crate::outcome::{Answer, greedy, run};
@@ -54,7 +54,9 @@ fn check(name: &str, tolerance: f32) {
     let prompts = models.each_ref().map(|m| m.tokenizer.encode_prompt(text, SpecialText::AsText));
     assert_eq!(prompts[0], prompts[1], "{name}");
     let [gguf, hf] = models.each_ref().map(|loaded| {
-        let result = score(&mut runner(loaded), &prompts[0], &mut |_| ControlFlow::Continue(()));
+        let result = score(&mut runner(loaded), &prompts[0], KvPolicy::KeepAll, &mut |_| {
+            ControlFlow::Continue(())
+        });
         result.expect("a score").last_logits
     });
     let scale = gguf.iter().fold(1.0f32, |max, x| max.max(x.abs()));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use engine::kv_compare::{KvCompare, KvSetting, Measured, Needles, Passage, sample_text, settings};
 use engine::{Error, Loaded, RunnerOptions, SpecialText};
 use model::WorkspaceSize;
-use model::kv::KvType;
+use model::kv::{KvPolicy, KvType};
 use tiny_random::TinyRandom;
 
 use crate::tiny::load;
@@ -65,7 +65,7 @@ fn an_f32_cache_is_the_f32_cache_to_the_last_bit() {
 fn every_type_says_what_it_takes_and_loses() {
     let loaded = load(&TinyRandom::default());
     let compare = compare(&loaded);
-    let all = settings(&KvType::ALL, &[]);
+    let all = settings(&KvType::ALL, &[], &[]);
     let all: Vec<Measured> = all.into_iter().map(|setting| measure(&compare, setting)).collect();
     for measured in &all {
         let shape = measured.setting.shape(&loaded.model.config);
@@ -86,6 +86,18 @@ fn every_type_says_what_it_takes_and_loses() {
     assert_eq!(first.kl_max, 0.0);
     assert!(all.iter().all(|measured| measured.divergence.kl_mean <= last.kl_mean));
     assert!(last.kl_mean > 0.0);
+}
+
+#[test]
+fn what_is_let_go_of_is_missed() {
+    let loaded = load(&TinyRandom::default());
+    let compare = compare(&loaded);
+    let kl_mean = |window| {
+        let policy = KvPolicy::SinksAndWindow { n_sinks: 0, window };
+        measure(&compare, KvSetting { policy, ..KvSetting::REFERENCE }).divergence.kl_mean
+    };
+    assert_eq!(kl_mean(1 << 20), 0.0);
+    assert!(kl_mean(8) > 0.0);
 }
 
 /// One token is a letter here, so texts of several hundred tokens hold a sentence or two.

@@ -1,10 +1,12 @@
 //! Texts that are let go of in part: the answer is the same whatever the steps, and memory ends.
 
-use engine::{Error, FinishReason, Request, Speculation};
+use std::ops::ControlFlow;
+
+use engine::{Error, FinishReason, Request, Speculation, score};
 use model::kv::{KvPolicy, Miss};
 
 use crate::outcome::run;
-use crate::tiny::{N_CTX, SIZE, Size, engine, models, request, text};
+use crate::tiny::{N_CTX, SIZE, Size, engine, models, request, runner, text};
 
 const POLICY: KvPolicy = KvPolicy::SinksAndWindow { n_sinks: 4, window: 50 };
 const N_KEPT: usize = 54;
@@ -85,4 +87,21 @@ fn what_is_kept_must_fit_the_context() {
     assert!(submit(N_CTX as u32 - 4).is_ok());
     let expected = Error::PolicyTooLarge { n_kept: N_CTX + 1, n_ctx: N_CTX };
     assert_eq!(submit(N_CTX as u32 - 3).err(), Some(expected));
+}
+
+#[test]
+fn a_score_looks_back_as_far_as_its_policy() {
+    let [loaded, _] = models();
+    let score = |ids: &[u32], policy| {
+        let go_on = &mut |_| ControlFlow::Continue(());
+        score(&mut runner(&loaded, SIZE), ids, policy, go_on).expect("a score").logprobs
+    };
+    let window = |window| KvPolicy::SinksAndWindow { n_sinks: 0, window };
+    let ids = text(6, N_CTX);
+    let kept = score(&ids, KvPolicy::KeepAll);
+    assert_eq!(score(&ids, window(N_CTX as u32)), kept);
+    let short = score(&ids, window(10));
+    assert_eq!(short[..11], kept[..11]);
+    assert_ne!(short[11..], kept[11..]);
+    assert_eq!(score(&text(6, 3 * N_CTX), window(10)).len(), 3 * N_CTX);
 }

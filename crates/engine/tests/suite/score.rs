@@ -3,13 +3,14 @@
 use std::ops::ControlFlow;
 
 use engine::{Error, Runner, Score, score};
+use model::kv::KvPolicy;
 use scripted_runner::{Limits, ScriptedRunner, Vocabulary};
 
 use crate::outcome::run;
 use crate::tiny::{SIZE, Size, engine, models, request, runner};
 
 fn score_all(runner: &mut dyn Runner, ids: &[u32]) -> Result<Score, Error> {
-    score(runner, ids, &mut |_| ControlFlow::Continue(()))
+    score(runner, ids, KvPolicy::KeepAll, &mut |_| ControlFlow::Continue(()))
 }
 
 #[test]
@@ -61,7 +62,7 @@ fn scores_that_cannot_be_leave_the_cache_empty() {
 fn scoring_stops_when_told() {
     let mut runner = scripted();
     let mut seen = Vec::new();
-    let result = score(&mut runner, &[1; 8], &mut |n_done| {
+    let result = score(&mut runner, &[1; 8], KvPolicy::KeepAll, &mut |n_done| {
         seen.push(n_done);
         ControlFlow::Break(())
     });

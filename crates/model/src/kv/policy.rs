@@ -1,5 +1,6 @@
 //! Which keys a sequence goes on without.
 
+use std::fmt;
 use std::ops::Range;
 
 use kernels::KEY_BLOCK;
@@ -15,6 +16,18 @@ pub enum KvPolicy {
     /// ones: a text without an end, in constant memory and time (StreamingLLM, Xiao et al. 2024).
     /// What lies between is forgotten.
     SinksAndWindow { n_sinks: u32, window: u32 },
+}
+
+/// `all`, or `window=2048,sinks=4`.
+impl fmt::Display for KvPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::KeepAll => f.write_str("all"),
+            Self::SinksAndWindow { n_sinks, window } => {
+                write!(f, "window={window},sinks={n_sinks}")
+            }
+        }
+    }
 }
 
 impl KvPolicy {

@@ -15,7 +15,7 @@ pub(super) fn scatter(model: &str, measured: &[Measured]) -> Scatter {
         Legend { title: title.into(), names }
     };
     let points = measured.iter().map(|measured| Point {
-        x: measured.position_bytes as f64,
+        x: measured.bytes_a_token(),
         y: measured.divergence.kl_mean,
         name: measured.setting.to_string(),
         colour_idx: idx(measured.setting.k_type),

@@ -23,7 +23,8 @@ pub(crate) fn compare(args: &CompareArgs) -> Result<ExitCode> {
     let plot_file = args.plot.as_deref().map(PlotFile::at).transpose()?;
     let all = KvType::ALL;
     let k_types = if args.k_types.is_empty() { &all[..] } else { &args.k_types };
-    let settings = settings(k_types, &args.v_types);
+    let policies: Vec<_> = args.kv_policy.iter().map(|policy| policy.0).collect();
+    let settings = settings(k_types, &args.v_types, &policies);
     let text = args.file.as_deref().map(|path| open::read_text(None, Some(path), "text"));
     let text = text.transpose()?;
     let interrupt = Interrupt::install()?;
@@ -42,6 +43,7 @@ pub(crate) fn compare(args: &CompareArgs) -> Result<ExitCode> {
         arithmetic: open::arithmetic(&args.runtime),
         n_threads: options.n_threads,
         kernels: options.kernels.name,
+        n_name: settings.iter().map(|setting| setting.to_string().len()).max().unwrap_or(0),
     };
     if !args.output.json {
         output::line(report.head())?;

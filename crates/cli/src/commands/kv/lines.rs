@@ -4,9 +4,13 @@ use std::fmt::Write as _;
 
 use engine::kv_compare::{AtDepth, Divergence, KvSetting, Measured, Needles, Passage};
 use model::Arithmetic;
+use model::kv::KvPolicy;
 use serde::Serialize;
 
 use crate::machine;
+
+/// Characters of `q8_0/q4_0`.
+const N_NAME: usize = 9;
 
 /// What all lines have in common.
 pub(super) struct Report<'a> {
@@ -16,6 +20,8 @@ pub(super) struct Report<'a> {
     pub(super) arithmetic: Arithmetic,
     pub(super) n_threads: usize,
     pub(super) kernels: &'static str,
+    /// Characters of the longest name of a setting.
+    pub(super) n_name: usize,
 }
 
 #[derive(Serialize)]
@@ -24,6 +30,7 @@ pub(super) struct Line<'a> {
     kv: String,
     k_type: &'static str,
     v_type: &'static str,
+    policy: String,
     bytes_per_token: usize,
     exact: bool,
     /// Tokens decoded at each depth.
@@ -71,7 +78,7 @@ struct NeedleJson<'a> {
 
 impl Report<'_> {
     pub(super) fn json<'a>(&'a self, measured: &'a Measured) -> Line<'a> {
-        let KvSetting { k_type, v_type } = measured.setting;
+        let KvSetting { k_type, v_type, policy } = measured.setting;
         let round = |x: f64| (x * 100.0).round() / 100.0;
         let depths = measured.depths.iter().map(|at| DepthJson {
             depth: at.depth,
@@ -91,6 +98,7 @@ impl Report<'_> {
             kv: measured.setting.to_string(),
             k_type: k_type.name(),
             v_type: v_type.name(),
+            policy: policy.to_string(),
             bytes_per_token: measured.position_bytes,
             exact: self.arithmetic == Arithmetic::Exact,
             n_decoded: self.passage.n_decoded(),
@@ -108,6 +116,7 @@ impl Report<'_> {
     /// What is above the rows.
     pub(super) fn head(&self) -> String {
         let Self { model, n_threads, .. } = self;
+        let n_name = self.n_name.max(N_NAME);
         let (n_decoded, n_needles) = (self.passage.n_decoded(), self.needles.n_needles());
         let note = match self.arithmetic {
             Arithmetic::Exact => "",
@@ -119,8 +128,8 @@ impl Report<'_> {
         format!(
             "{model}, {n_threads} threads: {n_decoded} tokens decoded at each depth beside an f32 \
              cache, {n_needles} needles\n{note}\n\
-             {:<9} {:>7} {:>6} {:>8} {:>7}  {:<25}  {:>6} {:>7} {:>7}\n\
-             {:<9} {:>7} {:>6} {:>8} {:>7}  {:>7} {:>8} {:>8}  {:>6} {:>7} {:>7}",
+             {:<n_name$} {:>7} {:>6} {:>8} {:>7}  {:<25}  {:>6} {:>7} {:>7}\n\
+             {:<n_name$} {:>7} {:>6} {:>8} {:>7}  {:>7} {:>8} {:>8}  {:>6} {:>7} {:>7}",
             "",
             "bytes",
             "",
@@ -147,10 +156,14 @@ impl Report<'_> {
     /// A line a depth.
     pub(super) fn rows(&self, measured: &Measured) -> String {
         let mut rows = String::new();
+        let n_name = self.n_name.max(N_NAME);
         for (i, at) in measured.depths.iter().enumerate() {
-            let (name, bytes) = match i {
-                0 => (measured.setting.to_string(), measured.position_bytes.to_string()),
-                _ => Default::default(),
+            let name = if i == 0 { measured.setting.to_string() } else { String::new() };
+            let bytes = match measured.setting.policy {
+                KvPolicy::KeepAll if i > 0 => String::new(),
+                KvPolicy::KeepAll => measured.position_bytes.to_string(),
+                // Less for each the longer the text.
+                KvPolicy::SinksAndWindow { .. } => format!("{:.0}", at.bytes_a_token()),
             };
             // Needles lie before the largest depth.
             let is_last = i + 1 == measured.depths.len();
@@ -158,7 +171,7 @@ impl Report<'_> {
                 n @ 1.. if is_last => format!("{}/{n}", n_found(measured)),
                 _ => String::new(),
             };
-            let row = format!("{name:<9} {bytes:>7} {} {needles:>7}", columns(at));
+            let row = format!("{name:<n_name$} {bytes:>7} {} {needles:>7}", columns(at));
             writeln!(rows, "{}", row.trim_end()).expect("a string takes all");
         }
         rows
