@@ -11,23 +11,36 @@ use serde_json::Value;
 
 use crate::venv;
 
-/// Name for people, and file.
-const MODELS: [(&str, &str); 3] = [
-    ("SmolLM2-135M Q4_1", "SmolLM2-135M-Instruct.Q4_1.gguf"),
-    ("Gemma-3-270m Q4_K_M", "gemma-3-270m-Q4_K_M.gguf"),
-    ("Qwen2.5-Coder-0.5B Q4_K_M", "Qwen2.5-Coder-0.5B-Instruct-Q4_K_M.gguf"),
+/// Name for people, file, and the depth of long texts, where they are measured.
+const MODELS: [(&str, &str, Option<&str>); 3] = [
+    ("SmolLM2-135M Q4_1", "SmolLM2-135M-Instruct.Q4_1.gguf", Some("4096")),
+    ("Gemma-3-270m Q4_K_M", "gemma-3-270m-Q4_K_M.gguf", None),
+    ("Qwen2.5-Coder-0.5B Q4_K_M", "Qwen2.5-Coder-0.5B-Instruct-Q4_K_M.gguf", Some("8192")),
 ];
-/// Both programs in turn, so that both see what else the machine does. The median counts.
-const N_ROUNDS: usize = 5;
 const N_PROMPT: &str = "512";
 const N_DECODE: &str = "128";
-/// Sequences that decode together.
-const N_PARALLEL: &str = "4";
 
-const DEPTHS: &str = "0";
-const KV_TYPES: &str = "f16";
-/// What llama.cpp offers a user, see `llama_cpp_speed.py`.
-const MODES: [&str; 3] = ["default", "no-repack", "fa-off"];
+/// What is measured together.
+struct Suite {
+    /// Both programs in turn, so that both see what else the machine does. The median counts.
+    n_rounds: usize,
+    kv_types: &'static str,
+    /// What llama.cpp offers a user, see `llama_cpp_speed.py`.
+    modes: &'static [&'static str],
+    /// Sequences that decode together.
+    n_parallel: Option<&'static str>,
+}
+
+/// With nothing in the cache.
+const SHORT: Suite = Suite {
+    n_rounds: 5,
+    kv_types: "f16",
+    modes: &["default", "no-repack", "fa-off"],
+    n_parallel: Some("4"),
+};
+/// Behind a long text, which llama.cpp takes minutes to read.
+const LONG: Suite =
+    Suite { n_rounds: 3, kv_types: "f16,q8_0", modes: &["default", "fa-off"], n_parallel: None };
 
 /// Lines of all rounds, by test and type of cache.
 type Lines = BTreeMap<(String, String), Vec<Value>>;
@@ -48,28 +61,35 @@ pub(crate) fn compare(root: &Path) -> anyhow::Result<()> {
     let python = venv::python(&root.join("target/peers-venv"), &peers.join("requirements.txt"))?;
     let n_threads = std::thread::available_parallelism().map_or(1, usize::from).to_string();
     let mut page = Page::default();
-    for (name, file) in MODELS {
+    for (name, file, depth) in MODELS {
         let model = models.join(file);
         if !model.exists() {
             bail!("{} is missing: tests/fetch_models.py fetches it", model.display());
         }
         let model = model.to_str().context("a model path that is text")?;
-        let mut rounds = Rounds::default();
-        for round in 1..=N_ROUNDS {
-            eprintln!("{name}: round {round} of {N_ROUNDS}");
-            for line in run_lookback(root, model, &n_threads)? {
-                page.machine = machine_of(&line)?;
-                append_history(root, name, &line)?;
-                add(&mut rounds.ours, line)?;
-            }
-            for mode in MODES {
-                let lines = rounds.theirs.entry(mode).or_default();
-                for line in run_llama_cpp(&python, &peers, mode, model, &n_threads)? {
-                    add(lines, line)?;
+        for (suite, depth) in [(&SHORT, Some("0")), (&LONG, depth)] {
+            let Some(depth) = depth else { continue };
+            let mut rounds = Rounds::default();
+            for round in 1..=suite.n_rounds {
+                eprintln!("{name}, depth {depth}: round {round} of {}", suite.n_rounds);
+                for line in run_lookback(root, (suite, depth), model, &n_threads)? {
+                    page.machine = machine_of(&line)?;
+                    append_history(root, name, &line)?;
+                    add(&mut rounds.ours, line)?;
+                }
+                for mode in suite.modes {
+                    let lines = rounds.theirs.entry(mode).or_default();
+                    let setting = (suite, depth, *mode);
+                    for line in run_llama_cpp(&python, &peers, setting, model, &n_threads)? {
+                        add(lines, line)?;
+                    }
                 }
             }
+            page.add_speeds(name, &rounds)?;
+            if depth == "0" {
+                page.add_costs(name, &rounds)?;
+            }
         }
-        page.add(name, &rounds)?;
     }
     let text = page.finish(&n_threads);
     println!("{text}");
@@ -77,14 +97,20 @@ pub(crate) fn compare(root: &Path) -> anyhow::Result<()> {
 }
 
 /// One sequence, then several, in runs of their own: the peak of memory is that of one.
-fn run_lookback(root: &Path, model: &str, n_threads: &str) -> anyhow::Result<Vec<Value>> {
+fn run_lookback(
+    root: &Path,
+    (suite, depth): (&Suite, &str),
+    model: &str,
+    n_threads: &str,
+) -> anyhow::Result<Vec<Value>> {
     let program = root.join("target/release/lookback");
     let one = format!("-p {N_PROMPT} --parallel 1");
-    let several = format!("-p 0 --parallel {N_PARALLEL}");
+    let several = suite.n_parallel.map(|n| format!("-p 0 --parallel {n}"));
     let mut all = Vec::new();
-    for tests in [one, several] {
+    for tests in [Some(one), several].into_iter().flatten() {
+        let kv_types = suite.kv_types;
         let arguments = format!(
-            "bench {tests} -n {N_DECODE} -d {DEPTHS} --kv {KV_TYPES} -t {n_threads} -r 1 --json -m"
+            "bench {tests} -n {N_DECODE} -d {depth} --kv {kv_types} -t {n_threads} -r 1 --json -m"
         );
         all.extend(lines(&venv::output(&program, arguments.split(' ').chain([model]))?)?);
     }
@@ -94,13 +120,13 @@ fn run_lookback(root: &Path, model: &str, n_threads: &str) -> anyhow::Result<Vec
 fn run_llama_cpp(
     python: &Path,
     peers: &Path,
-    mode: &str,
+    (suite, depth, mode): (&Suite, &str, &str),
     model: &str,
     n_threads: &str,
 ) -> anyhow::Result<Vec<Value>> {
     let script = peers.join("llama_cpp_speed.py");
     let script = script.to_str().context("a path that is text")?;
-    let arguments = [script, mode, model, N_PROMPT, N_DECODE, DEPTHS, KV_TYPES, n_threads];
+    let arguments = [script, mode, model, N_PROMPT, N_DECODE, depth, suite.kv_types, n_threads];
     lines(&venv::output(python, arguments)?)
 }
 
@@ -113,7 +139,7 @@ struct Page {
 }
 
 impl Page {
-    fn add(&mut self, name: &str, rounds: &Rounds) -> anyhow::Result<()> {
+    fn add_speeds(&mut self, name: &str, rounds: &Rounds) -> anyhow::Result<()> {
         let tps = |lines: &[Value]| median(lines, "tps");
         let one = rounds.ours.iter().find(|((test, _), _)| test.starts_with("tg"));
         let (_, one) = one.context("a decode test")?;
@@ -132,7 +158,7 @@ impl Page {
             };
             writeln!(self.speeds, "| {name} | {test} | {kv} | {ours:.0} | {share} | {beside} |")?;
         }
-        self.add_costs(name, rounds)
+        Ok(())
     }
 
     /// Of the runs with one sequence; of llama.cpp the mode with the least.
@@ -161,12 +187,13 @@ impl Page {
     fn finish(&self, n_threads: &str) -> String {
         let Self { machine, speeds, costs } = self;
         format!(
-            "{machine}, {n_threads} threads, medians of {N_ROUNDS} rounds in which both ran in \
-             turn.\n\n\
+            "{machine}, {n_threads} threads, medians of {} rounds in which both ran in turn, of {} \
+             behind a long text.\n\n\
              | model | test | cache | lookback, t/s | of the bandwidth | llama.cpp, best mode, t/s \
              | ratio |\n|---|---|---|---|---|---|---|\n{speeds}\n\
              | model | peak memory | of llama.cpp | load | of llama.cpp |\n\
-             |---|---|---|---|---|\n{costs}"
+             |---|---|---|---|---|\n{costs}",
+            SHORT.n_rounds, LONG.n_rounds
         )
     }
 }
