@@ -1,9 +1,9 @@
 //! The command line: names that scripts rely on.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use crate::kv_arg::{KvArg, kv_type};
 use clap::builder::NonEmptyStringValueParser as NonEmpty;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use model::KvType;
@@ -84,12 +84,13 @@ pub(crate) struct CacheArgs {
     /// Context in tokens, or auto: what the text needs [default: what the model was trained for]
     #[arg(long, value_name = "N")]
     pub(crate) ctx: Option<CtxArg>,
-    /// How keys and values are stored: f32, f16, bf16, q8_0, q5_0, q4_0, or K/V such as q8_0/q4_0
-    /// [default: f16, or f32 with --exact]
+    /// How keys and values are stored: f32, f16, bf16, q8_0, q5_0, q4_0, or K/V such as q8_0/q4_0;
+    /// q4_0:0=f16:8-9=q8_0 stores layers 0, 8 and 9 otherwise [default: f16, or f32 with --exact]
     #[arg(long, value_name = "TYPE")]
     pub(crate) kv: Option<KvArg>,
     /// Let the text grow without end: window=N looks back at the last N tokens and at the first 4,
-    /// window=N,sinks=M at the first M [default: all, which keeps every token]
+    /// window=N,sinks=M at the first M. Or answer sooner, by an approximation: blocks=N looks at
+    /// the N blocks of 64 tokens that may matter most [default: all]
     #[arg(long, value_name = "POLICY")]
     pub(crate) kv_policy: Option<PolicyArg>,
     /// How keys are stored, where it differs from --kv
@@ -127,37 +128,6 @@ pub(crate) struct SavedKvArgs {
     /// Begin with saved keys and values; a prompt that begins like their text reuses them
     #[arg(long, value_name = "FILE", conflicts_with = "kv_policy")]
     pub(crate) load_kv: Option<PathBuf>,
-}
-
-/// Types of cached keys and values: `q8_0` for both, `q8_0/q4_0` for each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct KvArg {
-    pub(crate) k: KvType,
-    pub(crate) v: KvType,
-}
-
-impl FromStr for KvArg {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (k, v) = text.split_once('/').unwrap_or((text, text));
-        Ok(Self { k: kv_type(k)?, v: kv_type(v)? })
-    }
-}
-
-impl fmt::Display for KvArg {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { k, v } = self;
-        if k == v { f.write_str(k.name()) } else { write!(f, "{}/{}", k.name(), v.name()) }
-    }
-}
-
-fn kv_type(name: &str) -> Result<KvType, String> {
-    let found = KvType::ALL.into_iter().find(|kind| kind.name() == name);
-    found.ok_or_else(|| {
-        let known = KvType::ALL.map(KvType::name).join(", ");
-        format!("{name:?} is no type of cache; known: {known}, or K/V such as q8_0/q4_0")
-    })
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum, PartialEq, Eq)]
@@ -208,7 +178,7 @@ pub(crate) struct SamplingArgs {
     pub(crate) speculate: SpeculateArg,
 }
 
-/// What of its text a request lets go of: `all` keeps it, `window=2048,sinks=4` does not.
+/// What of its text a request goes without: nothing with `all`, `window=2048,sinks=4`, `blocks=32`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PolicyArg(pub(crate) KvPolicy);
 
@@ -217,9 +187,14 @@ impl FromStr for PolicyArg {
 
     fn from_str(text: &str) -> Result<Self, String> {
         const N_SINKS: u32 = 4;
-        let expected = || format!("expected all, window=N or window=N,sinks=M, found {text}");
+        let expected =
+            || format!("expected all, window=N, window=N,sinks=M or blocks=N, found {text}");
         if text == "all" {
             return Ok(Self(KvPolicy::KeepAll));
+        }
+        if let Some(n) = text.strip_prefix("blocks=") {
+            let n_blocks = n.parse().map_err(|_| expected())?;
+            return Ok(Self(KvPolicy::TopBlocks { n_blocks, from: 0 }));
         }
         let (mut window, mut n_sinks) = (None, None);
         for part in text.split(',') {
@@ -399,8 +374,8 @@ pub(crate) struct PlanArgs {
     /// Context in tokens [default: what the model was trained for]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) ctx: Option<u32>,
-    /// How keys and values are stored: f32, f16, bf16, q8_0, q5_0, q4_0, or K/V such as q8_0/q4_0
-    /// [default: f16, or f32 with --exact]
+    /// How keys and values are stored: f32, f16, bf16, q8_0, q5_0, q4_0, or K/V such as q8_0/q4_0;
+    /// q4_0:0=f16:8-9=q8_0 stores layers 0, 8 and 9 otherwise [default: f16, or f32 with --exact]
     #[arg(long, value_name = "TYPE")]
     pub(crate) kv: Option<KvArg>,
     /// Sequences at once, each with its own context
@@ -460,7 +435,7 @@ impl RuntimeArgs {
     /// An oracle must not round what it remembers either.
     pub(crate) fn default_kv(&self) -> KvArg {
         let kind = if self.exact { KvType::F32 } else { KvType::F16 };
-        KvArg { k: kind, v: kind }
+        KvArg::of(kind)
     }
 }
 
@@ -471,8 +446,10 @@ impl CacheArgs {
 
     /// What the flags say, over the default of the arithmetic.
     pub(crate) fn kv_types(&self, runtime: &RuntimeArgs) -> KvArg {
-        let KvArg { k, v } = self.kv.unwrap_or(runtime.default_kv());
-        KvArg { k: self.cache_type_k.unwrap_or(k), v: self.cache_type_v.unwrap_or(v) }
+        let mut kv = self.kv.clone().unwrap_or(runtime.default_kv());
+        kv.k = self.cache_type_k.unwrap_or(kv.k);
+        kv.v = self.cache_type_v.unwrap_or(kv.v);
+        kv
     }
 }
 

@@ -10,9 +10,10 @@ use model::{Conditions, Model, Speeds};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::args::{KvArg, RuntimeArgs};
+use crate::args::RuntimeArgs;
 use crate::bar::Bar;
 use crate::interrupt::Interrupt;
+use crate::kv_arg::KvArg;
 use crate::open::{self, N_TOKENS_MAX, Show};
 use crate::{machine, output};
 
@@ -63,7 +64,7 @@ pub(crate) enum Measure {
 impl Key {
     /// # Errors
     /// Flags or variables that name no threads or kernels.
-    pub(crate) fn of(model: &Model, runtime: &RuntimeArgs, kv: KvArg) -> Result<Self> {
+    pub(crate) fn of(model: &Model, runtime: &RuntimeArgs, kv: &KvArg) -> Result<Self> {
         let mut hasher = Sha256::new();
         hasher.update(format!("{:?} {:?}", model.config, model.arithmetic));
         for matrix in model.matrices() {
@@ -92,7 +93,7 @@ pub(crate) fn kept(key: &Key) -> Option<Speeds> {
 /// Flags or variables that name no threads or kernels.
 pub(crate) fn speeds(
     model: &Model,
-    (key, kv): (&Key, KvArg),
+    (key, kv): (&Key, &KvArg),
     measure: Measure,
     show: Show,
     interrupt: &Interrupt,

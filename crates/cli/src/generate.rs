@@ -178,9 +178,10 @@ pub(crate) fn closing_line(answer: &Answer, sampling: &SamplingArgs) -> String {
         0 => String::new(),
         n => format!(" ({} of {n} drafted accepted)", usage.n_accepted),
     };
-    let forgotten = match usage.context().dropped {
-        0 => String::new(),
-        n => format!(", {n} tokens forgotten"),
+    let forgotten = match (usage.context().dropped, usage.n_blocks) {
+        (_, Some(n)) => format!(", approximate: looked at {n} blocks of the text"),
+        (0, None) => String::new(),
+        (n, None) => format!(", {n} tokens forgotten"),
     };
     let cut = cut_by(answer, sampling).map(|cut| format!(", {cut}")).unwrap_or_default();
     let peak = machine::peak_rss_bytes()

@@ -10,6 +10,7 @@ mod env;
 mod generate;
 mod hub;
 mod interrupt;
+mod kv_arg;
 mod machine;
 mod memory;
 mod open;

@@ -11,10 +11,11 @@ use kernels::KEY_BLOCK;
 use model::kv::{KvPolicy, KvShape};
 use model::{Arithmetic, Pages, WorkspaceSize};
 
-use crate::args::{CacheArgs, CtxArg, KvArg, ModelArgs, RuntimeArgs};
+use crate::args::{CacheArgs, CtxArg, ModelArgs, RuntimeArgs};
 use crate::bar::Bar;
 use crate::hub::{self, HubConfig, HubError, ProgressStyle, Store};
 use crate::interrupt::Interrupt;
+use crate::kv_arg::KvArg;
 use crate::machine::human_bytes;
 use crate::{env, machine, memory, output};
 
@@ -119,17 +120,23 @@ pub(crate) enum Text {
     Prompt { n_prompt: usize, n_answer: Option<usize> },
 }
 
+/// A cache that is asked for: how, and what that is for a model.
+#[derive(Clone, Copy)]
+pub(crate) struct CacheOf<'a> {
+    pub(crate) kv: &'a KvArg,
+    pub(crate) shape: &'a KvShape,
+}
+
 /// The context: the flag, or what the model was trained for, as far as memory goes.
 ///
 /// # Errors
 /// A flag that asks for a cache larger than the memory of this machine.
-fn n_ctx(flag: Option<CtxArg>, loaded: &Loaded, kv: KvArg, text: Text) -> Result<usize> {
-    let n_trained = loaded.model.config.n_ctx;
+fn n_ctx(flag: Option<CtxArg>, n_trained: usize, cache: CacheOf<'_>, text: Text) -> Result<usize> {
     let n = match flag {
         Some(CtxArg::Tokens(n)) => n as usize,
-        Some(CtxArg::Auto) => return Ok(auto_n_ctx(loaded, kv, text)),
+        Some(CtxArg::Auto) => return Ok(auto_n_ctx(n_trained, cache, text)),
         None => {
-            let (n, why) = default_n_ctx(n_trained, n_positions_held(loaded, kv));
+            let (n, why) = default_n_ctx(n_trained, n_positions_held(cache.shape));
             if n < n_trained {
                 output::note(format_args!(
                     "note: the context is {n} tokens, not the {n_trained} that the model was \
@@ -139,7 +146,7 @@ fn n_ctx(flag: Option<CtxArg>, loaded: &Loaded, kv: KvArg, text: Text) -> Result
             return Ok(n);
         }
     };
-    check_cache_fits(loaded, kv, n)?;
+    check_cache_fits(cache, n)?;
     if n > n_trained {
         output::note(format_args!(
             "note: --ctx {n}: the model was trained for {n_trained} tokens; beyond them it may \
@@ -151,12 +158,10 @@ fn n_ctx(flag: Option<CtxArg>, loaded: &Loaded, kv: KvArg, text: Text) -> Result
 
 /// The context that a text needs, as far as the model and the memory available go; says what it
 /// costs.
-fn auto_n_ctx(loaded: &Loaded, kv: KvArg, text: Text) -> usize {
-    let config = &loaded.model.config;
-    let shape = KvShape::of(config, kv.k, kv.v);
+fn auto_n_ctx(n_trained: usize, CacheOf { kv, shape }: CacheOf<'_>, text: Text) -> usize {
     let available = memory::available_bytes();
     let n_held = available.map(|n_bytes| shape.positions_within(n_bytes as usize, N_TOKENS_MAX));
-    let n = fitting_n_ctx(text, config.n_ctx, n_held);
+    let n = fitting_n_ctx(text, n_trained, n_held);
     let what = match text {
         Text::Conversation => "as the conversation grows".to_owned(),
         Text::Prompt { n_prompt, .. } => {
@@ -206,22 +211,21 @@ fn default_n_ctx(n_trained: usize, n_held: Option<usize>) -> (usize, &'static st
 ///
 /// # Errors
 /// Both sizes.
-pub(crate) fn check_cache_fits(loaded: &Loaded, kv: KvArg, n_positions: usize) -> Result<()> {
-    if let Some(n_held) = n_positions_held(loaded, kv)
+pub(crate) fn check_cache_fits(cache: CacheOf<'_>, n_positions: usize) -> Result<()> {
+    if let Some(n_held) = n_positions_held(cache.shape)
         && n_positions > n_held
     {
         bail!(
             "a {} cache for {n_positions} tokens does not fit into this machine's memory, which \
              holds {n_held}: use a shorter context or a smaller --kv",
-            kv
+            cache.kv
         );
     }
     Ok(())
 }
 
 /// Positions that a cache could hold if it had the whole memory; `None` where that is not known.
-fn n_positions_held(loaded: &Loaded, kv: KvArg) -> Option<usize> {
-    let shape = KvShape::of(&loaded.model.config, kv.k, kv.v);
+fn n_positions_held(shape: &KvShape) -> Option<usize> {
     memory::granted_bytes().map(|n_bytes| shape.positions_within(n_bytes as usize, N_TOKENS_MAX))
 }
 
@@ -234,9 +238,10 @@ pub(crate) fn runner(
     n_logit_rows_max: usize,
 ) -> Result<ModelRunner> {
     let kv = cache.kv_types(runtime);
-    let n_ctx = n_ctx(cache.ctx, loaded, kv, text)?;
+    let config = &loaded.model.config;
+    let kv_shape = kv.shape(config)?;
+    let n_ctx = n_ctx(cache.ctx, config.n_ctx, CacheOf { kv: &kv, shape: &kv_shape }, text)?;
     let size = workspace_size(n_ctx, n_logit_rows_max);
-    let kv_shape = KvShape::of(&loaded.model.config, kv.k, kv.v);
     let options = RunnerOptions {
         n_ctx,
         kv_bytes_max: kv_bytes_max(&kv_shape, cache.kv_policy(), n_ctx, size.n_tokens_max),

@@ -6,7 +6,8 @@ use model::Model;
 use model::kv::KvShape;
 use serde::Serialize;
 
-use crate::args::{KvArg, RuntimeArgs};
+use crate::args::RuntimeArgs;
+use crate::kv_arg::KvArg;
 use crate::open::{self, N_LOGIT_ROWS_MAX};
 use crate::{calibration, machine};
 
@@ -63,14 +64,14 @@ impl Predicted {
     /// Flags or variables that name no threads or kernels.
     pub(crate) fn of(
         model: &Model,
-        (runtime, kv): (&RuntimeArgs, KvArg),
+        (runtime, kv): (&RuntimeArgs, &KvArg),
         n_ctx: usize,
         usage: &Usage,
     ) -> Result<Option<Self>> {
         let key = calibration::Key::of(model, runtime, kv)?;
         let Some(speeds) = calibration::kept(&key) else { return Ok(None) };
         let config = &model.config;
-        let shape = KvShape::of(config, kv.k, kv.v);
+        let shape = kv.shape(config)?;
         let n_threads = machine::n_threads(runtime.threads)?;
         let sizes = Sizes::of(model, &shape, Load { n_ctx, n_parallel: 1, n_threads });
         let n_tokens_max = open::workspace_size(n_ctx, N_LOGIT_ROWS_MAX).n_tokens_max;

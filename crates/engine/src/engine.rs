@@ -78,10 +78,11 @@ impl Engine {
     /// # Errors
     /// A prompt that is empty or too long or has unknown ids, and parameters out of range.
     pub fn submit(&mut self, request: Request) -> Result<RequestId, Error> {
+        let kv_policy = request.kv_policy.after_prompt(request.prompt.len());
         let limits = Limits {
             n_vocab: self.runner.n_vocab(),
-            n_ctx: longest_text(&*self.runner, request.kv_policy)?,
-            kv_policy: request.kv_policy,
+            n_ctx: longest_text(&*self.runner, kv_policy)?,
+            kv_policy,
             n_answer_max: request.n_tokens_max,
         };
         let id = RequestId(self.n_submitted);
@@ -457,6 +458,7 @@ impl Active {
         let n_keys_max = self.sequence.kv_policy().n_keys_max();
         Usage {
             n_kept: n_keys_max.map_or(n_before, |n| n.min(n_before)),
+            n_blocks: self.sequence.kv_policy().few().map(|(n_blocks, _)| n_blocks),
             n_prompt: self.sequence.n_prompt(),
             reuse: self.reuse,
             n_generated: self.sequence.answer().len(),

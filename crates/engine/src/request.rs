@@ -59,6 +59,9 @@ pub struct Usage {
     pub n_generated: usize,
     /// Tokens that the last one could look back at.
     pub n_kept: usize,
+    /// Where a token of the answer looked at few blocks only: how many of those between the first
+    /// one and its own.
+    pub n_blocks: Option<usize>,
     /// Tokens that were computed before they were chosen, and those of them that then were.
     pub n_drafted: usize,
     pub n_accepted: usize,
@@ -77,6 +80,8 @@ pub struct ContextUse {
     pub kept: usize,
     /// Tokens before it that the policy had let go of.
     pub dropped: usize,
+    /// Whether the answer looked only at the blocks that seemed to matter.
+    pub approximate: bool,
     /// Prompt tokens whose keys and values were cached.
     pub reused: usize,
     /// Prompt tokens that were computed.
@@ -93,6 +98,7 @@ impl Usage {
         ContextUse {
             kept: self.n_kept,
             dropped: (self.n_prompt + self.n_generated).saturating_sub(1 + self.n_kept),
+            approximate: self.n_blocks.is_some(),
             reused: n_reused,
             recomputed: self.n_prefilled(),
             first_divergent: (n_matched < self.n_prompt).then_some(n_matched),

@@ -8,13 +8,13 @@ use anyhow::{Result, bail};
 use engine::{ModelRunner, Runner, RunnerOptions};
 use kernels::KEY_BLOCK;
 use model::batch::LogitRows;
-use model::kv::KvShape;
 use model::{Batch, SequenceId, WorkspaceSize, cost};
 use serde::Serialize;
 
-use crate::args::{BenchArgs, KvArg};
+use crate::args::BenchArgs;
 use crate::interrupt::{EXIT_INTERRUPTED, Interrupt};
-use crate::open::{self, N_TOKENS_MAX, Opened, Show};
+use crate::kv_arg::KvArg;
+use crate::open::{self, CacheOf, N_TOKENS_MAX, Opened, Show};
 use crate::{machine, output};
 
 #[derive(Serialize)]
@@ -61,7 +61,7 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<ExitCode> {
     }
     let default_kv = [args.runtime.default_kv()];
     let kv_types = if args.kv.is_empty() { &default_kv[..] } else { &args.kv };
-    for &kv in kv_types {
+    for kv in kv_types {
         // The peak is that of the runs with this cache, not of what was measured before.
         machine::reset_peak_rss();
         let mut bench = Bench::new(args, &opened, kv, granted)?;
@@ -102,24 +102,25 @@ struct Bench<'a> {
     opened: &'a Opened,
     runner: ModelRunner,
     batch: Batch,
-    kv: KvArg,
+    kv: &'a KvArg,
     granted: Granted,
     /// State of a small generator of token ids.
     seed: u64,
 }
 
 impl<'a> Bench<'a> {
-    fn new(args: &BenchArgs, opened: &'a Opened, kv: KvArg, granted: Granted) -> Result<Self> {
+    fn new(args: &BenchArgs, opened: &'a Opened, kv: &'a KvArg, granted: Granted) -> Result<Self> {
         let n_ctx = args.d.iter().max().unwrap_or(&0).saturating_add(args.p.max(args.n));
         let n_ctx = n_ctx.saturating_add(1);
         let n_parallel = args.parallel.iter().copied().max().unwrap_or(1);
         // Sequences that decode together share what is before them, and copy its last block.
         let n_beyond = args.p.max(args.n).saturating_add(2 * KEY_BLOCK);
         let n_positions = n_ctx.saturating_add(n_beyond.saturating_mul(n_parallel));
-        open::check_cache_fits(&opened.loaded, kv, n_positions)?;
+        let kv_shape = kv.shape(&opened.loaded.model.config)?;
+        open::check_cache_fits(CacheOf { kv, shape: &kv_shape }, n_positions)?;
         let options = RunnerOptions {
             n_ctx,
-            kv_shape: KvShape::of(&opened.loaded.model.config, kv.k, kv.v),
+            kv_shape,
             kv_bytes_max: usize::MAX,
             n_threads: granted.n_threads,
             size: WorkspaceSize {

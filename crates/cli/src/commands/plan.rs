@@ -9,9 +9,10 @@ use model::load::ModelFile;
 use model::{KvType, LoadOptions, Model, ModelConfig, Pages, Speeds, cost};
 use serde::Serialize;
 
-use crate::args::{KvArg, PlanArgs};
+use crate::args::PlanArgs;
 use crate::calibration::{self, Measure};
 use crate::interrupt::{EXIT_INTERRUPTED, Interrupt};
+use crate::kv_arg::KvArg;
 use crate::machine::human_bytes;
 use crate::open::{self, N_TOKENS_MAX, Show};
 use crate::prediction::{Load, Sizes};
@@ -96,12 +97,12 @@ pub(crate) fn plan(args: &PlanArgs) -> Result<ExitCode> {
     let options = LoadOptions { arithmetic, pages: Pages::Leave };
     let model = model::load(&file, options, &mut |_, _| ())?;
     let plan = Plan::new(args, model)?;
-    let key = calibration::Key::of(&plan.model, &args.runtime, plan.kv)?;
+    let key = calibration::Key::of(&plan.model, &args.runtime, &plan.kv)?;
     let measure = if args.recalibrate { Measure::Again } else { Measure::IfMissing };
     let speeds = match args.fits {
         true => calibration::kept(&key),
         false => {
-            let key = (&key, plan.kv);
+            let key = (&key, &plan.kv);
             let speeds = calibration::speeds(&plan.model, key, measure, show, &interrupt)?;
             let Some(speeds) = speeds else { return Ok(ExitCode::from(EXIT_INTERRUPTED)) };
             Some(speeds)
@@ -163,8 +164,8 @@ impl Plan {
                 n_prompt + n_answer
             )));
         }
-        let kv = args.kv.unwrap_or(args.runtime.default_kv());
-        let shape = KvShape::of(&model.config, kv.k, kv.v);
+        let kv = args.kv.clone().unwrap_or(args.runtime.default_kv());
+        let shape = kv.shape(&model.config)?;
         let n_threads = machine::n_threads(args.runtime.threads)?;
         let load = Load { n_ctx, n_parallel: args.parallel as usize, n_threads };
         Ok(Self { model, kv, shape, load, n_prompt, n_answer })

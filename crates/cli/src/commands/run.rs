@@ -58,7 +58,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
             speculation: SpeculationJson::of(&answer.usage),
             predicted: Predicted::of(
                 &loaded.model,
-                (&args.runtime, args.cache.kv_types(&args.runtime)),
+                (&args.runtime, &args.cache.kv_types(&args.runtime)),
                 engine.runner().n_ctx(),
                 &answer.usage,
             )?,

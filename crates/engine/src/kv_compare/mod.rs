@@ -45,8 +45,8 @@ impl Measured {
     /// where a policy let go of some.
     pub fn bytes_a_token(&self) -> f64 {
         match (self.setting.policy, self.depths.last()) {
-            (KvPolicy::SinksAndWindow { .. }, Some(at)) => at.bytes_a_token(),
-            _ => self.position_bytes as f64,
+            (KvPolicy::KeepAll, _) | (_, None) => self.position_bytes as f64,
+            (_, Some(at)) => at.bytes_a_token(),
         }
     }
 }

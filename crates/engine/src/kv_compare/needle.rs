@@ -126,7 +126,7 @@ impl Needles {
         if self.needles.is_empty() {
             return Ok(Vec::new());
         }
-        let text = runner.kv_mut().admit_empty(policy);
+        let text = runner.kv_mut().admit_empty(policy.after_prompt(usize::MAX));
         let mut answers = Vec::with_capacity(self.needles.len());
         let mut n_done = self.ids.len();
         let mut result = read(runner, text, &self.ids, progress).map(|_| ());
@@ -134,7 +134,11 @@ impl Needles {
             if result.is_err() {
                 break;
             }
-            let branch = runner.kv_mut().fork(text, self.ids.len());
+            let branch = runner.kv_mut().fork_under(
+                text,
+                self.ids.len(),
+                policy.after_prompt(self.ids.len()),
+            );
             let answer = self.answer(needle, branch, runner, tokenizer);
             runner.kv_mut().release(branch);
             result = answer.map(|answer| answers.push(answer));

@@ -103,7 +103,8 @@ impl Passage {
         (policy, progress): (KvPolicy, Progress<'_>),
         row: &mut dyn FnMut(usize, &[f32], u32),
     ) -> Result<Vec<Speed>, Error> {
-        let text = runner.kv_mut().admit_empty(policy);
+        // The text is read as a prompt, and every depth is one.
+        let text = runner.kv_mut().admit_empty(policy.after_prompt(usize::MAX));
         let speeds = self.decode_in(text, runner, progress, row);
         runner.kv_mut().release(text);
         speeds
@@ -121,7 +122,8 @@ impl Passage {
             let n_before = self.n_decoded * depth_idx;
             let progress = &mut |n| progress(n_before + n);
             let prefill = read(runner, text, &self.ids[..depth], progress)?;
-            let branch = runner.kv_mut().fork(text, depth);
+            let policy = runner.kv().policy(text).after_prompt(depth);
+            let branch = runner.kv_mut().fork_under(text, depth, policy);
             let row = &mut |logits: &[f32], next| row(depth_idx, logits, next);
             let decode = self.decode_at(branch, runner, progress, row);
             runner.kv_mut().release(branch);

@@ -105,3 +105,43 @@ fn a_score_looks_back_as_far_as_its_policy() {
     assert_ne!(short[11..], kept[11..]);
     assert_eq!(score(&text(6, 3 * N_CTX), window(10)).len(), 3 * N_CTX);
 }
+
+fn choosy(n_blocks: u32, request: Request) -> Request {
+    Request { kv_policy: KvPolicy::TopBlocks { n_blocks, from: 0 }, ..request }
+}
+
+#[test]
+fn an_answer_that_looks_at_all_blocks_is_exact() {
+    for loaded in models() {
+        let request = request(7, 150, 40);
+        let exact = run(&mut engine(&loaded, SIZE), &request);
+        let all = run(&mut engine(&loaded, SIZE), &choosy(9, request));
+        assert_eq!(all.answer, exact.answer);
+        let (of_all, of_exact) = (all.usage.context(), exact.usage.context());
+        assert!(of_all.approximate && !of_exact.approximate);
+        assert_eq!((of_all.kept, of_all.dropped), (of_exact.kept, 0));
+    }
+}
+
+/// Prompts are computed exactly, and shared with everybody; answers are computed again.
+#[test]
+fn few_blocks_change_neither_prompts_nor_what_is_repeated() {
+    let [loaded, _] = models();
+    let request = choosy(0, request(8, 160, 30));
+    let expected = run(&mut engine(&loaded, SIZE), &request);
+    for (n_tokens_max, n_threads) in [(7, 3), (100, 2)] {
+        let size = Size { n_tokens_max, n_threads, ..SIZE };
+        assert_eq!(run(&mut engine(&loaded, size), &request).answer, expected.answer);
+    }
+    let mut warm = engine(&loaded, SIZE);
+    let kept = Request { kv_policy: KvPolicy::KeepAll, ..request.clone() };
+    let exact = run(&mut warm, &kept).answer;
+    assert_ne!(exact, expected.answer);
+    let again = run(&mut warm, &request);
+    assert_eq!((again.usage.reuse.n_reused, &again.answer), (159, &expected.answer));
+    let said = [&request.prompt[..], &expected.answer.ids].concat();
+    let next = Request { prompt: [&said[..], &text(9, 5)].concat(), n_tokens_max: Some(5), ..kept };
+    let outcome = run(&mut warm, &next);
+    assert!(outcome.usage.reuse.n_reused < said.len() - 1);
+    assert_eq!(outcome.answer, run(&mut engine(&loaded, SIZE), &next).answer);
+}

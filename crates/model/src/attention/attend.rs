@@ -9,7 +9,7 @@
 
 use std::ops::Range;
 
-use kernels::Kernels;
+use kernels::{KEY_BLOCK, Kernels};
 
 use super::AttentionPattern;
 use super::spans::Spans;
@@ -82,6 +82,19 @@ pub struct AttendBuffers {
     cuts: Vec<Cut>,
     /// Results of chunks: `[n_items, rows of a tile, head_dim + 2]`.
     partials: Vec<f32>,
+    /// Bands that look at few blocks.
+    choosing: Vec<Choosing>,
+    /// `[choosing.len(), n_kv_heads, n_words]`: their blocks, a bit each
+    chosen: Vec<u64>,
+    n_words: usize,
+}
+
+/// A band of one token that looks at few blocks.
+struct Choosing {
+    band_idx: usize,
+    n_blocks: usize,
+    /// The block of the token itself.
+    own_idx: usize,
 }
 
 /// How the keys of a band are cut.
@@ -91,6 +104,8 @@ struct Cut {
     chunks: Spans,
     /// Items of the bands before this one; an item is a chunk of a tile.
     first_item: usize,
+    /// Where it looks at few blocks: which of those bands it is.
+    choosing_idx: Option<usize>,
 }
 
 /// Rows of all chunks of all tiles that are computed apart: a few tokens of a very long text.
@@ -120,6 +135,9 @@ impl AttendBuffers {
             bands: Vec::with_capacity(n_tokens_max),
             cuts: Vec::with_capacity(n_tokens_max),
             partials: vec![0.0; N_PARTIAL_ROWS * ChunkResult::width(params.head_dim)],
+            choosing: Vec::new(),
+            chosen: Vec::new(),
+            n_words: 0,
         }
     }
 
@@ -133,22 +151,50 @@ impl AttendBuffers {
     fn cut(&mut self, ctx: &AttendCtx<'_>, queries: &Queries<'_>, keys: LayerKeys<'_>) -> usize {
         self.bands.clear();
         self.cuts.clear();
+        self.choosing.clear();
+        self.n_words = 0;
         let mut n_items = 0;
         for (sequence_idx, sequence) in queries.sequences.iter().enumerate() {
             let view = keys.kv.view(keys.layer_idx, sequence.id);
-            for start in sequence.rows.clone().step_by(ctx.params.band_len()) {
-                let band = start..(start + ctx.params.band_len()).min(sequence.rows.end);
+            let few = view.few(ctx.pattern);
+            let mut start = sequence.rows.start;
+            while start < sequence.rows.end {
+                let first_pos = queries.positions[start];
+                // Rows that choose do so alone; the others end before those.
+                let chooses = few.filter(|&(_, from)| first_pos >= from);
+                let n_rows = match (chooses, few) {
+                    (Some(_), _) => 1,
+                    (None, Some((_, from))) => {
+                        ctx.params.band_len().min((from - first_pos) as usize)
+                    }
+                    (None, None) => ctx.params.band_len(),
+                };
+                let band = start..(start + n_rows).min(sequence.rows.end);
+                start = band.end;
                 let visible = queries.positions[band.clone()]
                     .iter()
                     .map(|&pos| view.visible(ctx.pattern, pos));
                 let chunks = chunks(visible);
                 let first_item = n_items;
                 n_items += chunks.len() * ctx.params.n_kv_heads;
+                let choosing_idx = chooses.map(|(n_blocks, _)| {
+                    let own_idx = view.visible(ctx.pattern, first_pos).len().max(1) - 1;
+                    let own_idx = own_idx / KEY_BLOCK;
+                    self.n_words = self.n_words.max(own_idx / 64 + 1);
+                    self.choosing.push(Choosing { band_idx: self.bands.len(), n_blocks, own_idx });
+                    self.choosing.len() - 1
+                });
                 self.bands.push(band);
-                self.cuts.push(Cut { sequence_idx, chunks, first_item });
+                self.cuts.push(Cut { sequence_idx, chunks, first_item, choosing_idx });
             }
         }
         n_items
+    }
+
+    /// The blocks that a tile looks at; `None`: all that it sees.
+    fn chosen(&self, cut: &Cut, (kv_head_idx, n_kv_heads): (usize, usize)) -> Option<&[u64]> {
+        let first = (cut.choosing_idx? * n_kv_heads + kv_head_idx) * self.n_words;
+        Some(&self.chosen[first..][..self.n_words])
     }
 }
 
@@ -181,6 +227,9 @@ pub fn attend<S: Send + AsMut<AttendScratch>>(
         && n_items > n_tiles
         && n_items * n_tile_rows <= N_PARTIAL_ROWS;
     let job = Job { ctx, queries, keys };
+    if !buffers.choosing.is_empty() {
+        job.choose_blocks(buffers, (pool, scratch));
+    }
     if is_split {
         job.attend_chunks(buffers, (n_items, n_tile_rows), (pool, scratch));
         job.merge_chunks(buffers, n_tile_rows, (out, log_sum_exp));
@@ -195,8 +244,14 @@ struct Job<'a> {
     keys: LayerKeys<'a>,
 }
 
-impl Job<'_> {
-    fn tile(&self, cut: &Cut, band: &Range<usize>, kv_head_idx: usize) -> TileCtx<'_> {
+impl<'a> Job<'a> {
+    fn tile(
+        &self,
+        cut: &Cut,
+        band: &Range<usize>,
+        kv_head_idx: usize,
+        chosen: Option<&'a [u64]>,
+    ) -> TileCtx<'a> {
         let id = self.queries.sequences[cut.sequence_idx].id;
         TileCtx {
             attend: self.ctx,
@@ -205,7 +260,28 @@ impl Job<'_> {
             kv: self.keys.kv.view(self.keys.layer_idx, id),
             tokens: band.clone(),
             kv_head_idx,
+            chosen,
         }
+    }
+
+    /// Fills `buffers.chosen`.
+    fn choose_blocks<S: Send + AsMut<AttendScratch>>(
+        &self,
+        buffers: &mut AttendBuffers,
+        (pool, scratch): (&mut ThreadPool, &mut [S]),
+    ) {
+        let n_kv_heads = self.ctx.params.n_kv_heads;
+        let AttendBuffers { bands, cuts, choosing, chosen, n_words, .. } = buffers;
+        let n_chosen = choosing.len() * n_kv_heads * *n_words;
+        chosen.resize(n_chosen.max(chosen.len()), 0);
+        let data = &mut chosen[..n_chosen];
+        let items =
+            Tiled { data, n_cols: *n_words, tile_rows: TileRows::Even(1), tile_cols: *n_words };
+        pool.for_each_tile(scratch, [items], |scratch, idx, [mut bits]| {
+            let &Choosing { band_idx, n_blocks, own_idx } = &choosing[idx / n_kv_heads];
+            let tile = self.tile(&cuts[band_idx], &bands[band_idx], idx % n_kv_heads, None);
+            scratch.as_mut().choose(&tile, (n_blocks, own_idx), bits.row_mut(0));
+        });
     }
 
     /// A thread takes all chunks of a tile.
@@ -224,7 +300,8 @@ impl Job<'_> {
             let (band_idx, kv_head_idx) =
                 (tile_idx / params.n_kv_heads, tile_idx % params.n_kv_heads);
             let cut = &buffers.cuts[band_idx];
-            let tile = self.tile(cut, &buffers.bands[band_idx], kv_head_idx);
+            let chosen = buffers.chosen(cut, (kv_head_idx, params.n_kv_heads));
+            let tile = self.tile(cut, &buffers.bands[band_idx], kv_head_idx, chosen);
             let scratch = scratch.as_mut();
             scratch.start(&tile);
             scratch.clear_totals(&tile);
@@ -253,7 +330,9 @@ impl Job<'_> {
         (n_items, n_tile_rows): (usize, usize),
         (pool, scratch): (&mut ThreadPool, &mut [S]),
     ) {
-        let AttendBuffers { bands, cuts, partials } = buffers;
+        let mut partials = std::mem::take(&mut buffers.partials);
+        let buffers_of_items = &*buffers;
+        let AttendBuffers { bands, cuts, .. } = buffers_of_items;
         let width = n_tile_rows * ChunkResult::width(self.ctx.params.head_dim);
         let data = &mut partials[..n_items * width];
         let tile_rows = TileRows::Even(1);
@@ -265,12 +344,15 @@ impl Job<'_> {
             // Chunks of one kv head follow each other, and so lie with one thread.
             let (kv_head_idx, chunk_idx) =
                 (item_idx / cut.chunks.len(), item_idx % cut.chunks.len());
-            let tile = self.tile(cut, &bands[band_idx], kv_head_idx);
+            let n_kv_heads = self.ctx.params.n_kv_heads;
+            let chosen = buffers_of_items.chosen(cut, (kv_head_idx, n_kv_heads));
+            let tile = self.tile(cut, &bands[band_idx], kv_head_idx, chosen);
             let scratch = scratch.as_mut();
             scratch.start(&tile);
             scratch.attend_chunk(&tile, cut.chunks.nth(chunk_idx));
             scratch.store_chunk(&tile, item.row_mut(0));
         });
+        buffers.partials = partials;
     }
 
     /// Folds what `attend_chunks` left.
@@ -283,7 +365,7 @@ impl Job<'_> {
         let params = &self.ctx.params;
         let (d, group) = (params.head_dim, params.n_heads_per_kv());
         let row_width = ChunkResult::width(d);
-        let AttendBuffers { bands, cuts, partials } = buffers;
+        let AttendBuffers { bands, cuts, partials, .. } = buffers;
         for (band, cut) in bands.iter().zip(cuts) {
             for head_row_idx in 0..band.len() * params.n_heads {
                 let (token_idx, head_idx) =

@@ -1,6 +1,7 @@
 //! Attention: which keys a query sees, where they are in the text, and the weighted sum itself.
 
 mod attend;
+mod choice;
 mod pattern;
 mod position;
 mod queries;

@@ -1,6 +1,6 @@
 //! Laws of attention: flash = N x N, whole = chunked, alone = beside others.
 
-use kernels::Kernels;
+use kernels::{KEY_BLOCK, Kernels};
 use proptest::prelude::*;
 use tiny_random::uniform;
 
@@ -293,6 +293,95 @@ fn a_policy_is_a_pattern() {
             for chunk in [1, 100, 900] {
                 assert_eq!(forgot.run(kernels::detect(), chunk, 2), expected, "{kv_policy:?}");
             }
+        }
+    }
+}
+
+/// A text of nine blocks, of which a query of the last 100 tokens looks at four.
+fn choosing(kv_type: KvType, n_blocks: u32) -> Case {
+    let params =
+        AttentionParams { n_heads: 4, n_kv_heads: 2, head_dim: 16, scale: 0.4, softcap: None };
+    let kv_policy = KvPolicy::TopBlocks { n_blocks, from: 470 };
+    Case { kv_type, kv_policy, ..Case::new(params, AttentionPattern::Causal, 570) }
+}
+
+#[test]
+fn whoever_may_look_at_all_blocks_does() {
+    for kv_type in KvType::ALL {
+        let case = choosing(kv_type, 8);
+        let all = Case { kv_policy: KvPolicy::KeepAll, ..case.clone() };
+        for table in kernels::tables() {
+            assert_eq!(case.run(table, 570, 1), all.run(table, 570, 1), "{kv_type:?}");
+        }
+    }
+}
+
+#[test]
+fn the_blocks_looked_at_do_not_depend_on_steps_or_threads() {
+    for kv_type in KvType::ALL {
+        let case = choosing(kv_type, 2);
+        let expected = case.run(kernels::detect(), 570, 1);
+        assert_ne!(expected, choosing(kv_type, 3).run(kernels::detect(), 570, 1));
+        for (chunk, n_threads) in [(1, 3), (100, 2)] {
+            assert_eq!(case.run(kernels::detect(), chunk, n_threads), expected, "{kv_type:?}");
+        }
+    }
+}
+
+/// Quest's rule, written down again: of the blocks between the first one and the token's own, those
+/// whose bounds promise most to one of the heads that share the keys.
+#[test]
+fn chosen_blocks_are_those_whose_bounds_promise_most() {
+    let case = choosing(KvType::F32, 2);
+    let AttentionParams { n_heads, n_kv_heads, head_dim: d, scale, .. } = case.params;
+    let (q, (keys, values)) = (case.q(), case.kv());
+    let found = case.run(kernels::detect(), 570, 1);
+    let at = |x: &[f32], n: usize, token: usize, head: usize, i: usize| {
+        f64::from(x[(token * n + head) * d + i])
+    };
+    for (token, head) in (0..570).flat_map(|token| (0..n_heads).map(move |head| (token, head))) {
+        let (group, own) = (n_heads / n_kv_heads, token / KEY_BLOCK);
+        let kv_head = head / group;
+        let promise = |block: usize| {
+            let bound = |head: usize| -> f64 {
+                let of_dimension = |i: usize| {
+                    let of_keys = (block * KEY_BLOCK..(block + 1) * KEY_BLOCK).map(|key| {
+                        at(&q, n_heads, token, head, i) * at(&keys, n_kv_heads, key, kv_head, i)
+                    });
+                    of_keys.fold(f64::NEG_INFINITY, f64::max)
+                };
+                (0..d).map(of_dimension).sum()
+            };
+            (kv_head * group..(kv_head + 1) * group).map(bound).fold(f64::NEG_INFINITY, f64::max)
+        };
+        let mut between: Vec<usize> = (1..own).collect();
+        if token >= 470 {
+            between.sort_by(|&a, &b| promise(b).total_cmp(&promise(a)));
+            between.truncate(2);
+        }
+        let seen = |key: &usize| {
+            let block = key / KEY_BLOCK;
+            block == 0 || block == own || between.contains(&block)
+        };
+        let seen: Vec<usize> = (0..=token).filter(seen).collect();
+        let score = |key: usize| -> f64 {
+            let products = (0..d)
+                .map(|i| at(&q, n_heads, token, head, i) * at(&keys, n_kv_heads, key, kv_head, i));
+            f64::from(scale) * products.sum::<f64>()
+        };
+        let weights: Vec<f64> = seen.iter().map(|&key| score(key).exp()).collect();
+        let sum: f64 = weights.iter().sum();
+        for i in 0..d {
+            let weighted = seen
+                .iter()
+                .zip(&weights)
+                .map(|(&key, w)| w * at(&values, n_kv_heads, key, kv_head, i));
+            let expected = weighted.sum::<f64>() / sum;
+            let found = at(&found, n_heads, token, head, i);
+            assert!(
+                (found - expected).abs() <= TOLERANCE_F32,
+                "token {token}: {found}, {expected}"
+            );
         }
     }
 }

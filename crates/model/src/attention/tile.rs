@@ -5,6 +5,7 @@ use std::ops::Range;
 use kernels::{CellBlock, Cells, IntValues, KEY_BLOCK, Kernels};
 
 use super::attend::{AttendCtx, AttentionParams};
+use super::choice::{ChoiceScratch, is_chosen};
 use super::queries::QueryScratch;
 use super::spans::Spans;
 use crate::kv::{Keys, KvView, ValueScratch, Values};
@@ -27,6 +28,8 @@ pub(super) struct TileCtx<'a> {
     /// Rows of the batch.
     pub(super) tokens: Range<usize>,
     pub(super) kv_head_idx: usize,
+    /// The blocks that it looks at, a bit each; `None`: all that it sees.
+    pub(super) chosen: Option<&'a [u64]>,
 }
 
 impl TileCtx<'_> {
@@ -145,6 +148,7 @@ pub struct AttendScratch {
     rows: Vec<RowState>,
     /// `[R, head_dim + 2]`: results of the chunks so far
     totals: Vec<f32>,
+    choice: ChoiceScratch,
 }
 
 #[derive(Clone)]
@@ -167,6 +171,7 @@ impl AttendScratch {
             rescale: vec![0.0; n_rows],
             rows: vec![RowState { visible: Spans::default(), max: 0.0, sum: 0.0 }; n_rows],
             totals: vec![0.0; n_rows * ChunkResult::width(d)],
+            choice: ChoiceScratch::default(),
         }
     }
 
@@ -201,8 +206,15 @@ impl AttendScratch {
             (row.max, row.sum) = (f32::NEG_INFINITY, 0.0);
         }
         let chunk = chunk_idx * CHUNK_KEYS..(chunk_idx + 1) * CHUNK_KEYS;
-        for block_idx in self.blocks(n_rows, &chunk).iter() {
-            self.attend_block(tile, block_idx);
+        let blocks = self.blocks(n_rows, &chunk);
+        let Some(chosen) = tile.chosen else {
+            return blocks.iter().for_each(|block_idx| {
+                self.attend_block(tile, (block_idx, block_idx + 1));
+            });
+        };
+        let mut chosen = blocks.iter().filter(|&idx| is_chosen(chosen, idx)).peekable();
+        while let Some(block_idx) = chosen.next() {
+            self.attend_block(tile, (block_idx, *chosen.peek().unwrap_or(&block_idx)));
         }
     }
 
@@ -212,13 +224,28 @@ impl AttendScratch {
         inside.fold(Spans::default(), Spans::hull).units(KEY_BLOCK)
     }
 
-    fn attend_block(&mut self, tile: &TileCtx<'_>, block_idx: usize) {
+    /// Chooses blocks for a tile of one token.
+    pub(super) fn choose(
+        &mut self,
+        tile: &TileCtx<'_>,
+        n_blocks_and_own: (usize, usize),
+        bits: &mut [u64],
+    ) {
+        self.start(tile);
+        let d = tile.params().head_dim;
+        let q = (&self.queries.q[..tile.n_rows() * d], d);
+        let kv = (&tile.kv, tile.kv_head_idx);
+        self.choice.choose(tile.attend.kernels, kv, q, n_blocks_and_own, bits);
+    }
+
+    /// `next_idx`: the block to ask for meanwhile.
+    fn attend_block(&mut self, tile: &TileCtx<'_>, (block_idx, next_idx): (usize, usize)) {
         let (n_rows, d) = (tile.n_rows(), tile.params().head_dim);
         let kernels = tile.attend.kernels;
         let head_idx = tile.kv_head_idx;
         // Many rows leave the memory time enough.
         let is_few = n_rows < N_ROWS_WIDENED;
-        let next = if is_few { tile.kv.key_bytes(head_idx, block_idx + 1) } else { &[] };
+        let next = if is_few { tile.kv.key_bytes(head_idx, next_idx) } else { &[] };
         let keys = tile.kv.keys(head_idx, block_idx);
         self.score(tile.attend, (keys, next), n_rows);
         self.add_alibi(tile, block_idx);
@@ -230,7 +257,7 @@ impl AttendScratch {
             row.sum = row.sum * factor + sum;
             self.rescale[row_idx] = factor;
         }
-        let next = if is_few { tile.kv.value_bytes(head_idx, block_idx + 1) } else { &[] };
+        let next = if is_few { tile.kv.value_bytes(head_idx, next_idx) } else { &[] };
         let (weights, rescale) = (&self.scores[..n_rows * KEY_BLOCK], &self.rescale[..n_rows]);
         let acc = &mut self.acc[..n_rows * d];
         match tile.kv.values(kernels, head_idx, block_idx, &mut self.values) {

@@ -4,9 +4,11 @@ use kernels::KEY_BLOCK;
 
 use super::block_pool::BlockId;
 use super::block_store::BlockStore;
+use super::bounds::KeyBounds;
 use super::key_means::{KeyMotion, MeanScratch};
 use super::policy::KvPolicy;
 use super::prefix_tree::{Found, NodeId, PrefixTree};
+use super::sequences::{SequenceId, SequenceKv, Sequences, Table};
 use super::shape::KvShape;
 use super::view::KvView;
 
@@ -23,10 +25,6 @@ pub struct KvCache {
     sequences: Sequences,
     tree: PrefixTree,
 }
-
-/// A sequence's place in the cache.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct SequenceId(usize);
 
 /// The budget does not hold a sequence of this length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -65,23 +63,6 @@ pub enum Miss {
     BehindWindow,
 }
 
-/// By [`SequenceId`].
-#[derive(Default)]
-struct Sequences(Vec<Option<SequenceKv>>);
-
-struct SequenceKv {
-    policy: KvPolicy,
-    /// `[n_tokens]`: the text whose keys and values were computed.
-    tokens: Vec<u32>,
-    /// `[n_keys]`, ascending; every cached key carries its position (A2).
-    positions: Vec<u32>,
-    /// By group of layers.
-    tables: Vec<Table>,
-}
-
-/// `[n_blocks]` of a text; `None`: dropped, no query to come sees it.
-pub(super) type Table = Vec<Option<BlockId>>;
-
 impl KvCache {
     /// A cache of at most `n_bytes_max` bytes of keys and values.
     pub fn new(shape: KvShape, n_bytes_max: usize) -> Self {
@@ -100,12 +81,13 @@ impl KvCache {
 
     /// Bytes of the blocks that hold keys and values now, for sequences and for texts to come.
     pub fn used_bytes(&self) -> usize {
-        self.store.n_bytes()
+        let bounds = self.sequences.iter().flat_map(|sequence| &sequence.bounds);
+        self.store.n_bytes() + bounds.map(KeyBounds::n_bytes).sum::<usize>()
     }
 
     /// Bytes that sequences may still take: what is free, or held for texts to come only.
     pub fn free_bytes(&self) -> usize {
-        let held = self.store.n_bytes() - self.tree.evictable_bytes(&self.store);
+        let held = self.used_bytes() - self.tree.evictable_bytes(&self.store);
         self.n_bytes_max.saturating_sub(held)
     }
 
@@ -116,15 +98,19 @@ impl KvCache {
 
     /// A place for a sequence without keys.
     pub fn admit_empty(&mut self, policy: KvPolicy) -> SequenceId {
+        let (tokens, positions) = (Vec::new(), Vec::new());
         let tables = vec![Vec::new(); self.store.groups.len()];
-        self.sequences.add(SequenceKv { policy, tokens: Vec::new(), positions: Vec::new(), tables })
+        let n_bounds = policy.few().map_or(0, |_| self.shape.layers.len());
+        let bounds = vec![KeyBounds::default(); n_bounds];
+        self.sequences.add(SequenceKv { policy, tokens, positions, tables, bounds })
     }
 
     /// A place for a sequence that begins with what is cached of `tokens` under the same policy.
     /// The last of them is left to compute, for its logits.
     pub fn admit_text(&mut self, tokens: &[u32], policy: KvPolicy) -> (SequenceId, Reuse) {
-        let found = self.tree.find(tokens, policy);
-        let n_wanted = found.n_tokens.min(tokens.len().saturating_sub(1));
+        let (shared, n_shared) = policy.shared();
+        let found = self.tree.find(tokens, shared);
+        let n_wanted = found.n_tokens.min(tokens.len().saturating_sub(1)).min(n_shared);
         let n_reused = self.whole_windows(&found.path, policy, n_wanted);
         let id = self.admit_empty(policy);
         let nodes = &found.path[..n_reused.div_ceil(KEY_BLOCK)];
@@ -171,7 +157,11 @@ impl KvCache {
     /// A second sequence with the first `n_keys` keys of another, sharing its blocks. Windowed
     /// layers must not have dropped what a query there sees.
     pub fn fork(&mut self, from: SequenceId, n_keys: usize) -> SequenceId {
-        let policy = self.sequences.get(from).policy;
+        self.fork_under(from, n_keys, self.policy(from))
+    }
+
+    /// The same under a policy of its own, under which those keys would be the same.
+    pub fn fork_under(&mut self, from: SequenceId, n_keys: usize, policy: KvPolicy) -> SequenceId {
         let id = self.admit_empty(policy);
         let source = self.sequences.get(from);
         let tables: Vec<Vec<_>> = source
@@ -184,7 +174,8 @@ impl KvCache {
         for (group_idx, table) in tables.iter().enumerate() {
             table.iter().flatten().for_each(|&block| self.store.hold(group_idx, block));
         }
-        *self.sequences.get_mut(id) = SequenceKv { policy, tokens, positions, tables };
+        let sequence = self.sequences.get_mut(id);
+        (sequence.tokens, sequence.positions, sequence.tables) = (tokens, positions, tables);
         self.check_windows(id);
         id
     }
@@ -212,7 +203,13 @@ impl KvCache {
                 self.sequences.get_mut(id).tables[group_idx].push(Some(block));
             }
         }
+        let heads = (self.shape.n_kv_heads, self.shape.head_dim);
         let sequence = self.sequences.get_mut(id);
+        for (bounds, layer) in sequence.bounds.iter_mut().zip(&self.shape.layers) {
+            if layer.window.is_none() {
+                bounds.reserve(n_positions, heads);
+            }
+        }
         let n_more = n_positions.saturating_sub(sequence.positions.len());
         sequence.positions.reserve(n_more);
         sequence.tokens.reserve(n_more);
@@ -229,7 +226,10 @@ impl KvCache {
             let copied = self.shared_tail(id, group_idx).map(|tail| group.bytes_of(tail));
             new.chain(copied).sum::<usize>()
         });
-        missing.sum()
+        let SequenceKv { policy, bounds, .. } = self.sequences.get(id);
+        let n_bounds = bounds.iter().map(KeyBounds::n_bytes).sum();
+        let n_wanted = self.shape.bounds_bytes(*policy, n_positions);
+        missing.sum::<usize>() + n_wanted.saturating_sub(n_bounds)
     }
 
     /// The block that the next key goes to, if it has keys already and others hold it too.
@@ -265,7 +265,8 @@ impl KvCache {
     /// Keeps a sequence's keys for texts that begin like it, while there is room.
     pub fn remember(&mut self, id: SequenceId) {
         let sequence = self.sequences.get(id);
-        let text = (&*sequence.tokens, sequence.policy);
+        let (shared, n_shared) = sequence.policy.shared();
+        let text = (&sequence.tokens[..n_shared.min(sequence.tokens.len())], shared);
         self.tree.insert(text, &sequence.tables, &mut self.store);
     }
 
@@ -290,7 +291,7 @@ impl KvCache {
     /// The bytes that are free when nothing more can go.
     pub(super) fn make_room(&mut self, n_wanted: impl Fn(&Self) -> usize) -> Result<(), usize> {
         loop {
-            let n_free = self.n_bytes_max - self.store.n_bytes();
+            let n_free = self.n_bytes_max - self.used_bytes();
             if n_wanted(self) <= n_free {
                 return Ok(());
             }
@@ -368,6 +369,7 @@ impl KvCache {
         let sequence = self.sequences.get_mut(id);
         sequence.tokens.truncate(n_keys);
         sequence.positions.truncate(n_keys);
+        sequence.bounds.iter_mut().for_each(|bounds| bounds.truncate(n_keys / KEY_BLOCK));
         let n_blocks = n_keys.div_ceil(KEY_BLOCK);
         for group_idx in 0..self.store.groups.len() {
             let table = &mut self.sequences.get_mut(id).tables[group_idx];
@@ -407,13 +409,34 @@ impl KvCache {
 
     pub fn view(&self, layer_idx: usize, id: SequenceId) -> KvView<'_> {
         let layer = &self.store.layers[layer_idx];
-        let SequenceKv { policy, positions, tables, .. } = self.sequences.get(id);
+        let SequenceKv { policy, positions, tables, bounds, .. } = self.sequences.get(id);
         let (policy, blocks) = (*policy, &tables[layer.group_idx]);
-        KvView { keys: &layer.keys, values: &layer.values, policy, blocks, positions }
+        let bounds = bounds.get(layer_idx);
+        KvView { keys: &layer.keys, values: &layer.values, policy, blocks, bounds, positions }
     }
 }
 
 impl KvCache {
+    /// Finds the bounds of blocks that have become whole, once their sequence looks at few;
+    /// `head`: room for one.
+    pub(super) fn bound_blocks(&mut self, layer_idx: usize, id: SequenceId, head: &mut [f32]) {
+        let sequence = self.sequences.get_mut(id);
+        let is_late =
+            |&(_, from): &(usize, u32)| sequence.positions.last().is_some_and(|&last| last >= from);
+        if sequence.policy.few().filter(is_late).is_none()
+            || self.shape.layers[layer_idx].window.is_some()
+        {
+            return;
+        }
+        let layer = &self.store.layers[layer_idx];
+        let table = &sequence.tables[layer.group_idx];
+        let bounds = &mut sequence.bounds[layer_idx];
+        for block in &table[bounds.n_blocks()..sequence.positions.len() / KEY_BLOCK] {
+            let block = block.expect("a layer without a window holds all blocks");
+            bounds.push(&layer.keys, block, head);
+        }
+    }
+
     /// Gives a block of integers, the keys before which are there, the mean of its keys.
     pub(super) fn start_block(
         &mut self,
@@ -431,29 +454,6 @@ impl KvCache {
         let before = (before, &positions[before_idx * KEY_BLOCK..][..KEY_BLOCK]);
         let block = (block, positions[block_idx * KEY_BLOCK]);
         layer.keys.start_block(motion, before, block, scratch);
-    }
-}
-
-impl Sequences {
-    fn add(&mut self, sequence: SequenceKv) -> SequenceId {
-        let slot = self.0.iter().position(Option::is_none).unwrap_or(self.0.len());
-        if slot == self.0.len() {
-            self.0.push(None);
-        }
-        self.0[slot] = Some(sequence);
-        SequenceId(slot)
-    }
-
-    fn take(&mut self, id: SequenceId) -> SequenceKv {
-        self.0[id.0].take().expect("a sequence is released once")
-    }
-
-    fn get(&self, id: SequenceId) -> &SequenceKv {
-        self.0[id.0].as_ref().expect("the sequence is admitted")
-    }
-
-    fn get_mut(&mut self, id: SequenceId) -> &mut SequenceKv {
-        self.0[id.0].as_mut().expect("the sequence is admitted")
     }
 }
 

@@ -195,6 +195,25 @@ impl KeyPlane {
         }
     }
 
+    /// One key as it is scored: `[head_dim]`.
+    pub(super) fn widen(&self, block: BlockId, slot: usize, head_idx: usize, out: &mut [f32]) {
+        let d = self.head_dim;
+        let Ints { quants, scales, means, .. } = match self.blocks.get(block) {
+            Block::Ints(ints) => ints,
+            Block::Floats(floats) => {
+                return floats.get(head_idx * KEY_BLOCK * d + slot, KEY_BLOCK, out);
+            }
+        };
+        let n_in = n_in(d);
+        let (panel, row) = (head_idx * KEY_PANELS + slot / PANEL_ROWS, slot % PANEL_ROWS);
+        let f16 = |bits: u16| half::f16::from_bits(bits).to_f32();
+        for (col, out) in out.iter_mut().enumerate() {
+            let scale = scales[(panel * n_in / ACT_GROUP + col / ACT_GROUP) * PANEL_ROWS + row];
+            let q = quants.get((panel * n_in / 4 + col / 4) * STEP + row * 4 + col % 4);
+            *out = f32::from(q).mul_add(f16(scale), f16(means[head_idx * d + col]));
+        }
+    }
+
     pub(crate) fn read(&self, block: BlockId, head_idx: usize) -> Keys<'_> {
         assert!(head_idx < self.n_kv_heads);
         match self.blocks.get(block) {

@@ -3,6 +3,7 @@
 mod block_pool;
 mod block_store;
 mod blocks;
+mod bounds;
 mod cache;
 mod floats;
 mod key_means;
@@ -12,6 +13,7 @@ mod packed;
 mod policy;
 mod prefix_tree;
 mod saved;
+mod sequences;
 mod shape;
 #[cfg(test)]
 mod tests;
@@ -19,12 +21,13 @@ mod values;
 mod view;
 mod writes;
 
-pub use cache::{CacheFull, KvCache, Miss, Reuse, SequenceId};
+pub use cache::{CacheFull, KvCache, Miss, Reuse};
 pub(crate) use key_means::KeyMotion;
 pub use keys::{IntKeys, KEY_PANELS, KeyForm, Keys};
 pub use kv_type::KvType;
 pub use policy::KvPolicy;
 pub use saved::{Fingerprint, KvFileError};
+pub use sequences::SequenceId;
 pub use shape::{KvShape, LayerShape};
 pub use values::{ValueScratch, Values};
 pub use view::KvView;

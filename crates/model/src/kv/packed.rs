@@ -57,6 +57,19 @@ impl Packed {
         }
     }
 
+    pub(super) fn get(&self, idx: usize) -> i8 {
+        let (step, at) = (idx / STEP, idx % STEP);
+        let byte = |steps: &[Step], step: usize| steps[step].0.as_flattened()[at];
+        if self.n_bits == 8 {
+            return byte(&self.low, step) as i8;
+        }
+        let mut stored = byte(&self.low, step / 2) >> (step % 2 * 4) & 15;
+        if self.n_bits == 5 {
+            stored |= (byte(&self.high, step / 8) >> (step % 8) & 1) << 4;
+        }
+        stored as i8 - (1 << (self.n_bits - 1))
+    }
+
     /// Steps from `first` on as bytes: the integers where there are eight bits, else what is
     /// stored.
     pub(super) fn read(&self, first: usize, out: &mut [Step]) {
@@ -117,6 +130,7 @@ mod tests {
             }
             packed.set(5, 3);
             packed.set(5, q(5));
+            assert!((0..N_STEPS * STEP).all(|i| packed.get(i) == q(i)), "{n_bits} bits");
             packed.read(0, &mut steps);
             let found = steps.iter().flat_map(|step| step.0.as_flattened());
             for (i, &found) in found.enumerate() {

@@ -16,9 +16,14 @@ pub enum KvPolicy {
     /// ones: a text without an end, in constant memory and time (StreamingLLM, Xiao et al. 2024).
     /// What lies between is forgotten.
     SinksAndWindow { n_sinks: u32, window: u32 },
+    /// Keeps all, but from the position `from` on a query looks only at its own block of 64 keys,
+    /// the first one, and the `n_blocks` among those between that may have the greatest scores
+    /// (Quest, Tang et al. 2024): an approximation that reads little. Layers with a window look at
+    /// all of it.
+    TopBlocks { n_blocks: u32, from: u32 },
 }
 
-/// `all`, or `window=2048,sinks=4`.
+/// `all`, `window=2048,sinks=4`, or `blocks=32`.
 impl fmt::Display for KvPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -26,6 +31,7 @@ impl fmt::Display for KvPolicy {
             Self::SinksAndWindow { n_sinks, window } => {
                 write!(f, "window={window},sinks={n_sinks}")
             }
+            Self::TopBlocks { n_blocks, .. } => write!(f, "blocks={n_blocks}"),
         }
     }
 }
@@ -35,7 +41,7 @@ impl KvPolicy {
     /// have no sinks.
     pub fn pattern(self, layer: AttentionPattern) -> AttentionPattern {
         match (self, layer) {
-            (Self::KeepAll, layer) => layer,
+            (Self::KeepAll | Self::TopBlocks { .. }, layer) => layer,
             (Self::SinksAndWindow { n_sinks, window }, AttentionPattern::Causal) => {
                 AttentionPattern::SinksAndWindow { n_sinks, window }
             }
@@ -51,8 +57,34 @@ impl KvPolicy {
     /// The most keys of a layer without a window that a query sees; `None`: all before it.
     pub fn n_keys_max(self) -> Option<usize> {
         match self {
-            Self::KeepAll => None,
+            Self::KeepAll | Self::TopBlocks { .. } => None,
             Self::SinksAndWindow { n_sinks, window } => Some(n_sinks as usize + window as usize),
+        }
+    }
+
+    /// How many blocks, and from which position on, a query looks at where it sees all.
+    pub fn few(self) -> Option<(usize, u32)> {
+        match self {
+            Self::TopBlocks { n_blocks, from } => Some((n_blocks as usize, from)),
+            Self::KeepAll | Self::SinksAndWindow { .. } => None,
+        }
+    }
+
+    /// The same for a text with a prompt of so many tokens: those look at all.
+    pub fn after_prompt(self, n_prompt: usize) -> Self {
+        match self {
+            Self::TopBlocks { n_blocks, .. } => {
+                Self::TopBlocks { n_blocks, from: u32::try_from(n_prompt).unwrap_or(u32::MAX) }
+            }
+            policy => policy,
+        }
+    }
+
+    /// Under which policy others compute the same keys, and for how many tokens.
+    pub(super) fn shared(self) -> (Self, usize) {
+        match self {
+            Self::KeepAll | Self::SinksAndWindow { .. } => (self, usize::MAX),
+            Self::TopBlocks { from, .. } => (Self::KeepAll, from as usize),
         }
     }
 

@@ -20,8 +20,9 @@ use format::Output;
 use kernels::KEY_BLOCK;
 use sha2::{Digest, Sha256};
 
-use super::cache::{KvCache, Table};
+use super::cache::KvCache;
 use super::kv_type::KvType;
+use super::sequences::Table;
 use super::shape::{KvShape, LayerShape};
 use crate::config::{HEAD_DIM_MAX, N_LAYERS_MAX};
 

@@ -2,6 +2,7 @@
 
 use kernels::KEY_BLOCK;
 
+use super::bounds;
 use super::kv_type::KvType;
 use super::policy::KvPolicy;
 use crate::config::ModelConfig;
@@ -68,8 +69,8 @@ impl KvShape {
     ) -> usize {
         let n_positions = n_positions.next_multiple_of(KEY_BLOCK);
         let (n_sinks, window) = match (policy, layer.window) {
-            (KvPolicy::KeepAll, None) => return n_positions,
-            (KvPolicy::KeepAll, Some(window)) => (0, window),
+            (KvPolicy::KeepAll | KvPolicy::TopBlocks { .. }, None) => return n_positions,
+            (KvPolicy::KeepAll | KvPolicy::TopBlocks { .. }, Some(window)) => (0, window),
             (KvPolicy::SinksAndWindow { n_sinks, window }, None) => (n_sinks, window),
             (KvPolicy::SinksAndWindow { window, .. }, Some(of_layer)) => (0, window.min(of_layer)),
         };
@@ -105,7 +106,17 @@ impl KvShape {
     pub fn bytes_under(&self, policy: KvPolicy, n_positions: usize, n_together: usize) -> usize {
         let layers = self.layers.iter();
         let bytes = layers.map(|layer| self.layer_bytes(layer, policy, n_positions, n_together));
-        bytes.fold(0, usize::saturating_add)
+        bytes.fold(self.bounds_bytes(policy, n_positions), usize::saturating_add)
+    }
+
+    /// Bytes of the bounds of blocks, which a policy that chooses among them needs.
+    pub(super) fn bounds_bytes(&self, policy: KvPolicy, n_positions: usize) -> usize {
+        if policy.few().is_none() {
+            return 0;
+        }
+        let n_full = self.layers.iter().filter(|layer| layer.window.is_none()).count();
+        let n_bytes = bounds::n_bytes(n_positions, (self.n_kv_heads, self.head_dim));
+        n_full.saturating_mul(n_bytes)
     }
 
     /// The most positions of one sequence that fit into `n_bytes`: whole blocks.

@@ -20,7 +20,9 @@ fn shape() -> KvShape {
 /// What a model might compute for a token of a sequence: it depends on all up to it, and on what
 /// they could not see.
 fn key_of(kv: &KvCache, id: SequenceId, key_idx: usize) -> f32 {
-    let seed = kv.policy(id).n_keys_max().unwrap_or(17) as u32;
+    let policy = kv.policy(id);
+    let is_approximate = policy.few().is_some_and(|(_, from)| key_idx >= from as usize);
+    let seed = policy.n_keys_max().unwrap_or(if is_approximate { 19 } else { 17 }) as u32;
     let tokens = kv.tokens(id)[..=key_idx].iter();
     let hash = tokens.fold(seed, |hash, &token| hash.wrapping_mul(31) ^ token);
     (hash % (1 << 24)) as f32
@@ -99,6 +101,7 @@ fn policies() -> impl Strategy<Value = KvPolicy> {
         Just(KvPolicy::KeepAll),
         Just(KvPolicy::SinksAndWindow { n_sinks: 4, window: 30 }),
         Just(KvPolicy::SinksAndWindow { n_sinks: 70, window: 100 }),
+        (0u32..200).prop_map(|from| KvPolicy::TopBlocks { n_blocks: 1, from }),
     ]
 }
 

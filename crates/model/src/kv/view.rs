@@ -4,6 +4,7 @@ use kernels::Kernels;
 
 use super::block_pool::BlockId;
 use super::blocks::Blocks;
+use super::bounds::KeyBounds;
 use super::keys::{KeyForm, KeyPlane, Keys};
 use super::policy::KvPolicy;
 use super::values::{ValuePlane, ValueScratch, Values};
@@ -15,6 +16,8 @@ pub struct KvView<'a> {
     pub(super) keys: &'a KeyPlane,
     pub(super) values: &'a ValuePlane,
     pub(super) policy: KvPolicy,
+    /// Where the policy chooses among blocks.
+    pub(super) bounds: Option<&'a KeyBounds>,
     /// Block `i` holds keys `64 i..64 i + 64`; `None` where no query to come sees it.
     pub(super) blocks: &'a [Option<BlockId>],
     /// `[n_keys]`, ascending
@@ -39,6 +42,24 @@ impl<'a> KvView<'a> {
             true => 0..0,
             false => index(range.start)..index(range.end),
         }))
+    }
+
+    /// How many blocks, and from which position on, a query looks at in a layer with a pattern.
+    pub fn few(&self, pattern: AttentionPattern) -> Option<(usize, u32)> {
+        self.policy.few().filter(|_| pattern == AttentionPattern::Causal)
+    }
+
+    /// See [`KeyBounds::score`].
+    pub(crate) fn score_blocks(
+        &self,
+        kernels: &Kernels,
+        (idx, kv_head_idx): (usize, usize),
+        queries: (&[f32], usize),
+        scores: (&mut [f32], &mut [f32]),
+    ) {
+        let bounds = self.bounds.expect("a policy that chooses has bounds");
+        let at = (idx, kv_head_idx, self.keys.n_kv_heads());
+        bounds.score(kernels, at, queries, scores);
     }
 
     fn block(&self, block_idx: usize) -> BlockId {

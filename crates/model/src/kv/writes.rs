@@ -6,9 +6,10 @@ use kernels::{KEY_BLOCK, Kernels};
 
 use super::block_pool::BlockId;
 use super::blocks::Block;
-use super::cache::{KvCache, SequenceId};
+use super::cache::KvCache;
 use super::key_means::{KeyMotion, MeanScratch};
 use super::keys::{KeyForm, KeyPlane};
+use super::sequences::SequenceId;
 use super::values::ValuePlane;
 use crate::batch::BatchSequence;
 use crate::pool::{ThreadPool, TileRows, Tiled};
@@ -23,6 +24,8 @@ pub struct KvWrites {
     /// Blocks that are begun and need a mean, in the order of their text.
     begun: Vec<(SequenceId, usize)>,
     means: MeanScratch,
+    /// `[head_dim]`
+    head: Vec<f32>,
 }
 
 struct Target {
@@ -56,6 +59,7 @@ impl KvWrites {
             bands: Vec::with_capacity(n_tokens_max),
             begun: Vec::with_capacity(n_tokens_max),
             means: MeanScratch::new(n_kv_heads, head_dim),
+            head: vec![0.0; head_dim],
         }
     }
 
@@ -64,6 +68,7 @@ impl KvWrites {
         let row_bytes = size_of::<Target>() + size_of::<Range<usize>>();
         n_tokens_max * (row_bytes + size_of::<(SequenceId, usize)>())
             + MeanScratch::n_bytes(n_kv_heads, head_dim)
+            + head_dim * size_of::<f32>()
     }
 
     fn plan(&mut self, kv: &KvCache, layer_idx: usize, new: &NewKeys<'_>) {
@@ -131,6 +136,9 @@ impl KvCache {
         }
         let rest = n_before..writes.targets.len();
         self.write_targets(motion.kernels, layer_idx, new, (writes, rest), &mut threads);
+        for sequence in new.sequences {
+            self.bound_blocks(layer_idx, sequence.id, &mut writes.head);
+        }
     }
 
     fn write_targets<S: Send>(

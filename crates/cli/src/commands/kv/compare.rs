@@ -12,10 +12,11 @@ use model::WorkspaceSize;
 use model::kv::KvType;
 
 use super::{chart, lines};
-use crate::args::{CompareArgs, KvArg};
+use crate::args::CompareArgs;
 use crate::bar::Bar;
 use crate::interrupt::{EXIT_INTERRUPTED, Interrupt};
-use crate::open::{self, N_TOKENS_MAX, Show};
+use crate::kv_arg::KvArg;
+use crate::open::{self, CacheOf, N_TOKENS_MAX, Show};
 use crate::plot::PlotFile;
 use crate::{machine, memory, output};
 
@@ -81,7 +82,7 @@ fn passage(args: &CompareArgs, text: Option<String>, loaded: &Loaded) -> Result<
     let n_decoded = args.n as usize;
     let n_wanted = Passage::n_wanted(&depths, n_decoded);
     // Before anything of that length is made: a depth that no machine holds is a slip.
-    open::check_cache_fits(loaded, REFERENCE, n_wanted)?;
+    check_cache_fits(loaded, n_wanted)?;
     let text = text.unwrap_or_else(|| sample_text(n_wanted.saturating_mul(BYTES_PER_TOKEN)));
     let ids = loaded.tokenizer.encode_prompt(&text, SpecialText::AsText);
     let file = args.file.as_deref().map(|path| path.display().to_string());
@@ -89,7 +90,12 @@ fn passage(args: &CompareArgs, text: Option<String>, loaded: &Loaded) -> Result<
     passage.with_context(|| file.unwrap_or_else(|| "the text that is made up".into()))
 }
 
-const REFERENCE: KvArg = KvArg { k: KvSetting::REFERENCE.k_type, v: KvSetting::REFERENCE.v_type };
+/// Of the cache that all are compared with, the largest.
+fn check_cache_fits(loaded: &Loaded, n_positions: usize) -> Result<()> {
+    let kv = &KvArg::of(KvSetting::REFERENCE.k_type);
+    let shape = &KvSetting::REFERENCE.shape(&loaded.model.config);
+    open::check_cache_fits(CacheOf { kv, shape }, n_positions)
+}
 
 /// How the model runs, if this machine holds the largest cache and what is compared with.
 fn options(
@@ -100,7 +106,7 @@ fn options(
 ) -> Result<RunnerOptions> {
     let config = &loaded.model.config;
     let n_positions = passage.ids().len().max(needles.n_positions());
-    open::check_cache_fits(loaded, REFERENCE, n_positions)?;
+    check_cache_fits(loaded, n_positions)?;
     let n_rows = passage.n_decoded() * passage.depths().len();
     let row_bytes = config.n_vocab * size_of::<f32>();
     let logit_bytes = n_rows.saturating_mul(row_bytes) as u64;

@@ -162,8 +162,8 @@ impl Report<'_> {
             let bytes = match measured.setting.policy {
                 KvPolicy::KeepAll if i > 0 => String::new(),
                 KvPolicy::KeepAll => measured.position_bytes.to_string(),
-                // Less for each the longer the text.
-                KvPolicy::SinksAndWindow { .. } => format!("{:.0}", at.bytes_a_token()),
+                // It changes with the length of the text.
+                _ => format!("{:.0}", at.bytes_a_token()),
             };
             // Needles lie before the largest depth.
             let is_last = i + 1 == measured.depths.len();
