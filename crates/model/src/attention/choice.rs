@@ -2,7 +2,7 @@
 
 use kernels::{KEY_BLOCK, Kernels};
 
-use crate::kv::KvView;
+use crate::kv::{KvView, N_BOUNDS};
 
 /// One bit a block.
 pub(super) fn is_chosen(bits: &[u64], block_idx: usize) -> bool {
@@ -17,7 +17,9 @@ pub(super) struct ChoiceScratch {
     /// `[n_rows, KEY_BLOCK]`
     scores: Vec<f32>,
     spare: Vec<f32>,
-    /// The greatest score that a key of a block may have for any row, and the block.
+    /// `[n_rows, n_blocks]`: the greatest score that a key of a block may have
+    bounds: Vec<f32>,
+    /// Weight that a block would have if its keys had it, rows added up; and the block.
     blocks: Vec<(f32, u32)>,
 }
 
@@ -50,18 +52,30 @@ impl ChoiceScratch {
         self.parts.extend(q.iter().map(|q| q.max(0.0)));
         self.scores.resize(n_rows * KEY_BLOCK, 0.0);
         self.spare.resize(n_rows * KEY_BLOCK, 0.0);
-        self.blocks.clear();
-        for idx in 0..own_idx.div_ceil(KEY_BLOCK) {
+        self.bounds.clear();
+        self.bounds.resize(n_rows * own_idx, 0.0);
+        for idx in 0..(own_idx * N_BOUNDS).div_ceil(KEY_BLOCK) {
             let scores = (&mut *self.scores, &mut *self.spare);
             kv.score_blocks(kernels, (idx, kv_head_idx), (&self.parts, head_dim), scores);
-            for column in 0..KEY_BLOCK {
-                let of_rows = self.scores.iter().skip(column).step_by(KEY_BLOCK);
-                let greatest = of_rows.copied().fold(f32::NEG_INFINITY, f32::max);
-                self.blocks.push((greatest, (idx * KEY_BLOCK + column) as u32));
+            // Bounds beyond the own block hold nothing yet, or what this query must not see.
+            let first = idx * KEY_BLOCK / N_BOUNDS;
+            let n = (KEY_BLOCK / N_BOUNDS).min(own_idx - first);
+            let rows = self.bounds.chunks_exact_mut(own_idx);
+            for (row, scores) in rows.zip(self.scores.chunks_exact(KEY_BLOCK)) {
+                let of_blocks = scores.chunks_exact(N_BOUNDS);
+                for (bound, scores) in row[first..first + n].iter_mut().zip(of_blocks) {
+                    *bound = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                }
             }
         }
-        // Columns beyond the own block hold nothing yet, or what this query must not see.
-        self.blocks.retain(|&(_, block_idx)| between.contains(&(block_idx as usize)));
+        self.blocks.clear();
+        self.blocks.extend(between.map(|block_idx| (0.0, block_idx as u32)));
+        for row in self.bounds.chunks_exact_mut(own_idx) {
+            let (_, _, sum) = (kernels.online_softmax)(row, f32::NEG_INFINITY);
+            for (mass, block_idx) in &mut self.blocks {
+                *mass += row[*block_idx as usize] / sum;
+            }
+        }
         // The greatest first; of equal ones the first of the text.
         let by_score = |a: &(f32, u32), b: &(f32, u32)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
         self.blocks.select_nth_unstable_by(n_blocks, by_score);

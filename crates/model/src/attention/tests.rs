@@ -328,55 +328,61 @@ fn the_blocks_looked_at_do_not_depend_on_steps_or_threads() {
     }
 }
 
-/// Quest's rule, written down again: of the blocks between the first one and the token's own, those
-/// whose bounds promise most to one of the heads that share the keys.
+/// The rule, written down again: of the blocks between the first one and the token's own, those
+/// that would get most of the weight of the heads that share the keys, if the best of every 16 keys
+/// were as good as their bounds say.
 #[test]
 fn chosen_blocks_are_those_whose_bounds_promise_most() {
     let case = choosing(KvType::F32, 2);
     let AttentionParams { n_heads, n_kv_heads, head_dim: d, scale, .. } = case.params;
-    let (q, (keys, values)) = (case.q(), case.kv());
+    let (q, (keys, values), group) = (case.q(), case.kv(), n_heads / n_kv_heads);
     let found = case.run(kernels::detect(), 570, 1);
     let at = |x: &[f32], n: usize, token: usize, head: usize, i: usize| {
         f64::from(x[(token * n + head) * d + i])
     };
+    let product = |token: usize, head: usize, key: usize, i: usize| {
+        f64::from(scale)
+            * at(&q, n_heads, token, head, i)
+            * at(&keys, n_kv_heads, key, head / group, i)
+    };
+    let greatest =
+        |numbers: &mut dyn Iterator<Item = f64>| numbers.fold(f64::NEG_INFINITY, f64::max);
+    let softmax = |scores: &[f64]| -> Vec<f64> {
+        let weights: Vec<f64> = scores.iter().map(|score| score.exp()).collect();
+        let sum: f64 = weights.iter().sum();
+        weights.iter().map(|weight| weight / sum).collect()
+    };
     for (token, head) in (0..570).flat_map(|token| (0..n_heads).map(move |head| (token, head))) {
-        let (group, own) = (n_heads / n_kv_heads, token / KEY_BLOCK);
-        let kv_head = head / group;
-        let promise = |block: usize| {
-            let bound = |head: usize| -> f64 {
-                let of_dimension = |i: usize| {
-                    let of_keys = (block * KEY_BLOCK..(block + 1) * KEY_BLOCK).map(|key| {
-                        at(&q, n_heads, token, head, i) * at(&keys, n_kv_heads, key, kv_head, i)
-                    });
-                    of_keys.fold(f64::NEG_INFINITY, f64::max)
-                };
+        let own = token / KEY_BLOCK;
+        let bound = |head: usize, block: usize| {
+            let of_part = |part: usize| -> f64 {
+                let keys = part * 16..(part + 1) * 16;
+                let of_dimension =
+                    |i: usize| greatest(&mut keys.clone().map(|key| product(token, head, key, i)));
                 (0..d).map(of_dimension).sum()
             };
-            (kv_head * group..(kv_head + 1) * group).map(bound).fold(f64::NEG_INFINITY, f64::max)
+            greatest(&mut (block * 4..(block + 1) * 4).map(of_part))
         };
         let mut between: Vec<usize> = (1..own).collect();
         if token >= 470 {
+            let first_head = head / group * group;
+            let of_heads: Vec<Vec<f64>> = (first_head..first_head + group)
+                .map(|head| softmax(&(0..own).map(|block| bound(head, block)).collect::<Vec<_>>()))
+                .collect();
+            let promise = |block: usize| of_heads.iter().map(|of_head| of_head[block]).sum::<f64>();
             between.sort_by(|&a, &b| promise(b).total_cmp(&promise(a)));
             between.truncate(2);
         }
-        let seen = |key: &usize| {
+        let is_seen = |key: &usize| {
             let block = key / KEY_BLOCK;
             block == 0 || block == own || between.contains(&block)
         };
-        let seen: Vec<usize> = (0..=token).filter(seen).collect();
-        let score = |key: usize| -> f64 {
-            let products = (0..d)
-                .map(|i| at(&q, n_heads, token, head, i) * at(&keys, n_kv_heads, key, kv_head, i));
-            f64::from(scale) * products.sum::<f64>()
-        };
-        let weights: Vec<f64> = seen.iter().map(|&key| score(key).exp()).collect();
-        let sum: f64 = weights.iter().sum();
+        let seen: Vec<usize> = (0..=token).filter(is_seen).collect();
+        let score = |&key: &usize| (0..d).map(|i| product(token, head, key, i)).sum::<f64>();
+        let weights = softmax(&seen.iter().map(score).collect::<Vec<_>>());
         for i in 0..d {
-            let weighted = seen
-                .iter()
-                .zip(&weights)
-                .map(|(&key, w)| w * at(&values, n_kv_heads, key, kv_head, i));
-            let expected = weighted.sum::<f64>() / sum;
+            let value = |&key: &usize| at(&values, n_kv_heads, key, head / group, i);
+            let expected: f64 = seen.iter().map(value).zip(&weights).map(|(v, w)| v * w).sum();
             let found = at(&found, n_heads, token, head, i);
             assert!(
                 (found - expected).abs() <= TOLERANCE_F32,

@@ -1,29 +1,35 @@
-//! The smallest and the largest of the keys of each block, by dimension: no key of a block has a
-//! greater score than `sum_i max(q_i min_i, q_i max_i)` (Quest, Tang et al. 2024).
+//! The smallest and the largest of every 16 keys, by dimension: none of them has a greater score
+//! than `sum_i max(q_i min_i, q_i max_i)` (Quest, Tang et al. 2024).
 
 use kernels::{CellBlock, Cells, KEY_BLOCK, Kernels};
 
 use super::block_pool::BlockId;
 use super::keys::KeyPlane;
 
-/// Of one sequence in one layer. Bounds of 64 blocks lie as 64 keys do, `[head_dim, KEY_BLOCK]`, so
-/// that one product scores them all.
+/// Keys that have their bounds in common, as in Quest: of more they would promise too much.
+const N_TOGETHER: usize = 16;
+/// Bounds of a block.
+pub(crate) const N_BOUNDS: usize = KEY_BLOCK / N_TOGETHER;
+
+/// Of one sequence in one layer. 64 bounds, those of 16 blocks, lie as 64 keys do, `[head_dim,
+/// KEY_BLOCK]`, so that one product scores them all.
 #[derive(Clone, Default)]
 pub(super) struct KeyBounds {
     /// Whole blocks whose bounds are there.
     n_blocks: usize,
-    /// `[n_blocks / KEY_BLOCK, n_kv_heads, 2, head_dim, KEY_BLOCK]`: the smallest, the largest
+    /// `[n_blocks * N_BOUNDS / KEY_BLOCK, n_kv_heads, 2, head_dim, KEY_BLOCK]`: the smallest, the
+    /// largest
     cells: Vec<f32>,
 }
 
-/// Cells of 64 blocks.
+/// Cells of 64 bounds.
 fn n_cells(n_kv_heads: usize, head_dim: usize) -> usize {
     n_kv_heads * 2 * head_dim * KEY_BLOCK
 }
 
 /// Bytes of the bounds of a text in one layer.
 pub(super) fn n_bytes(n_positions: usize, (n_kv_heads, head_dim): (usize, usize)) -> usize {
-    let n = n_positions.div_ceil(KEY_BLOCK).div_ceil(KEY_BLOCK);
+    let n = (n_positions.div_ceil(KEY_BLOCK) * N_BOUNDS).div_ceil(KEY_BLOCK);
     n.saturating_mul(n_cells(n_kv_heads, head_dim) * size_of::<f32>())
 }
 
@@ -50,28 +56,30 @@ impl KeyBounds {
     /// Adds the next block; `head`: room for one, `[head_dim]`.
     pub(super) fn push(&mut self, keys: &KeyPlane, block: BlockId, head: &mut [f32]) {
         let (n_kv_heads, d) = (keys.n_kv_heads(), head.len());
-        let column = self.n_blocks % KEY_BLOCK;
-        let first = self.n_blocks / KEY_BLOCK * n_cells(n_kv_heads, d);
+        let first_column = self.n_blocks * N_BOUNDS % KEY_BLOCK;
+        let first = self.n_blocks * N_BOUNDS / KEY_BLOCK * n_cells(n_kv_heads, d);
         for head_idx in 0..n_kv_heads {
             let cells = &mut self.cells[first + head_idx * n_cells(1, d)..][..n_cells(1, d)];
             let (lowest, highest) = cells.split_at_mut(d * KEY_BLOCK);
             for slot in 0..KEY_BLOCK {
                 keys.widen(block, slot, head_idx, head);
+                let column = first_column + slot / N_TOGETHER;
                 for (i, &x) in head.iter().enumerate() {
                     let (low, high) =
                         (&mut lowest[i * KEY_BLOCK + column], &mut highest[i * KEY_BLOCK + column]);
-                    (*low, *high) = if slot == 0 { (x, x) } else { (low.min(x), high.max(x)) };
+                    (*low, *high) =
+                        if slot % N_TOGETHER == 0 { (x, x) } else { (low.min(x), high.max(x)) };
                 }
             }
         }
         self.n_blocks += 1;
     }
 
-    /// Adds to `scores` the greatest that keys of the blocks may have.
+    /// Finds the greatest scores that keys may have, bound after bound.
     ///
     /// # Shapes
     /// - `queries`: `[2, n_rows, head_dim]`, the negative and the positive part
-    /// - `scores`, `spare`: `[n_rows, KEY_BLOCK]`, of the blocks from `64 idx` on
+    /// - `scores`, `spare`: `[n_rows, KEY_BLOCK]`, of the bounds from `64 idx` on
     pub(super) fn score(
         &self,
         kernels: &Kernels,

@@ -21,6 +21,7 @@ mod values;
 mod view;
 mod writes;
 
+pub(crate) use bounds::N_BOUNDS;
 pub use cache::{CacheFull, KvCache, Miss, Reuse};
 pub(crate) use key_means::KeyMotion;
 pub use keys::{IntKeys, KEY_PANELS, KeyForm, Keys};

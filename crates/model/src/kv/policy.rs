@@ -17,7 +17,7 @@ pub enum KvPolicy {
     /// What lies between is forgotten.
     SinksAndWindow { n_sinks: u32, window: u32 },
     /// Keeps all, but from the position `from` on a query looks only at its own block of 64 keys,
-    /// the first one, and the `n_blocks` among those between that may have the greatest scores
+    /// the first one, and the `n_blocks` among those between that may have most of the weight
     /// (Quest, Tang et al. 2024): an approximation that reads little. Layers with a window look at
     /// all of it.
     TopBlocks { n_blocks: u32, from: u32 },
