@@ -37,10 +37,8 @@ impl ByteBpe {
             return Err(Error::NoFallback);
         }
         let mut ranked = HashMap::with_capacity(merges.len());
-        let mut joined = Vec::new();
-        for (idx, merge) in merges.iter().enumerate() {
-            let (pair, id) = resolve(vocab, &index, (idx, merge), &mut joined)?;
-            ranked.entry(pair).or_insert(Merge { rank: idx as u32, id });
+        for (rank, (pair, id)) in (0..).zip(resolve_all(vocab, &index, merges)?) {
+            ranked.entry(pair).or_insert(Merge { rank, id });
         }
         let whole_words = (pre_tokenizer.whole_words() == WholeWords::First).then_some(index);
         Ok(Self { pre_tokenizer, byte_ids, merges: ranked, whole_words, unknown })
@@ -73,13 +71,42 @@ impl MergeRules for ByteBpe {
     }
 }
 
-/// The ids of a merge's two parts and of what they become. `joined` is work space.
+/// The ids of a merge's two parts, and of what they become.
+type Resolved = ((u32, u32), u32);
+
+/// All merges in their order. Finding three tokens for each of 150000 is most of what loading a
+/// vocabulary takes, and waits for memory: threads share it.
+fn resolve_all(vocab: &Vocab, index: &TextIndex, merges: &[&[u8]]) -> Result<Vec<Resolved>, Error> {
+    /// For fewer, a thread takes longer to start.
+    const N_A_THREAD: usize = 8192;
+    let n_threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let n_each = merges.len().div_ceil(n_threads).max(N_A_THREAD);
+    let resolve_part = |(part_idx, part): (usize, &[&[u8]])| {
+        let mut joined = Vec::new();
+        let merges = (part_idx * n_each..).zip(part);
+        let resolved = merges.map(|(idx, merge)| resolve(vocab, index, (idx, merge), &mut joined));
+        resolved.collect::<Result<Vec<_>, _>>()
+    };
+    let mut parts = merges.chunks(n_each).enumerate();
+    let Some(first) = parts.next() else { return Ok(Vec::new()) };
+    std::thread::scope(|scope| {
+        let others: Vec<_> = parts.map(|part| scope.spawn(move || resolve_part(part))).collect();
+        let mut resolved = resolve_part(first)?;
+        for other in others {
+            let part = other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            resolved.extend(part?);
+        }
+        Ok(resolved)
+    })
+}
+
+/// `joined` is work space.
 fn resolve(
     vocab: &Vocab,
     index: &TextIndex,
     (idx, merge): (usize, &[u8]),
     joined: &mut Vec<u8>,
-) -> Result<((u32, u32), u32), Error> {
+) -> Result<Resolved, Error> {
     let syntax = || Error::MergeSyntax { idx, merge: excerpt(&String::from_utf8_lossy(merge)) };
     let spelled = std::str::from_utf8(merge).map_err(|_| syntax())?;
     let (left, right) = match spelled.split_once(' ') {

@@ -172,6 +172,15 @@ fn values_that_make_no_sense() {
     ] {
         check_error(&Tiny { merges: vec![merge.to_owned()], ..base.clone() }, expected);
     }
+    // So many that threads share them; the first bad one is named, whoever finds it.
+    let mut merges = vec![base.merges[0].clone(); 40_000];
+    (merges[30_000], merges[39_000]) = ("q zz".to_owned(), "q q".to_owned());
+    check_error(&Tiny { merges: merges.clone(), ..base.clone() }, "30000");
+    merges.truncate(30_000);
+    let many = Tiny { merges: [&merges[..], &base.merges].concat(), ..base.clone() }.tokenizer();
+    let text = "the hello theh";
+    let encode = |tokenizer: &Tokenizer| tokenizer.encode(text, SpecialText::AsText);
+    assert_eq!(encode(&many), encode(&base.tokenizer()));
     let mut types = base.types.clone();
     types[3] = 7;
     check_error(&Tiny { types, ..base.clone() }, "token 3 has type 7");
