@@ -84,9 +84,23 @@ pub struct AttendBuffers {
     partials: Vec<f32>,
     /// Bands that look at few blocks.
     choosing: Vec<Choosing>,
-    /// `[choosing.len(), n_kv_heads, n_words]`: their blocks, a bit each
-    chosen: Vec<u64>,
+    chosen: ChosenBlocks,
+}
+
+/// What the bands that look at few blocks look at.
+#[derive(Default)]
+struct ChosenBlocks {
+    /// `[n_bands, n_kv_heads, n_words]`: a bit a block
+    bits: Vec<u64>,
     n_words: usize,
+}
+
+impl ChosenBlocks {
+    /// The blocks of a tile; `None`: all that it sees.
+    fn of(&self, cut: &Cut, (kv_head_idx, n_kv_heads): (usize, usize)) -> Option<&[u64]> {
+        let first = (cut.choosing_idx? * n_kv_heads + kv_head_idx) * self.n_words;
+        Some(&self.bits[first..][..self.n_words])
+    }
 }
 
 /// A band of one token that looks at few blocks.
@@ -136,8 +150,7 @@ impl AttendBuffers {
             cuts: Vec::with_capacity(n_tokens_max),
             partials: vec![0.0; N_PARTIAL_ROWS * ChunkResult::width(params.head_dim)],
             choosing: Vec::new(),
-            chosen: Vec::new(),
-            n_words: 0,
+            chosen: ChosenBlocks::default(),
         }
     }
 
@@ -152,7 +165,7 @@ impl AttendBuffers {
         self.bands.clear();
         self.cuts.clear();
         self.choosing.clear();
-        self.n_words = 0;
+        self.chosen.n_words = 0;
         let mut n_items = 0;
         for (sequence_idx, sequence) in queries.sequences.iter().enumerate() {
             let view = keys.kv.view(keys.layer_idx, sequence.id);
@@ -180,7 +193,7 @@ impl AttendBuffers {
                 let choosing_idx = chooses.map(|(n_blocks, _)| {
                     let own_idx = view.visible(ctx.pattern, first_pos).len().max(1) - 1;
                     let own_idx = own_idx / KEY_BLOCK;
-                    self.n_words = self.n_words.max(own_idx / 64 + 1);
+                    self.chosen.n_words = self.chosen.n_words.max(own_idx / 64 + 1);
                     self.choosing.push(Choosing { band_idx: self.bands.len(), n_blocks, own_idx });
                     self.choosing.len() - 1
                 });
@@ -189,12 +202,6 @@ impl AttendBuffers {
             }
         }
         n_items
-    }
-
-    /// The blocks that a tile looks at; `None`: all that it sees.
-    fn chosen(&self, cut: &Cut, (kv_head_idx, n_kv_heads): (usize, usize)) -> Option<&[u64]> {
-        let first = (cut.choosing_idx? * n_kv_heads + kv_head_idx) * self.n_words;
-        Some(&self.chosen[first..][..self.n_words])
     }
 }
 
@@ -271,10 +278,11 @@ impl<'a> Job<'a> {
         (pool, scratch): (&mut ThreadPool, &mut [S]),
     ) {
         let n_kv_heads = self.ctx.params.n_kv_heads;
-        let AttendBuffers { bands, cuts, choosing, chosen, n_words, .. } = buffers;
-        let n_chosen = choosing.len() * n_kv_heads * *n_words;
-        chosen.resize(n_chosen.max(chosen.len()), 0);
-        let data = &mut chosen[..n_chosen];
+        let AttendBuffers { bands, cuts, choosing, chosen: ChosenBlocks { bits, n_words }, .. } =
+            buffers;
+        let n_used = choosing.len() * n_kv_heads * *n_words;
+        bits.resize(n_used.max(bits.len()), 0);
+        let data = &mut bits[..n_used];
         let items =
             Tiled { data, n_cols: *n_words, tile_rows: TileRows::Even(1), tile_cols: *n_words };
         pool.for_each_tile(scratch, [items], |scratch, idx, [mut bits]| {
@@ -300,7 +308,7 @@ impl<'a> Job<'a> {
             let (band_idx, kv_head_idx) =
                 (tile_idx / params.n_kv_heads, tile_idx % params.n_kv_heads);
             let cut = &buffers.cuts[band_idx];
-            let chosen = buffers.chosen(cut, (kv_head_idx, params.n_kv_heads));
+            let chosen = buffers.chosen.of(cut, (kv_head_idx, params.n_kv_heads));
             let tile = self.tile(cut, &buffers.bands[band_idx], kv_head_idx, chosen);
             let scratch = scratch.as_mut();
             scratch.start(&tile);
@@ -330,9 +338,8 @@ impl<'a> Job<'a> {
         (n_items, n_tile_rows): (usize, usize),
         (pool, scratch): (&mut ThreadPool, &mut [S]),
     ) {
-        let mut partials = std::mem::take(&mut buffers.partials);
-        let buffers_of_items = &*buffers;
-        let AttendBuffers { bands, cuts, .. } = buffers_of_items;
+        let AttendBuffers { bands, cuts, partials, chosen, .. } = buffers;
+        let n_kv_heads = self.ctx.params.n_kv_heads;
         let width = n_tile_rows * ChunkResult::width(self.ctx.params.head_dim);
         let data = &mut partials[..n_items * width];
         let tile_rows = TileRows::Even(1);
@@ -344,15 +351,13 @@ impl<'a> Job<'a> {
             // Chunks of one kv head follow each other, and so lie with one thread.
             let (kv_head_idx, chunk_idx) =
                 (item_idx / cut.chunks.len(), item_idx % cut.chunks.len());
-            let n_kv_heads = self.ctx.params.n_kv_heads;
-            let chosen = buffers_of_items.chosen(cut, (kv_head_idx, n_kv_heads));
+            let chosen = chosen.of(cut, (kv_head_idx, n_kv_heads));
             let tile = self.tile(cut, &bands[band_idx], kv_head_idx, chosen);
             let scratch = scratch.as_mut();
             scratch.start(&tile);
             scratch.attend_chunk(&tile, cut.chunks.nth(chunk_idx));
             scratch.store_chunk(&tile, item.row_mut(0));
         });
-        buffers.partials = partials;
     }
 
     /// Folds what `attend_chunks` left.
