@@ -198,12 +198,11 @@ impl FromStr for PolicyArg {
         }
         let (mut window, mut n_sinks) = (None, None);
         for part in text.split(',') {
-            let number = match part.split_once('=') {
+            let (number, n) = match part.split_once('=') {
                 Some(("window", n)) => (&mut window, n),
                 Some(("sinks", n)) => (&mut n_sinks, n),
                 _ => return Err(expected()),
             };
-            let (number, n) = number;
             if number.is_some() {
                 return Err(expected());
             }

@@ -5,7 +5,7 @@ use super::keys::KeyPlane;
 use super::policy::KvPolicy;
 use super::shape::{KvShape, WINDOW_SLACK};
 use super::values::ValuePlane;
-use crate::attention::Spans;
+use crate::attention::{AttentionPattern, Spans};
 
 pub(super) struct BlockStore {
     /// `[n_layers]`
@@ -47,7 +47,7 @@ impl LayerGroup {
 
     /// Whether there are blocks that queries far behind them do not see.
     pub(super) fn is_windowed(&self, policy: KvPolicy) -> bool {
-        self.window.is_some() || policy.n_keys_max().is_some()
+        policy.pattern_within(self.window) != AttentionPattern::Causal
     }
 
     pub(super) fn n_holders(&self, block: BlockId) -> u32 {

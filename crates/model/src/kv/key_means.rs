@@ -67,7 +67,9 @@ impl MeanScratch {
             motion.rope.fill_at(-f64::from(positions[slot]), cos, sin);
             for (head_idx, sum) in means.chunks_exact_mut(d).enumerate() {
                 keys.get(head_idx * KEY_BLOCK * d + slot, KEY_BLOCK, head);
-                motion.turn(head, cos, sin, false);
+                // Its own inverse.
+                motion.spread(head);
+                rotate(motion.kernels, motion.pairing, head, cos, sin);
                 (motion.kernels.add)(sum, head);
             }
         }
@@ -86,7 +88,11 @@ impl MeanScratch {
         let (cos, sin) = (&mut cos[..motion.rope.n_pairs()], &mut sin[..motion.rope.n_pairs()]);
         motion.rope.fill_at(f64::from(n_positions), cos, sin);
         (motion.kernels.f16_to_f32)(&before.means, means);
-        means.chunks_exact_mut(head.len()).for_each(|mean| motion.turn(mean, cos, sin, true));
+        for mean in means.chunks_exact_mut(head.len()) {
+            motion.spread(mean);
+            rotate(motion.kernels, motion.pairing, mean, cos, sin);
+            motion.spread(mean);
+        }
     }
 
     pub(super) fn store(&mut self, kernels: &Kernels, block: &mut Block) {
@@ -100,16 +106,6 @@ impl KeyMotion<'_> {
     fn spread(&self, head: &mut [f32]) {
         if self.is_spread {
             (self.kernels.hadamard)(head);
-        }
-    }
-
-    /// Turns a stored head by some angles, and gives it back as it is stored if wanted.
-    fn turn(&self, head: &mut [f32], cos: &[f32], sin: &[f32], is_stored: bool) {
-        // Its own inverse.
-        self.spread(head);
-        rotate(self.kernels, self.pairing, head, cos, sin);
-        if is_stored {
-            self.spread(head);
         }
     }
 }

@@ -88,14 +88,18 @@ impl KvPolicy {
         }
     }
 
+    /// What a query sees in layers that keep a window; `None`: all.
+    pub(super) fn pattern_within(self, window: Option<u32>) -> AttentionPattern {
+        self.pattern(match window {
+            None => AttentionPattern::Causal,
+            Some(window) => AttentionPattern::SlidingWindow { window },
+        })
+    }
+
     /// Blocks that a query at `query_pos` sees, and those of the `n_more` positions before its
     /// window. `window`: of the layers.
     pub(super) fn blocks(self, window: Option<u32>, query_pos: usize, n_more: usize) -> Spans {
-        let layer = match window {
-            None => AttentionPattern::Causal,
-            Some(window) => AttentionPattern::SlidingWindow { window },
-        };
-        let [sinks, last] = self.pattern(layer).key_ranges(query_pos as u32);
+        let [sinks, last] = self.pattern_within(window).key_ranges(query_pos as u32);
         let [sinks, last] = [sinks, last].map(|Range { start, end }| start as usize..end as usize);
         let last = last.start.saturating_sub(n_more)..last.end;
         Spans::join([sinks, last]).units(KEY_BLOCK)

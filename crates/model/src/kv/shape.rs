@@ -5,6 +5,7 @@ use kernels::KEY_BLOCK;
 use super::bounds;
 use super::kv_type::KvType;
 use super::policy::KvPolicy;
+use crate::attention::AttentionPattern;
 use crate::config::ModelConfig;
 
 /// What each layer of a cache keeps, and as what.
@@ -68,11 +69,10 @@ impl KvShape {
         n_together: usize,
     ) -> usize {
         let n_positions = n_positions.next_multiple_of(KEY_BLOCK);
-        let (n_sinks, window) = match (policy, layer.window) {
-            (KvPolicy::KeepAll | KvPolicy::TopBlocks { .. }, None) => return n_positions,
-            (KvPolicy::KeepAll | KvPolicy::TopBlocks { .. }, Some(window)) => (0, window),
-            (KvPolicy::SinksAndWindow { n_sinks, window }, None) => (n_sinks, window),
-            (KvPolicy::SinksAndWindow { window, .. }, Some(of_layer)) => (0, window.min(of_layer)),
+        let (n_sinks, window) = match policy.pattern_within(layer.window) {
+            AttentionPattern::SinksAndWindow { n_sinks, window } => (n_sinks, window),
+            AttentionPattern::SlidingWindow { window } => (0, window),
+            _ => return n_positions,
         };
         // Both ends of the range that is kept may lie anywhere in their blocks.
         let n_kept = (window as usize + WINDOW_SLACK + n_together).next_multiple_of(KEY_BLOCK);
