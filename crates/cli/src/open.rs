@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use engine::runner::N_POSITIONS_MAX;
+use engine::runner::n_positions_max;
 use engine::{Engine, LoadSettings, Loaded, ModelRunner, RunnerOptions, load_model};
 use format::Mapping;
 use kernels::KEY_BLOCK;
@@ -255,11 +255,8 @@ pub(crate) fn runner(
 
 /// The budget of a cache: the context, or what a policy keeps beside what is computed.
 fn kv_bytes_max(shape: &KvShape, policy: KvPolicy, n_ctx: usize, n_together: usize) -> usize {
-    let n_bytes = shape.bytes(n_ctx, n_together);
-    match policy {
-        KvPolicy::KeepAll => n_bytes,
-        policy => n_bytes.max(shape.bytes_under(policy, N_POSITIONS_MAX, n_together)),
-    }
+    let under_policy = shape.bytes_under(policy, n_positions_max(policy, n_ctx), n_together);
+    shape.bytes(n_ctx, n_together).max(under_policy)
 }
 
 pub(crate) fn engine(

@@ -33,22 +33,27 @@ pub trait Runner: Send {
 }
 
 /// Positions are 32-bit, and rotary angles of more are less exact than the differences that count.
-pub const N_POSITIONS_MAX: usize = 1 << 30;
+const N_POSITIONS_MAX: usize = 1 << 30;
 
-/// The longest text, in tokens: under a policy that forgets there is no end, if what it keeps has
-/// room.
+/// The longest text, in tokens: under a policy that forgets there is no end.
+pub fn n_positions_max(policy: KvPolicy, n_ctx: usize) -> usize {
+    if policy.n_keys_max().is_some() { N_POSITIONS_MAX } else { n_ctx }
+}
+
+/// The same, if what the policy keeps has room.
 ///
 /// # Errors
 /// [`Error::PolicyTooLarge`].
 pub(crate) fn longest_text(runner: &dyn Runner, policy: KvPolicy) -> Result<usize, Error> {
     let n_ctx = runner.n_ctx();
-    let Some(n_kept) = policy.n_keys_max() else { return Ok(n_ctx) };
+    let n_positions = n_positions_max(policy, n_ctx);
+    let Some(n_kept) = policy.n_keys_max() else { return Ok(n_positions) };
     let kv = runner.kv();
-    let n_bytes = kv.shape().bytes_under(policy, N_POSITIONS_MAX, runner.n_tokens_max());
+    let n_bytes = kv.shape().bytes_under(policy, n_positions, runner.n_tokens_max());
     if n_kept > n_ctx || n_bytes > kv.n_bytes_max() {
         return Err(Error::PolicyTooLarge { n_kept, n_ctx });
     }
-    Ok(N_POSITIONS_MAX)
+    Ok(n_positions)
 }
 
 /// How a model runs.
