@@ -3,7 +3,9 @@
 use crate::{ACT_GROUP, QuantizedTile};
 
 /// Largest magnitude of a quantised activation.
-const Q_MAX: f32 = 127.0;
+pub(crate) const Q_MAX: f32 = 127.0;
+/// Smaller magnitudes count as zero: the inverse of their scale might overflow.
+pub(crate) const MIN_INVERTED: f32 = Q_MAX * f32::MIN_POSITIVE;
 
 /// 32 activations that share a scale.
 pub(crate) struct Group {
@@ -62,9 +64,9 @@ fn quantize_group(x: &[f32; ACT_GROUP]) -> Group {
 }
 
 /// The step between quants, and what turns a value into its quant; `None` where `max` is not
-/// finite. Magnitudes whose inverse would overflow count as zero.
+/// finite.
 #[inline(always)]
 pub(crate) fn scale_and_inverse(max: f32) -> Option<(f32, f32)> {
-    let inverse = if max >= Q_MAX * f32::MIN_POSITIVE { Q_MAX / max } else { 0.0 };
+    let inverse = if max >= MIN_INVERTED { Q_MAX / max } else { 0.0 };
     max.is_finite().then_some((max / Q_MAX, inverse))
 }

@@ -413,12 +413,13 @@ fn activations_that_are_not_finite_reach_every_result() {
             let n_in = dtype.block_len().max(64);
             let weights = weights(dtype, 8, PANEL_ROWS, n_in);
             for bad in [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-                let mut x = normal(9, 3 * n_in, 1.0);
+                // A whole tile, and one more token.
+                let mut x = normal(9, 5 * n_in, 1.0);
                 x[n_in + 37] = bad;
                 for path in [int_product, int_rows_product] {
                     let y = path(table, dtype, &weights, &x, n_in);
-                    let [before, hit, after] =
-                        [0, 1, 2].map(|t| &y[t * PANEL_ROWS..][..PANEL_ROWS]);
+                    let (before, y) = y.split_at(PANEL_ROWS);
+                    let (hit, after) = y.split_at(PANEL_ROWS);
                     assert!(hit.iter().all(|y| y.is_nan()), "{} {dtype} {bad}", table.name);
                     assert!(before.iter().chain(after).all(|y| y.is_finite()), "{dtype}");
                 }
@@ -431,9 +432,27 @@ fn activations_that_are_not_finite_reach_every_result() {
 fn zero_and_tiny_activations_are_zero() {
     for table in kernels::tables() {
         for value in [0.0, -0.0, 1e-45, -1e-39, 1e-37] {
-            let rows = &quantize(table, &[value; 32], 32)[0];
-            assert!(rows.quants.iter().all(|&q| q == 0), "{value}");
-            assert!(rows.scales.iter().chain(&rows.sums16).all(|s| s.is_finite()), "{value}");
+            for n_tokens in [1, TILE_TOKENS] {
+                let rows = &quantize(table, &vec![value; n_tokens * 32], 32)[0];
+                assert!(rows.quants.iter().all(|&q| q == 0), "{value}");
+                assert!(rows.scales.iter().chain(&rows.sums16).all(|s| s.is_finite()), "{value}");
+            }
+        }
+    }
+}
+
+#[test]
+fn quantized_tiles_agree() {
+    for table in kernels::tables() {
+        for (n_tokens, n_in) in [(1, 32), (3, 96), (4, 32), (4, 576), (9, 160)] {
+            let x = normal(n_in as u64, n_tokens * n_in, 3.0);
+            let pairs = quantize(table, &x, n_in).into_iter().zip(quantize(scalar(), &x, n_in));
+            for (tile, expected) in pairs {
+                assert_eq!(tile.quants, expected.quants, "{} {n_tokens} x {n_in}", table.name);
+                check_same(table.name, &tile.scales, &expected.scales);
+                check_same(table.name, &tile.sums16, &expected.sums16);
+                check_same(table.name, &tile.sums32, &expected.sums32);
+            }
         }
     }
 }

@@ -1,5 +1,7 @@
-//! The table for AVX-512 (F, BW, DQ, VL): servers since 2017. Matrix products and attention are
-//! written for it, the rest is that of AVX2.
+//! The table for AVX-512 (F, BW, DQ, VL): servers since 2017. Matrix products, int8 activations and
+//! attention are written for it, the rest is that of AVX2.
+
+mod quantize;
 
 use std::arch::x86_64::*;
 
@@ -21,6 +23,7 @@ pub(super) static KERNELS: Kernels = Kernels {
     evidence: Evidence::Hardware,
     unpack_int,
     unpack_f32,
+    quantize,
     int_panel,
     int_rows,
     f32_panel,
@@ -42,6 +45,7 @@ entries! {
     "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl"
     fn unpack_int(dtype: DType, rows: &[u8], n_in: usize, panel: &mut IntPanel) = to_ints;
     fn unpack_f32(dtype: DType, rows: &[u8], n_in: usize, panel: &mut F32Panel) = to_floats;
+    fn quantize(x: &[f32], n_in: usize, out: &mut QuantizedTile) = quantize::quantize;
     fn int_panel(panel: &IntPanel, x: &[QuantizedTile], out: &mut [Tile]) = multiply_ints;
     fn int_rows(dtype: DType, rows: &[u8], n_in: usize, x: &QuantizedTile, out: &mut [Tile])
         = multiply_int_rows;
