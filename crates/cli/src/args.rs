@@ -7,7 +7,7 @@ use crate::kv_arg::{KvArg, kv_type};
 use clap::builder::NonEmptyStringValueParser as NonEmpty;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use model::KvType;
-use model::kv::KvPolicy;
+use model::kv::{Importance, KvPolicy};
 
 /// Run open language models on your own machine and see where they look.
 #[derive(Parser, Debug)]
@@ -90,7 +90,8 @@ pub(crate) struct CacheArgs {
     pub(crate) kv: Option<KvArg>,
     /// Let the text grow without end: window=N looks back at the last N tokens and at the first 4,
     /// window=N,sinks=M at the first M. Or answer sooner, by an approximation: blocks=N looks at
-    /// the N blocks of 64 tokens that may matter most [default: all]
+    /// the N blocks of 64 tokens that may matter most; snapkv=N keeps about N tokens of the prompt,
+    /// those that its end looked at, expected=N those that the answer may look at [default: all]
     #[arg(long, value_name = "POLICY")]
     pub(crate) kv_policy: Option<PolicyArg>,
     /// How keys are stored, where it differs from --kv
@@ -187,14 +188,29 @@ impl FromStr for PolicyArg {
 
     fn from_str(text: &str) -> Result<Self, String> {
         const N_SINKS: u32 = 4;
-        let expected =
-            || format!("expected all, window=N, window=N,sinks=M or blocks=N, found {text}");
+        /// The first tokens and the last, which stay whatever they matter, and some more.
+        const N_KEYS_MIN: u32 = 256;
+        let expected = || {
+            format!(
+                "expected all, window=N, window=N,sinks=M, blocks=N, snapkv=N or expected=N, found \
+                 {text}"
+            )
+        };
         if text == "all" {
             return Ok(Self(KvPolicy::KeepAll));
         }
         if let Some(n) = text.strip_prefix("blocks=") {
             let n_blocks = n.parse().map_err(|_| expected())?;
             return Ok(Self(KvPolicy::TopBlocks { n_blocks, from: 0 }));
+        }
+        let evictions = [("snapkv=", Importance::Observed), ("expected=", Importance::Expected)];
+        for (name, by) in evictions {
+            let Some(n) = text.strip_prefix(name) else { continue };
+            let n_keys = n.parse().map_err(|_| expected())?;
+            if n_keys < N_KEYS_MIN {
+                return Err(format!("expected at least {N_KEYS_MIN} tokens to keep, found {n}"));
+            }
+            return Ok(Self(KvPolicy::Evict { by, n_keys, n_prompt: 0 }));
         }
         let (mut window, mut n_sinks) = (None, None);
         for part in text.split(',') {

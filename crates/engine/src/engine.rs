@@ -455,9 +455,8 @@ impl Active {
         let Clock { start, first_token, last_token } = self.clock;
         let (n_drafted, n_accepted) = self.drafter.as_ref().map_or((0, 0), Drafter::counts);
         let n_before = self.sequence.tokens().len() - 1;
-        let n_keys_max = self.sequence.kv_policy().n_keys_max();
         Usage {
-            n_kept: n_keys_max.map_or(n_before, |n| n.min(n_before)),
+            n_kept: n_before - self.sequence.kv_policy().n_dropped(n_before),
             n_blocks: self.sequence.kv_policy().few().map(|(n_blocks, _)| n_blocks),
             n_prompt: self.sequence.n_prompt(),
             reuse: self.reuse,

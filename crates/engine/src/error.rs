@@ -15,6 +15,11 @@ pub enum Error {
          those that are computed: keep fewer or use a larger context"
     )]
     PolicyTooLarge { n_kept: usize, n_ctx: usize },
+    #[error(
+        "{policy} keeps a part of a prompt and answers from it, and here is no answer: expected \
+         all, window=N or blocks=N"
+    )]
+    NothingToAnswer { policy: model::kv::KvPolicy },
     #[error("token {token_idx}: expected an id below {n_vocab}, found {id}")]
     UnknownToken { token_idx: usize, id: u32, n_vocab: usize },
 

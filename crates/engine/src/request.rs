@@ -107,6 +107,7 @@ impl Usage {
                 Miss::Differs => "cached texts go on in another way",
                 Miss::New => "the cached text ends there",
                 Miss::LastToken => "the last token is computed for its logits",
+                Miss::Policy => "under this policy what follows is computed",
                 Miss::BehindWindow => "a sliding window has dropped the keys before it",
             },
         }

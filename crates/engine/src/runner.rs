@@ -111,6 +111,9 @@ impl Runner for ModelRunner {
     }
 
     fn forward(&mut self, batch: &Batch) {
+        for sequence in &batch.sequences {
+            model::evict(&self.model, &mut self.kv, sequence.id, &mut self.workspace);
+        }
         model::forward(&self.model, batch, &mut self.kv, &mut self.workspace, &mut ());
     }
 

@@ -31,14 +31,17 @@ impl Score {
 /// work.
 ///
 /// # Errors
-/// An empty text, one longer than the context, a policy that keeps too much, logits that are not
-/// numbers; [`Error::Stopped`].
+/// An empty text, one longer than the context, a policy that keeps too much or a part of a prompt,
+/// logits that are not numbers; [`Error::Stopped`].
 pub fn score(
     runner: &mut dyn Runner,
     ids: &[u32],
     policy: KvPolicy,
     progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> Result<Score, Error> {
+    if policy.eviction().is_some() {
+        return Err(Error::NothingToAnswer { policy });
+    }
     let (n_tokens, n_ctx) = (ids.len(), longest_text(runner, policy)?);
     if n_tokens == 0 {
         return Err(Error::EmptyPrompt);

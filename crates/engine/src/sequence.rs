@@ -129,10 +129,13 @@ impl Sequence {
         (self.n_tokens_max - self.tokens.len()).saturating_sub(1)
     }
 
-    /// What the scheduler wants to know; without a draft.
+    /// What the scheduler wants to know; without a draft. Where a policy judges the prompt, that is
+    /// computed before what follows it.
     pub fn view(&self) -> SequenceView {
-        let (n_tokens, n_computed) = (self.tokens.len(), self.n_computed);
-        SequenceView { id: self.id, n_tokens, n_computed, n_draft: 0 }
+        let (id, n_computed) = (self.id, self.n_computed);
+        let is_judged = self.kv_policy.eviction().is_some() && n_computed < self.n_prompt;
+        let n_tokens = if is_judged { self.n_prompt } else { self.tokens.len() };
+        SequenceView { id, n_tokens, n_computed, n_draft: 0 }
     }
 
     /// Notes that the next `n` tokens were computed, or found in the cache.

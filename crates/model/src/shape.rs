@@ -53,6 +53,12 @@ impl<'a> Heads<'a> {
         self.head_dim
     }
 
+    /// All heads of a token: `[n_heads, head_dim]`.
+    pub fn token(&self, token_idx: usize) -> &'a [f32] {
+        let width = self.n_heads * self.head_dim;
+        &self.data[token_idx * width..][..width]
+    }
+
     pub fn head(&self, token_idx: usize, head_idx: usize) -> &'a [f32] {
         assert!(head_idx < self.n_heads);
         &self.data[(token_idx * self.n_heads + head_idx) * self.head_dim..][..self.head_dim]

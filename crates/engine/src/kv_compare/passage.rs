@@ -1,5 +1,6 @@
 //! The text: read up to each depth, and from there on decoded token by token.
 
+use std::ops::ControlFlow;
 use std::time::Instant;
 
 use model::Batch;
@@ -123,9 +124,13 @@ impl Passage {
             let progress = &mut |n| progress(n_before + n);
             let prefill = read(runner, text, &self.ids[..depth], progress)?;
             let policy = runner.kv().policy(text).after_prompt(depth);
-            let branch = runner.kv_mut().fork_under(text, depth, policy);
+            let (_, n_shared) = policy.shared();
+            let branch = runner.kv_mut().fork_under(text, depth.min(n_shared), policy);
             let row = &mut |logits: &[f32], next| row(depth_idx, logits, next);
-            let decode = self.decode_at(branch, runner, progress, row);
+            // What of the text the branch could not take over.
+            let go_on = &mut |_| ControlFlow::Continue(());
+            let rest = read(runner, branch, &self.ids[..depth], go_on);
+            let decode = rest.and_then(|_| self.decode_at(branch, runner, progress, row));
             runner.kv_mut().release(branch);
             speeds.push(Speed { prefill, decode: decode? });
         }

@@ -3,9 +3,9 @@
 use std::ops::ControlFlow;
 
 use engine::{Error, FinishReason, Request, Speculation, score};
-use model::kv::{KvPolicy, Miss};
+use model::kv::{Importance, KvPolicy, Miss};
 
-use crate::outcome::run;
+use crate::outcome::{run, run_all};
 use crate::tiny::{N_CTX, SIZE, Size, engine, models, request, runner, text};
 
 const POLICY: KvPolicy = KvPolicy::SinksAndWindow { n_sinks: 4, window: 50 };
@@ -144,4 +144,84 @@ fn few_blocks_change_neither_prompts_nor_what_is_repeated() {
     let outcome = run(&mut warm, &next);
     assert!(outcome.usage.reuse.n_reused < said.len() - 1);
     assert_eq!(outcome.answer, run(&mut engine(&loaded, SIZE), &next).answer);
+}
+
+const LONG: Size = Size { n_ctx: 600, ..SIZE };
+const JUDGES: [Importance; 2] = [Importance::Observed, Importance::Expected];
+
+/// Keeps `n_keys` of its prompt.
+fn evicting(by: Importance, n_keys: u32, request: Request) -> Request {
+    Request { kv_policy: KvPolicy::Evict { by, n_keys, n_prompt: 0 }, ..request }
+}
+
+#[test]
+fn a_prompt_that_fits_is_kept_whole() {
+    for loaded in models() {
+        let kept = run(&mut engine(&loaded, LONG), &request(10, 250, 30));
+        for by in JUDGES {
+            let request = evicting(by, 256, request(10, 250, 30));
+            let outcome = run(&mut engine(&loaded, LONG), &request);
+            assert_eq!(outcome.answer, kept.answer);
+            assert_eq!(outcome.usage.context().dropped, 0);
+        }
+    }
+}
+
+#[test]
+fn what_is_let_go_of_depends_on_neither_steps_nor_threads_nor_cache() {
+    for loaded in models() {
+        let kept = run(&mut engine(&loaded, LONG), &request(11, 450, 40));
+        for by in JUDGES {
+            let request = evicting(by, 256, request(11, 450, 40));
+            let mut warm = engine(&loaded, LONG);
+            let expected = run(&mut warm, &request);
+            assert_ne!(expected.answer, kept.answer);
+            let context = expected.usage.context();
+            // Four of eight blocks.
+            assert_eq!((context.dropped, context.kept), (256, 450 + 40 - 1 - 256));
+            for (n_tokens_max, n_threads) in [(7, 3), (100, 2)] {
+                let size = Size { n_tokens_max, n_threads, ..LONG };
+                assert_eq!(run(&mut engine(&loaded, size), &request).answer, expected.answer);
+            }
+            // What judges is computed again, and so is the answer.
+            let again = run(&mut warm, &request);
+            assert_eq!((again.usage.reuse.n_reused, &again.answer), (450 - 32, &expected.answer));
+            let said = [&request.prompt[..], &expected.answer.ids].concat();
+            let prompt = [&said[..], &text(12, 40)].concat();
+            let next = Request { prompt, ..request.clone() };
+            let outcome = run(&mut warm, &next);
+            assert_eq!(outcome.usage.reuse.n_reused, 450 - 32);
+            assert_eq!(outcome.answer, run(&mut engine(&loaded, LONG), &next).answer);
+            run(&mut warm, &Request { kv_policy: KvPolicy::KeepAll, ..request.clone() });
+            let again = run(&mut warm, &request);
+            assert_eq!(again.usage.reuse.miss, Miss::Policy);
+            assert_eq!(again.answer, expected.answer);
+        }
+    }
+}
+
+/// In a cache that holds one of them whole, requests are preempted, and answer as if alone.
+#[test]
+fn what_was_let_go_of_makes_room_and_comes_back_the_same() {
+    let [loaded, _] = models();
+    let size = Size { n_positions_max: 600, n_tokens_max: 64, ..LONG };
+    for by in JUDGES {
+        let requests: Vec<Request> =
+            (13..16).map(|seed| evicting(by, 256, request(seed, 400, 60))).collect();
+        let expected: Vec<_> =
+            requests.iter().map(|request| run(&mut engine(&loaded, size), request)).collect();
+        let together = run_all(&mut engine(&loaded, size), &requests);
+        for (outcome, expected) in together.iter().zip(&expected) {
+            assert_eq!(outcome.answer, expected.answer);
+        }
+    }
+}
+
+#[test]
+fn a_score_has_no_answer_to_keep_a_part_for() {
+    let [loaded, _] = models();
+    let policy = evicting(Importance::Observed, 256, request(1, 1, 1)).kv_policy;
+    let go_on = &mut |_| ControlFlow::Continue(());
+    let result = score(&mut runner(&loaded, SIZE), &text(1, 10), policy, go_on);
+    assert_eq!(result.err(), Some(Error::NothingToAnswer { policy }));
 }

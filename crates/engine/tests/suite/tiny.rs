@@ -38,13 +38,15 @@ pub(crate) fn load(tiny: &TinyRandom) -> Loaded {
 /// How much an engine over a tiny model can do at once.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Size {
+    pub(crate) n_ctx: usize,
     pub(crate) n_positions_max: usize,
     pub(crate) n_tokens_max: usize,
     pub(crate) n_threads: usize,
 }
 
 /// Room for eight contexts; prompts need several steps.
-pub(crate) const SIZE: Size = Size { n_positions_max: 8 * 256, n_tokens_max: 32, n_threads: 1 };
+pub(crate) const SIZE: Size =
+    Size { n_ctx: N_CTX, n_positions_max: 8 * 256, n_tokens_max: 32, n_threads: 1 };
 
 pub(crate) fn engine(loaded: &Loaded, size: Size) -> Engine {
     Engine::new(Box::new(runner(loaded, size)), loaded.tokenizer.clone())
@@ -53,7 +55,7 @@ pub(crate) fn engine(loaded: &Loaded, size: Size) -> Engine {
 pub(crate) fn runner(loaded: &Loaded, size: Size) -> ModelRunner {
     let shape = KvShape::of(&loaded.model.config, KvType::F16, KvType::Q8_0);
     let options = RunnerOptions {
-        n_ctx: N_CTX,
+        n_ctx: size.n_ctx,
         kv_bytes_max: shape.bytes(size.n_positions_max, size.n_tokens_max),
         kv_shape: shape,
         n_threads: size.n_threads,

@@ -137,6 +137,7 @@ impl AttentionParams {
         (N_ROWS_MAX / self.n_heads_per_kv()).max(1)
     }
 
+    /// Rows that share a pass over the keys.
     pub(super) fn n_tile_rows(&self) -> usize {
         self.band_len() * self.n_heads_per_kv()
     }

@@ -2,6 +2,7 @@
 
 mod attend;
 mod choice;
+mod importance;
 mod pattern;
 mod position;
 mod queries;
@@ -15,6 +16,7 @@ mod weights;
 pub use attend::{
     AttendBuffers, AttendCtx, AttentionParams, HeadTerms, LayerKeys, Queries, attend,
 };
+pub(crate) use importance::Judge;
 pub use pattern::AttentionPattern;
 pub use position::RopeTable;
 pub(crate) use position::rotate;

@@ -33,7 +33,7 @@ impl AsMut<AttendScratch> for AttendScratch {
 }
 
 #[derive(Clone, Debug)]
-struct Case {
+pub(super) struct Case {
     params: AttentionParams,
     pattern: AttentionPattern,
     /// `[n_heads]`, or empty, as in [`HeadTerms`].
@@ -46,23 +46,23 @@ struct Case {
 }
 
 impl Case {
-    fn new(params: AttentionParams, pattern: AttentionPattern, n_tokens: usize) -> Self {
+    pub(super) fn new(params: AttentionParams, pattern: AttentionPattern, n_tokens: usize) -> Self {
         let (sink_logits, alibi_slopes) = (Vec::new(), Vec::new());
         let (kv_type, kv_policy) = (KvType::F32, KvPolicy::KeepAll);
         let seed = 5;
         Self { params, pattern, sink_logits, alibi_slopes, n_tokens, kv_type, kv_policy, seed }
     }
 
-    fn ctx<'a>(&'a self, kernels: &'a Kernels) -> AttendCtx<'a> {
+    pub(super) fn ctx<'a>(&'a self, kernels: &'a Kernels) -> AttendCtx<'a> {
         let terms = HeadTerms { sink_logits: &self.sink_logits, alibi_slopes: &self.alibi_slopes };
         AttendCtx { kernels, params: self.params, pattern: self.pattern, terms }
     }
 
-    fn q(&self) -> Vec<f32> {
+    pub(super) fn q(&self) -> Vec<f32> {
         uniform(self.n_tokens * self.params.n_heads * self.params.head_dim, self.seed)
     }
 
-    fn kv(&self) -> (Vec<f32>, Vec<f32>) {
+    pub(super) fn kv(&self) -> (Vec<f32>, Vec<f32>) {
         let n = self.n_tokens * self.params.n_kv_heads * self.params.head_dim;
         (uniform(n, self.seed + 1), uniform(n, self.seed + 2))
     }
@@ -73,7 +73,7 @@ impl Case {
     }
 
     /// Calls `show(cache, its sequence, positions, log_sum_exp)` after each chunk.
-    fn run_and_show(
+    pub(super) fn run_and_show(
         &self,
         kernels: &Kernels,
         chunk: usize,

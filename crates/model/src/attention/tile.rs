@@ -6,9 +6,10 @@ use kernels::{CellBlock, Cells, IntValues, KEY_BLOCK, Kernels};
 
 use super::attend::{AttendCtx, AttentionParams};
 use super::choice::{ChoiceScratch, is_chosen};
+use super::importance::ImportanceScratch;
 use super::queries::QueryScratch;
 use super::spans::Spans;
-use crate::kv::{Keys, KvView, ValueScratch, Values};
+use crate::kv::{KeyForm, Keys, KvView, ValueScratch, Values};
 use crate::shape::Heads;
 
 /// Rows that share a pass over the keys: enough to pay for reading them, few enough for L1.
@@ -149,6 +150,7 @@ pub struct AttendScratch {
     /// `[R, head_dim + 2]`: results of the chunks so far
     totals: Vec<f32>,
     choice: ChoiceScratch,
+    pub(super) importance: ImportanceScratch,
 }
 
 #[derive(Clone)]
@@ -172,6 +174,7 @@ impl AttendScratch {
             rows: vec![RowState { visible: Spans::default(), max: 0.0, sum: 0.0 }; n_rows],
             totals: vec![0.0; n_rows * ChunkResult::width(d)],
             choice: ChoiceScratch::default(),
+            importance: ImportanceScratch::default(),
         }
     }
 
@@ -206,15 +209,16 @@ impl AttendScratch {
             (row.max, row.sum) = (f32::NEG_INFINITY, 0.0);
         }
         let chunk = chunk_idx * CHUNK_KEYS..(chunk_idx + 1) * CHUNK_KEYS;
-        let blocks = self.blocks(n_rows, &chunk);
-        let Some(chosen) = tile.chosen else {
-            return blocks.iter().for_each(|block_idx| {
-                self.attend_block(tile, (block_idx, block_idx + 1));
-            });
+        let is_read = |&block_idx: &usize| {
+            tile.kv.holds(block_idx)
+                && tile.chosen.is_none_or(|chosen| is_chosen(chosen, block_idx))
         };
-        let mut chosen = blocks.iter().filter(|&idx| is_chosen(chosen, idx)).peekable();
-        while let Some(block_idx) = chosen.next() {
-            self.attend_block(tile, (block_idx, *chosen.peek().unwrap_or(&block_idx)));
+        let mut blocks = self.blocks(n_rows, &chunk).iter().filter(is_read).peekable();
+        // What comes behind the last one of a chunk that was chosen is not known here.
+        let n_on = usize::from(tile.chosen.is_none());
+        while let Some(block_idx) = blocks.next() {
+            let next_idx = blocks.peek().copied().unwrap_or(block_idx + n_on);
+            self.attend_block(tile, (block_idx, next_idx));
         }
     }
 
@@ -240,9 +244,8 @@ impl AttendScratch {
 
     /// `next_idx`: the block to ask for meanwhile.
     fn attend_block(&mut self, tile: &TileCtx<'_>, (block_idx, next_idx): (usize, usize)) {
-        let (n_rows, d) = (tile.n_rows(), tile.params().head_dim);
+        let (n_rows, head_idx) = (tile.n_rows(), tile.kv_head_idx);
         let kernels = tile.attend.kernels;
-        let head_idx = tile.kv_head_idx;
         // Many rows leave the memory time enough.
         let is_few = n_rows < N_ROWS_WIDENED;
         let next = if is_few { tile.kv.key_bytes(head_idx, next_idx) } else { &[] };
@@ -258,9 +261,21 @@ impl AttendScratch {
             self.rescale[row_idx] = factor;
         }
         let next = if is_few { tile.kv.value_bytes(head_idx, next_idx) } else { &[] };
+        self.accumulate(tile.attend, (&tile.kv, head_idx, block_idx), next, n_rows);
+    }
+
+    /// Adds the values of one block to `acc`, as `scores` and `rescale` say.
+    fn accumulate(
+        &mut self,
+        ctx: &AttendCtx<'_>,
+        (kv, kv_head_idx, block_idx): (&KvView<'_>, usize, usize),
+        next: &[u8],
+        n_rows: usize,
+    ) {
+        let (kernels, d) = (ctx.kernels, ctx.params.head_dim);
         let (weights, rescale) = (&self.scores[..n_rows * KEY_BLOCK], &self.rescale[..n_rows]);
         let acc = &mut self.acc[..n_rows * d];
-        match tile.kv.values(kernels, head_idx, block_idx, &mut self.values) {
+        match kv.values(kernels, kv_head_idx, block_idx, &mut self.values) {
             Values::Floats(cells) => {
                 let cells = widen_for(n_rows, kernels, cells, &mut self.widened);
                 let block = CellBlock { cells, next };
@@ -342,18 +357,55 @@ impl AttendScratch {
         }
     }
 
-    /// Scores of one query with the keys of one block, capped but without the terms of its head
-    /// and not masked: `[KEY_BLOCK]`.
+    /// Lengths of the values of one block: `[KEY_BLOCK]`.
+    pub(super) fn value_lengths(
+        &mut self,
+        ctx: &AttendCtx<'_>,
+        at: (&KvView<'_>, usize, usize),
+        lengths: &mut [f32],
+    ) {
+        let (n_tile_rows, d) = (ctx.params.n_tile_rows(), ctx.params.head_dim);
+        for (tile_idx, lengths) in lengths.chunks_mut(n_tile_rows).enumerate() {
+            // Each row is the sum of one value.
+            let n_rows = lengths.len();
+            let rows = self.scores[..n_rows * KEY_BLOCK].chunks_exact_mut(KEY_BLOCK);
+            for (i, weights) in rows.enumerate() {
+                weights.fill(0.0);
+                weights[tile_idx * n_tile_rows + i] = 1.0;
+            }
+            self.acc[..n_rows * d].fill(0.0);
+            self.rescale[..n_rows].fill(1.0);
+            self.accumulate(ctx, at, &[], n_rows);
+            for (length, value) in lengths.iter_mut().zip(self.acc.chunks_exact(d)) {
+                *length = value.iter().map(|x| x * x).sum::<f32>().sqrt();
+            }
+        }
+    }
+
+    /// Takes over queries, of which there is room for [`AttentionParams::n_tile_rows`].
+    pub(super) fn take_queries<'a>(
+        &mut self,
+        ctx: &AttendCtx<'_>,
+        queries: impl ExactSizeIterator<Item = &'a [f32]>,
+        key_form: KeyForm,
+    ) {
+        let n_rows = queries.len();
+        for (row_idx, q) in queries.enumerate() {
+            self.queries.set(row_idx, q, ctx.params.scale);
+        }
+        self.queries.finish(ctx.kernels, n_rows, key_form);
+    }
+
+    /// Scores of the first of these queries with the keys of one block, capped but without the
+    /// terms of their heads and not masked: `[n_rows, KEY_BLOCK]`.
     pub(super) fn scores_of(
         &mut self,
         ctx: &AttendCtx<'_>,
-        q: &[f32],
+        n_rows: usize,
         (kv, kv_head_idx, block_idx): (&KvView<'_>, usize, usize),
     ) -> &mut [f32] {
-        self.queries.set(0, q, ctx.params.scale);
-        self.queries.finish(ctx.kernels, 1, kv.key_form());
-        self.score(ctx, (kv.keys(kv_head_idx, block_idx), &[]), 1);
-        &mut self.scores[..KEY_BLOCK]
+        self.score(ctx, (kv.keys(kv_head_idx, block_idx), &[]), n_rows);
+        &mut self.scores[..n_rows * KEY_BLOCK]
     }
 }
 
@@ -386,7 +438,7 @@ fn widen_for<'a>(
 }
 
 /// Masks what lies outside `visible` (indices of keys in the cache) in one block's scores.
-fn hide(scores: &mut [f32], visible: &Spans, block_idx: usize) {
+pub(super) fn hide(scores: &mut [f32], visible: &Spans, block_idx: usize) {
     let first = block_idx * KEY_BLOCK;
     let [a, b] = visible.within(&(first..first + KEY_BLOCK));
     scores[..a.start].fill(f32::NEG_INFINITY);

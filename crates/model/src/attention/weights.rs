@@ -8,7 +8,8 @@ use crate::kv::KvView;
 use crate::probe::RowStats;
 
 /// By a second pass over the keys of one head: `weights[k] = exp(score[k] - log_sum_exp)`, zero
-/// where the pattern hides the key. They sum to one, or, beside a sink, to less.
+/// where the pattern hides the key, or a policy let go of it. They sum to one, or, beside a sink,
+/// to less.
 ///
 /// # Shapes
 /// - `q`: `[head_dim]`, the rotated query
@@ -25,8 +26,9 @@ pub fn attention_weights(
     let visible = kv.visible(ctx.pattern, query_pos);
     weights.clear();
     weights.resize(kv.n_keys(), 0.0);
-    for block_idx in visible.units(KEY_BLOCK).iter() {
-        let scores = scratch.scores_of(ctx, q, (kv, kv_head_idx, block_idx));
+    scratch.take_queries(ctx, [q].into_iter(), kv.key_form());
+    for block_idx in visible.units(KEY_BLOCK).iter().filter(|&idx| kv.holds(idx)) {
+        let scores = scratch.scores_of(ctx, 1, (kv, kv_head_idx, block_idx));
         let first = block_idx * KEY_BLOCK;
         if let Some(&slope) = ctx.terms.alibi_slopes.get(head_idx) {
             add_alibi(slope, query_pos, &kv.positions()[first..], scores);

@@ -1,5 +1,7 @@
 //! `residual += attn_output(attend(q, k, v))` of one layer, keys and values cached on the way.
 
+use kernels::Kernels;
+
 use super::compute::{Compute, Input, Norm};
 use super::feed_forward::add_delta;
 use super::forward::ForwardCtx;
@@ -9,6 +11,7 @@ use crate::kv::{KeyMotion, KvCache, KvType, KvView, NewKeys};
 use crate::probe::{Capture, HeadRow, Probe, RowStats};
 use crate::shape::Heads;
 use crate::spec::LayerKind;
+use crate::weights::Model;
 
 pub(super) fn attention_block<P: Probe>(
     ctx: &ForwardCtx<'_>,
@@ -28,9 +31,9 @@ pub(super) fn attention_block<P: Probe>(
     let norm = Norm { gain: &layer.attn_norm, eps: c.norm_eps };
     let products = [(&layer.attn_q, &mut *q), (&layer.attn_k, &mut *k), (&layer.attn_v, &mut *v)];
     ws.compute.multiply(Input { x: residual, norm: Some(norm) }, products);
-    let (rope, angles) = match c.layer_kinds[ctx.layer_idx] {
-        LayerKind::Full => (&model.rope_full, &ws.rope_full),
-        LayerKind::Sliding => (&model.rope_sliding, &ws.rope_sliding),
+    let angles = match c.layer_kinds[ctx.layer_idx] {
+        LayerKind::Full => &ws.rope_full,
+        LayerKind::Sliding => &ws.rope_sliding,
     };
     let kv_layer = kv.shape().layers[ctx.layer_idx];
     let heads = [(&mut *q, &layer.attn_q_norm), (&mut *k, &layer.attn_k_norm)];
@@ -42,12 +45,7 @@ pub(super) fn attention_block<P: Probe>(
     }
     let new =
         NewKeys { sequences: &batch.sequences, first_keys: &ws.first_keys, keys: k, values: v };
-    let motion = KeyMotion {
-        kernels: ws.compute.kernels,
-        rope,
-        pairing: c.rope_pairing,
-        is_spread: kv_layer.k_type.is_rotated(),
-    };
+    let motion = key_motion(model, ctx.layer_idx, kv_layer.k_type, ws.compute.kernels);
     let threads = (&mut ws.compute.pool, &mut *ws.compute.scratch);
     kv.write_batch(motion, ctx.layer_idx, new, &mut ws.kv_writes, threads);
     let queries = Queries {
@@ -56,19 +54,22 @@ pub(super) fn attention_block<P: Probe>(
         sequences: &batch.sequences,
     };
     attend(
-        &attend_ctx(ctx, &ws.compute),
+        &attend_ctx(model, ctx.layer_idx, ws.compute.kernels),
         queries,
         LayerKeys { kv, layer_idx: ctx.layer_idx },
         &mut ws.attend,
         (&mut ws.compute.pool, &mut ws.compute.scratch),
         (attn_out, &mut ws.log_sum_exp[..n * c.n_heads]),
     );
+    let log_sum_exp = &ws.log_sum_exp[..n * c.n_heads];
+    let queries = (Heads::new(q, c.n_heads, c.head_dim), log_sum_exp);
+    kv.observe(ctx.layer_idx, (&batch.sequences, &ws.first_keys), queries);
     if kv_layer.v_type.is_rotated() {
         // Back again: the mean of rotated values is the rotated mean.
         spread(&mut ws.compute, c.head_dim, q_width, attn_out);
     }
     if P::WATCHES {
-        let rows = (&*q, &*ws.log_sum_exp, &mut ws.probe_weights);
+        let rows = (&*q, log_sum_exp, &mut ws.probe_weights);
         show_attention(ctx, kv, &mut ws.compute, rows, probe);
     }
     let input = Input { x: attn_out, norm: None };
@@ -120,13 +121,32 @@ fn norm_and_rotate(
     });
 }
 
-fn attend_ctx<'a>(ctx: &ForwardCtx<'a>, compute: &Compute) -> AttendCtx<'a> {
+pub(super) fn attend_ctx<'a>(
+    model: &'a Model,
+    layer_idx: usize,
+    kernels: &'static Kernels,
+) -> AttendCtx<'a> {
     AttendCtx {
-        kernels: compute.kernels,
-        params: attention_params(&ctx.model.config),
-        pattern: ctx.model.config.pattern(ctx.layer_idx),
+        kernels,
+        params: attention_params(&model.config),
+        pattern: model.config.pattern(layer_idx),
         terms: HeadTerms::default(),
     }
+}
+
+/// What happens to the keys of a layer on their way to the cache.
+pub(super) fn key_motion<'a>(
+    model: &'a Model,
+    layer_idx: usize,
+    k_type: KvType,
+    kernels: &'static Kernels,
+) -> KeyMotion<'a> {
+    let rope = match model.config.layer_kinds[layer_idx] {
+        LayerKind::Full => &model.rope_full,
+        LayerKind::Sliding => &model.rope_sliding,
+    };
+    let (pairing, is_spread) = (model.config.rope_pairing, k_type.is_rotated());
+    KeyMotion { kernels, rope, pairing, is_spread }
 }
 
 /// Hands a probe what it asked for, row by row.
@@ -138,7 +158,7 @@ fn show_attention<P: Probe>(
     probe: &mut P,
 ) {
     let c = &ctx.model.config;
-    let attend_ctx = attend_ctx(ctx, compute);
+    let attend_ctx = attend_ctx(ctx.model, ctx.layer_idx, compute.kernels);
     let q = Heads::new(q, c.n_heads, c.head_dim);
     for sequence in &ctx.batch.sequences {
         let kv: KvView<'_> = kv.view(ctx.layer_idx, sequence.id);

@@ -2,10 +2,12 @@
 
 mod attention_block;
 mod compute;
+mod eviction;
 mod feed_forward;
 mod forward;
 mod product;
 mod workspace;
 
+pub use eviction::evict;
 pub use forward::{forward, unembed};
 pub use workspace::{Workspace, WorkspaceSize};

@@ -35,6 +35,11 @@ pub(super) struct LayerGroup {
 }
 
 impl LayerGroup {
+    /// Whether its layers see the last positions only.
+    pub(super) fn has_window(&self) -> bool {
+        self.window.is_some()
+    }
+
     /// Blocks that a query at `query_pos` may still want, or one that branches off shortly before.
     pub(super) fn kept_blocks(&self, policy: KvPolicy, query_pos: usize) -> Spans {
         policy.blocks(self.window, query_pos, WINDOW_SLACK)

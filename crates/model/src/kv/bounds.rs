@@ -4,7 +4,9 @@
 use kernels::{CellBlock, Cells, KEY_BLOCK, Kernels};
 
 use super::block_pool::BlockId;
+use super::cache::KvCache;
 use super::keys::KeyPlane;
+use super::sequences::SequenceId;
 
 /// Keys that have their bounds in common, as in Quest: of more they would promise too much.
 const N_TOGETHER: usize = 16;
@@ -95,5 +97,27 @@ impl KeyBounds {
         (kernels.attention_scores)(negative, block(lowest), head_dim, scores);
         (kernels.attention_scores)(positive, block(highest), head_dim, spare);
         (kernels.add)(scores, spare);
+    }
+}
+
+impl KvCache {
+    /// Finds the bounds of blocks that have become whole, once their sequence looks at few;
+    /// `head`: room for one.
+    pub(super) fn bound_blocks(&mut self, layer_idx: usize, id: SequenceId, head: &mut [f32]) {
+        let sequence = self.sequences.get_mut(id);
+        let is_late =
+            |&(_, from): &(usize, u32)| sequence.positions.last().is_some_and(|&last| last >= from);
+        if sequence.policy.few().filter(is_late).is_none()
+            || self.shape.layers[layer_idx].window.is_some()
+        {
+            return;
+        }
+        let layer = &self.store.layers[layer_idx];
+        let table = &sequence.tables[layer.group_idx];
+        let bounds = &mut sequence.bounds[layer_idx];
+        for block in &table[bounds.n_blocks()..sequence.positions.len() / KEY_BLOCK] {
+            let block = block.expect("a layer without a window holds all blocks");
+            bounds.push(&layer.keys, block, head);
+        }
     }
 }

@@ -5,6 +5,7 @@ use kernels::KEY_BLOCK;
 use super::block_pool::BlockId;
 use super::block_store::BlockStore;
 use super::bounds::KeyBounds;
+use super::eviction::Judgement;
 use super::key_means::{KeyMotion, MeanScratch};
 use super::policy::KvPolicy;
 use super::prefix_tree::{Found, NodeId, PrefixTree};
@@ -19,10 +20,10 @@ use super::view::KvView;
 /// [`reserve`](Self::reserve) before each forward pass, which then allocates nothing (M5), and is
 /// remembered when others may begin like it.
 pub struct KvCache {
-    shape: KvShape,
-    store: BlockStore,
+    pub(super) shape: KvShape,
+    pub(super) store: BlockStore,
     n_bytes_max: usize,
-    sequences: Sequences,
+    pub(super) sequences: Sequences,
     tree: PrefixTree,
 }
 
@@ -61,6 +62,8 @@ pub enum Miss {
     LastToken,
     /// A layer with a sliding window has dropped the keys before the tokens that match.
     BehindWindow,
+    /// More is cached, and the policy wants it computed.
+    Policy,
 }
 
 impl KvCache {
@@ -102,7 +105,8 @@ impl KvCache {
         let tables = vec![Vec::new(); self.store.groups.len()];
         let n_bounds = policy.few().map_or(0, |_| self.shape.layers.len());
         let bounds = vec![KeyBounds::default(); n_bounds];
-        self.sequences.add(SequenceKv { policy, tokens, positions, tables, bounds })
+        let judgement = Judgement::default();
+        self.sequences.add(SequenceKv { policy, tokens, positions, tables, bounds, judgement })
     }
 
     /// A place for a sequence that begins with what is cached of `tokens` under the same policy.
@@ -110,7 +114,8 @@ impl KvCache {
     pub fn admit_text(&mut self, tokens: &[u32], policy: KvPolicy) -> (SequenceId, Reuse) {
         let (shared, n_shared) = policy.shared();
         let found = self.tree.find(tokens, shared);
-        let n_wanted = found.n_tokens.min(tokens.len().saturating_sub(1)).min(n_shared);
+        let n_cached = found.n_tokens.min(tokens.len().saturating_sub(1));
+        let n_wanted = n_cached.min(n_shared);
         let n_reused = self.whole_windows(&found.path, policy, n_wanted);
         let id = self.admit_empty(policy);
         let nodes = &found.path[..n_reused.div_ceil(KEY_BLOCK)];
@@ -126,14 +131,12 @@ impl KvCache {
         let sequence = self.sequences.get_mut(id);
         sequence.tokens.extend_from_slice(&tokens[..n_reused]);
         sequence.positions.extend(0..n_reused as u32);
-        (
-            id,
-            Reuse {
-                n_reused,
-                n_matched: found.n_tokens,
-                miss: why(&found, tokens, n_wanted, n_reused),
-            },
-        )
+        let miss = match () {
+            () if n_reused < n_wanted => Miss::BehindWindow,
+            () if n_wanted < n_cached => Miss::Policy,
+            () => why(&found, tokens.len()),
+        };
+        (id, Reuse { n_reused, n_matched: found.n_tokens, miss })
     }
 
     /// The most of the first `n` tokens along a path behind which every window is whole.
@@ -171,11 +174,13 @@ impl KvCache {
             .collect();
         let tokens = source.tokens[..n_keys].to_vec();
         let positions = source.positions[..n_keys].to_vec();
+        let judgement = (policy == source.policy).then(|| source.judgement.clone());
         for (group_idx, table) in tables.iter().enumerate() {
             table.iter().flatten().for_each(|&block| self.store.hold(group_idx, block));
         }
         let sequence = self.sequences.get_mut(id);
         (sequence.tokens, sequence.positions, sequence.tables) = (tokens, positions, tables);
+        sequence.judgement = judgement.unwrap_or_default();
         self.check_windows(id);
         id
     }
@@ -265,6 +270,10 @@ impl KvCache {
     /// Keeps a sequence's keys for texts that begin like it, while there is room.
     pub fn remember(&mut self, id: SequenceId) {
         let sequence = self.sequences.get(id);
+        if sequence.judgement.is_done() {
+            // What was let go of leaves holes, and the rest was remembered before.
+            return;
+        }
         let (shared, n_shared) = sequence.policy.shared();
         let text = (&sequence.tokens[..n_shared.min(sequence.tokens.len())], shared);
         self.tree.insert(text, &sequence.tables, &mut self.store);
@@ -335,14 +344,6 @@ impl KvCache {
         }
     }
 
-    pub(super) fn store(&self) -> &BlockStore {
-        &self.store
-    }
-
-    pub(super) fn store_mut(&mut self) -> &mut BlockStore {
-        &mut self.store
-    }
-
     /// Forgets a sequence; its id may be given to another.
     pub fn release(&mut self, id: SequenceId) {
         let sequence = self.sequences.take(id);
@@ -382,7 +383,11 @@ impl KvCache {
 
     fn check_windows(&self, id: SequenceId) {
         let n_keys = self.n_keys(id);
-        let SequenceKv { policy, tables, .. } = self.sequences.get(id);
+        let SequenceKv { policy, tables, judgement, .. } = self.sequences.get(id);
+        if judgement.is_done() {
+            let n_prompt = policy.eviction().map_or(0, |eviction| eviction.n_prompt);
+            return assert!(n_keys >= n_prompt, "a prompt with holes is not cut");
+        }
         for (group, table) in self.store.groups.iter().zip(tables) {
             let seen = group.seen_blocks(*policy, n_keys).clip(&(0..table.len()));
             let is_whole = seen.iter().all(|block_idx| table[block_idx].is_some());
@@ -394,6 +399,14 @@ impl KvCache {
     /// `reserve` gave must be enough.
     pub fn append(&mut self, id: SequenceId, tokens: &[u32], positions: &[u32]) -> usize {
         assert_eq!(tokens.len(), positions.len());
+        let n_keys = self.n_keys(id);
+        let ends_within = |n_prompt: usize| n_keys < n_prompt && n_prompt < n_keys + tokens.len();
+        let eviction = self.policy(id).eviction();
+        assert!(
+            !eviction.is_some_and(|eviction| ends_within(eviction.n_prompt))
+                && self.due_eviction(id).is_none(),
+            "a prompt is judged before its text goes on"
+        );
         let sequence = self.sequences.get_mut(id);
         let first = sequence.positions.len();
         let last = sequence.positions.last().copied();
@@ -417,26 +430,6 @@ impl KvCache {
 }
 
 impl KvCache {
-    /// Finds the bounds of blocks that have become whole, once their sequence looks at few;
-    /// `head`: room for one.
-    pub(super) fn bound_blocks(&mut self, layer_idx: usize, id: SequenceId, head: &mut [f32]) {
-        let sequence = self.sequences.get_mut(id);
-        let is_late =
-            |&(_, from): &(usize, u32)| sequence.positions.last().is_some_and(|&last| last >= from);
-        if sequence.policy.few().filter(is_late).is_none()
-            || self.shape.layers[layer_idx].window.is_some()
-        {
-            return;
-        }
-        let layer = &self.store.layers[layer_idx];
-        let table = &sequence.tables[layer.group_idx];
-        let bounds = &mut sequence.bounds[layer_idx];
-        for block in &table[bounds.n_blocks()..sequence.positions.len() / KEY_BLOCK] {
-            let block = block.expect("a layer without a window holds all blocks");
-            bounds.push(&layer.keys, block, head);
-        }
-    }
-
     /// Gives a block of integers, the keys before which are there, the mean of its keys.
     pub(super) fn start_block(
         &mut self,
@@ -457,10 +450,8 @@ impl KvCache {
     }
 }
 
-fn why(found: &Found, tokens: &[u32], n_wanted: usize, n_reused: usize) -> Miss {
-    if n_reused < n_wanted {
-        Miss::BehindWindow
-    } else if found.n_tokens == tokens.len() {
+fn why(found: &Found, n_tokens: usize) -> Miss {
+    if found.n_tokens == n_tokens {
         Miss::LastToken
     } else if found.n_tokens == 0 {
         Miss::Unknown

@@ -5,6 +5,7 @@ mod block_store;
 mod blocks;
 mod bounds;
 mod cache;
+mod eviction;
 mod floats;
 mod key_means;
 mod keys;
@@ -23,6 +24,8 @@ mod writes;
 
 pub(crate) use bounds::N_BOUNDS;
 pub use cache::{CacheFull, KvCache, Miss, Reuse};
+pub use eviction::{Eviction, Importance};
+pub(crate) use eviction::{N_OBSERVED, ObservedQueries};
 pub(crate) use key_means::KeyMotion;
 pub use keys::{IntKeys, KEY_PANELS, KeyForm, Keys};
 pub use kv_type::KvType;

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use kernels::KEY_BLOCK;
 
+use super::eviction::{Eviction, Importance, N_OBSERVED};
 use crate::attention::{AttentionPattern, Spans};
 
 /// What a request lets go of, so that its text may grow. Positions are never renumbered.
@@ -21,9 +22,12 @@ pub enum KvPolicy {
     /// (Quest, Tang et al. 2024): an approximation that reads little. Layers with a window look at
     /// all of it.
     TopBlocks { n_blocks: u32, from: u32 },
+    /// Reads a prompt of `n_prompt` tokens whole, and answers from about `n_keys` of its keys, in
+    /// blocks of 64: those that matter most. Layers with a window keep it.
+    Evict { by: Importance, n_keys: u32, n_prompt: u32 },
 }
 
-/// `all`, `window=2048,sinks=4`, or `blocks=32`.
+/// `all`, `window=2048,sinks=4`, `blocks=32`, `snapkv=2048` or `expected=2048`.
 impl fmt::Display for KvPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -32,6 +36,8 @@ impl fmt::Display for KvPolicy {
                 write!(f, "window={window},sinks={n_sinks}")
             }
             Self::TopBlocks { n_blocks, .. } => write!(f, "blocks={n_blocks}"),
+            Self::Evict { by: Importance::Observed, n_keys, .. } => write!(f, "snapkv={n_keys}"),
+            Self::Evict { by: Importance::Expected, n_keys, .. } => write!(f, "expected={n_keys}"),
         }
     }
 }
@@ -41,7 +47,7 @@ impl KvPolicy {
     /// have no sinks.
     pub fn pattern(self, layer: AttentionPattern) -> AttentionPattern {
         match (self, layer) {
-            (Self::KeepAll | Self::TopBlocks { .. }, layer) => layer,
+            (Self::KeepAll | Self::TopBlocks { .. } | Self::Evict { .. }, layer) => layer,
             (Self::SinksAndWindow { n_sinks, window }, AttentionPattern::Causal) => {
                 AttentionPattern::SinksAndWindow { n_sinks, window }
             }
@@ -57,7 +63,7 @@ impl KvPolicy {
     /// The most keys of a layer without a window that a query sees; `None`: all before it.
     pub fn n_keys_max(self) -> Option<usize> {
         match self {
-            Self::KeepAll | Self::TopBlocks { .. } => None,
+            Self::KeepAll | Self::TopBlocks { .. } | Self::Evict { .. } => None,
             Self::SinksAndWindow { n_sinks, window } => Some(n_sinks as usize + window as usize),
         }
     }
@@ -66,25 +72,47 @@ impl KvPolicy {
     pub fn few(self) -> Option<(usize, u32)> {
         match self {
             Self::TopBlocks { n_blocks, from } => Some((n_blocks as usize, from)),
-            Self::KeepAll | Self::SinksAndWindow { .. } => None,
+            Self::KeepAll | Self::SinksAndWindow { .. } | Self::Evict { .. } => None,
+        }
+    }
+
+    /// What it lets go of when the prompt is read.
+    pub fn eviction(self) -> Option<Eviction> {
+        match self {
+            Self::Evict { by, n_keys, n_prompt } => Some(Eviction::new(by, n_keys, n_prompt)),
+            Self::KeepAll | Self::SinksAndWindow { .. } | Self::TopBlocks { .. } => None,
+        }
+    }
+
+    /// Of `n_keys` keys of the text, those that a query behind them does not see in a layer without
+    /// a window.
+    pub fn n_dropped(self, n_keys: usize) -> usize {
+        match (self.n_keys_max(), self.eviction()) {
+            (Some(n_keys_max), _) => n_keys.saturating_sub(n_keys_max),
+            (None, Some(eviction)) if n_keys >= eviction.n_prompt => eviction.n_dropped(),
+            (None, _) => 0,
         }
     }
 
     /// The same for a text with a prompt of so many tokens: those look at all.
     pub fn after_prompt(self, n_prompt: usize) -> Self {
+        let n_prompt = u32::try_from(n_prompt).unwrap_or(u32::MAX);
         match self {
-            Self::TopBlocks { n_blocks, .. } => {
-                Self::TopBlocks { n_blocks, from: u32::try_from(n_prompt).unwrap_or(u32::MAX) }
-            }
-            policy => policy,
+            Self::KeepAll | Self::SinksAndWindow { .. } => self,
+            Self::TopBlocks { n_blocks, .. } => Self::TopBlocks { n_blocks, from: n_prompt },
+            Self::Evict { by, n_keys, .. } => Self::Evict { by, n_keys, n_prompt },
         }
     }
 
-    /// Under which policy others compute the same keys, and for how many tokens.
-    pub(super) fn shared(self) -> (Self, usize) {
+    /// Under which policy others compute the same keys, and for how many tokens these may be
+    /// taken over: those that are observed must be computed.
+    pub fn shared(self) -> (Self, usize) {
         match self {
             Self::KeepAll | Self::SinksAndWindow { .. } => (self, usize::MAX),
             Self::TopBlocks { from, .. } => (Self::KeepAll, from as usize),
+            Self::Evict { n_prompt, .. } => {
+                (Self::KeepAll, (n_prompt as usize).saturating_sub(N_OBSERVED))
+            }
         }
     }
 

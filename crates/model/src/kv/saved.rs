@@ -110,7 +110,7 @@ impl KvCache {
         for table in &text.tables {
             put(&table.iter().map(|block| u8::from(block.is_some())).collect::<Vec<_>>())?;
         }
-        for layer in &self.store().layers {
+        for layer in &self.store.layers {
             for &block in text.tables[layer.group_idx].iter().flatten() {
                 let [keys, values] = [&layer.keys.blocks, &layer.values.blocks];
                 let parts = keys.get(block).bytes().into_iter().chain(values.get(block).bytes());
@@ -143,7 +143,7 @@ impl KvCache {
         let tokens = source.tokens()?;
         let n_blocks = tokens.len().div_ceil(KEY_BLOCK);
         let mut is_there = Vec::new();
-        for _ in 0..self.store().groups.len() {
+        for _ in 0..self.store.groups.len() {
             is_there.push(source.take(n_blocks)?);
         }
         self.make_room_for(&is_there, &mut source)?;
@@ -163,7 +163,7 @@ impl KvCache {
         is_there: &[Vec<u8>],
         source: &mut Source<'_>,
     ) -> Result<(), KvFileError> {
-        let blocks = self.store().groups.iter().zip(is_there).flat_map(|(group, flags)| {
+        let blocks = self.store.groups.iter().zip(is_there).flat_map(|(group, flags)| {
             let there = flags.iter().enumerate().filter(|(_, flag)| **flag != 0);
             there.map(|(block_idx, _)| group.bytes_of_new(block_idx == 0))
         });
@@ -180,7 +180,7 @@ impl KvCache {
         text: &SavedText,
         source: &mut Source<'_>,
     ) -> Result<(), KvFileError> {
-        for layer in &mut self.store_mut().layers {
+        for layer in &mut self.store.layers {
             for &block in text.tables[layer.group_idx].iter().flatten() {
                 let [keys, values] = [&mut layer.keys.blocks, &mut layer.values.blocks];
                 let keys = keys.get_mut(block).bytes_mut().into_iter();

@@ -2,6 +2,7 @@
 
 use super::block_pool::BlockId;
 use super::bounds::KeyBounds;
+use super::eviction::Judgement;
 use super::policy::KvPolicy;
 
 /// A sequence's place in the cache.
@@ -22,6 +23,8 @@ pub(super) struct SequenceKv {
     pub(super) tables: Vec<Table>,
     /// By layer, where the policy chooses among blocks; of layers with a window, nothing.
     pub(super) bounds: Vec<KeyBounds>,
+    /// What the policy keeps of the prompt is judged once.
+    pub(super) judgement: Judgement,
 }
 
 /// `[n_blocks]` of a text; `None`: dropped, no query to come sees it.

@@ -62,6 +62,12 @@ impl<'a> KvView<'a> {
         bounds.score(kernels, at, queries, scores);
     }
 
+    /// Whether a query that sees a block may look at it: it was not let go of.
+    pub(crate) fn holds(&self, block_idx: usize) -> bool {
+        // Without a policy that lets go of what is seen, a hole would be a mistake.
+        self.policy.eviction().is_none() || self.blocks[block_idx].is_some()
+    }
+
     fn block(&self, block_idx: usize) -> BlockId {
         self.blocks[block_idx].expect("a block that a query sees is held")
     }

@@ -151,7 +151,7 @@ impl KvCache {
     ) {
         let heads = (self.shape().n_kv_heads, self.shape().head_dim);
         let (targets, bands) = (&writes.targets[range.clone()], &writes.bands[range]);
-        let layer = &mut self.store_mut().layers[layer_idx];
+        let layer = &mut self.store.layers[layer_idx];
         let n_rows: usize = targets.iter().map(|target| target.rows.len()).sum();
         if n_rows < N_ROWS_SHARED {
             for target in targets {
@@ -246,7 +246,7 @@ mod tests {
             let threads = (&mut pool, &mut scratch[..]);
             kv.write_batch(motion, 0, new, &mut writes, threads);
         }
-        let layer = &kv.store().layers[0];
+        let layer = &kv.store.layers[0];
         let held = ids.into_iter().flat_map(|id| kv.view(0, id).blocks.iter().flatten());
         let bytes = held.flat_map(|&b| {
             [&layer.keys.blocks, &layer.values.blocks].map(|blocks| blocks.get(b).bytes())
