@@ -393,6 +393,9 @@ pub(crate) struct PlanArgs {
     /// q4_0:0=f16:8-9=q8_0 stores layers 0, 8 and 9 otherwise [default: f16, or f32 with --exact]
     #[arg(long, value_name = "TYPE")]
     pub(crate) kv: Option<KvArg>,
+    /// What to let go of, as for --kv-policy of run [default: all]
+    #[arg(long, value_name = "POLICY")]
+    pub(crate) kv_policy: Option<PolicyArg>,
     /// Sequences at once, each with its own context
     #[arg(long, value_name = "N", default_value_t = 1,
           value_parser = clap::value_parser!(u32).range(1..=4096))]

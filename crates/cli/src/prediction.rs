@@ -3,7 +3,7 @@
 use anyhow::Result;
 use engine::Usage;
 use model::Model;
-use model::kv::KvShape;
+use model::kv::{KvPolicy, KvShape};
 use serde::Serialize;
 
 use crate::args::RuntimeArgs;
@@ -24,6 +24,7 @@ pub(crate) struct Sizes {
 #[derive(Clone, Copy)]
 pub(crate) struct Load {
     pub(crate) n_ctx: usize,
+    pub(crate) kv_policy: KvPolicy,
     pub(crate) n_parallel: usize,
     pub(crate) n_threads: usize,
 }
@@ -31,7 +32,7 @@ pub(crate) struct Load {
 impl Sizes {
     pub(crate) fn of(model: &Model, shape: &KvShape, load: Load) -> Self {
         let size = open::workspace_size(load.n_ctx, N_LOGIT_ROWS_MAX.max(load.n_parallel));
-        let kv_bytes = shape.bytes(load.n_ctx, size.n_tokens_max);
+        let kv_bytes = shape.bytes_under(load.kv_policy, load.n_ctx, size.n_tokens_max);
         let kv_bytes = kv_bytes.saturating_mul(load.n_parallel);
         let weights_bytes = model.n_weight_bytes();
         let scratch_bytes = size.n_bytes(&model.config, load.n_threads);
@@ -65,7 +66,7 @@ impl Predicted {
     pub(crate) fn of(
         model: &Model,
         (runtime, kv): (&RuntimeArgs, &KvArg),
-        n_ctx: usize,
+        (n_ctx, kv_policy): (usize, KvPolicy),
         usage: &Usage,
     ) -> Result<Option<Self>> {
         let key = calibration::Key::of(model, runtime, kv)?;
@@ -73,17 +74,24 @@ impl Predicted {
         let config = &model.config;
         let shape = kv.shape(config)?;
         let n_threads = machine::n_threads(runtime.threads)?;
-        let sizes = Sizes::of(model, &shape, Load { n_ctx, n_parallel: 1, n_threads });
+        let kv_policy = kv_policy.after_prompt(usage.n_prompt);
+        let load = Load { n_ctx, kv_policy, n_parallel: 1, n_threads };
+        let sizes = Sizes::of(model, &shape, load);
         let n_tokens_max = open::workspace_size(n_ctx, N_LOGIT_ROWS_MAX).n_tokens_max;
         // The last token is shown, not computed.
         let n_decoded = usage.n_generated.saturating_sub(1);
         let n_reused = usage.reuse.n_reused;
-        let kv_bytes = shape.bytes(usage.n_prompt + n_decoded, n_tokens_max);
+        let kv_bytes = shape.bytes_under(kv_policy, usage.n_prompt + n_decoded, n_tokens_max);
         let total_bytes = sizes.total_bytes - sizes.kv_bytes + kv_bytes;
         Ok(Some(Self {
             sizes: Sizes { kv_bytes, total_bytes, ..sizes },
-            prefill_s: speeds.prefill_s(config, n_reused, usage.n_prefilled(), n_tokens_max),
-            decode_s: speeds.decode_s(config, usage.n_prompt, n_decoded, 1),
+            prefill_s: speeds.prefill_s(
+                (config, kv_policy),
+                n_reused,
+                usage.n_prefilled(),
+                n_tokens_max,
+            ),
+            decode_s: speeds.decode_s((config, kv_policy), usage.n_prompt, n_decoded, 1),
         }))
     }
 }

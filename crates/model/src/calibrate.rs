@@ -10,7 +10,7 @@ use kernels::{DType, Kernels, block};
 use crate::batch::{Batch, LogitRows};
 use crate::config::ModelConfig;
 use crate::cost::keys_seen;
-use crate::kv::{KvCache, KvShape, KvType, SequenceId};
+use crate::kv::{KvCache, KvPolicy, KvShape, KvType, SequenceId};
 use crate::pool::ThreadPool;
 use crate::speeds::{Curve, Speeds};
 use crate::weights::{LayerWeights, Linear, Model, WeightMatrix};
@@ -71,7 +71,8 @@ pub fn calibrate(
     let deepest = lab.model.config.n_ctx.saturating_sub(N_RUNS + 2).min(DEPTHS[DEPTHS.len() - 1]);
     let text = lab.text(deepest);
     let config = &lab.model.config;
-    let keys_of_layer = |depth| keys_seen(config, depth, 1) as f64 / config.n_layers as f64;
+    let keys_of_layer =
+        |depth| keys_seen(config, KvPolicy::KeepAll, depth, 1) as f64 / config.n_layers as f64;
     let depths: Vec<_> = DEPTHS.into_iter().filter(|&depth| depth <= deepest).collect();
     let n_keys: Vec<f64> = depths.iter().map(|&depth| keys_of_layer(depth)).collect();
     let (mut tokens, mut unembed) = (Vec::new(), Vec::new());
@@ -102,7 +103,7 @@ pub fn calibrate(
     let shallow_s = lab.prompt(text, 0, n_prompt);
     step()?;
     let deep_s = lab.prompt(text, depth, n_prompt);
-    let seen = |depth| keys_seen(&lab.model.config, depth, n_prompt) as f64;
+    let seen = |depth| keys_seen(&lab.model.config, KvPolicy::KeepAll, depth, n_prompt) as f64;
     let seen_key = seen_key_s((seen(0), shallow_s), (seen(depth), deep_s));
     if n_prompt > 1 {
         let matrices_s = shallow_s - seen_key * seen(0);

@@ -1,10 +1,12 @@
 //! What a model costs before it runs: arithmetic, and bytes read. A multiply and an add are two
 //! operations (FLOPs). Wide numbers: a long text sees the square of its length.
 
+use std::ops::Range;
+
 use kernels::{DType, KEY_BLOCK};
 
 use crate::config::ModelConfig;
-use crate::kv::KvShape;
+use crate::kv::{KvPolicy, KvShape};
 use crate::weights::{LayerWeights, Model};
 
 /// Operations of all matrices of the layers for one token:
@@ -21,14 +23,25 @@ pub fn unembed_flops(config: &ModelConfig) -> u128 {
     2 * (config.d_model * config.n_vocab) as u128
 }
 
-/// Keys that `n` tokens after `depth` others see, in all layers together:
-/// `sum_t min(t, window)` with `t = depth + 1..=depth + n`.
-pub fn keys_seen(config: &ModelConfig, depth: usize, n: usize) -> u128 {
+/// Keys that `n` tokens after `depth` others look at, in all layers together:
+/// `sum_t min(t, window)` with `t = depth + 1..=depth + n`, and what a policy leaves of it.
+pub fn keys_seen(config: &ModelConfig, policy: KvPolicy, depth: usize, n: usize) -> u128 {
+    let n_exact = policy.n_exact().clamp(depth, depth + n);
     let layer = |layer_idx: usize| {
-        let window = config.window_of(layer_idx).map_or(u128::MAX, u128::from);
-        keys_seen_by((depth + n) as u128, window) - keys_seen_by(depth as u128, window)
+        let window = config.window_of(layer_idx);
+        let n_max = window.map_or(usize::MAX, |window| window as usize);
+        let exact = keys_seen_in(depth..n_exact, n_max);
+        let n_dropped = if window.is_none() { policy.n_dropped(depth + n) } else { 0 };
+        let (start, end) = (n_exact.max(n_dropped), (depth + n).max(n_dropped));
+        exact + keys_seen_in(start - n_dropped..end - n_dropped, n_max.min(policy.n_read_max()))
     };
     (0..config.n_layers).map(layer).sum()
+}
+
+/// `sum_t min(t + 1, n_max)` over the tokens before which there are so many keys.
+fn keys_seen_in(depths: Range<usize>, n_max: usize) -> u128 {
+    keys_seen_by(depths.end as u128, n_max as u128)
+        - keys_seen_by(depths.start as u128, n_max as u128)
 }
 
 /// `sum_t min(t, window)` with `t = 1..=n`.
@@ -40,7 +53,8 @@ fn keys_seen_by(n: u128, window: u128) -> u128 {
 /// Operations of the scores and the weighted sums of `n` tokens after `depth` others:
 /// `2 H (dk + dv)` for each key that a token sees.
 pub fn attention_flops(config: &ModelConfig, depth: usize, n: usize) -> u128 {
-    2 * (config.n_heads * 2 * config.head_dim) as u128 * keys_seen(config, depth, n)
+    let n_keys = keys_seen(config, KvPolicy::KeepAll, depth, n);
+    2 * (config.n_heads * 2 * config.head_dim) as u128 * n_keys
 }
 
 /// The length of a prompt whose attention costs as much as its matrices; `None`: however long, it
@@ -187,6 +201,42 @@ mod tests {
         assert_eq!(crossover(&c), Some(2 * n_weights / (32 * 256) - 1));
         c.layer_kinds.fill(LayerKind::Sliding);
         assert_eq!(crossover(&c), None);
+    }
+
+    /// Counted token by token, key by key.
+    #[test]
+    fn policies_leave_what_they_say() {
+        let mut c = config(2, 8, 128);
+        c.layer_kinds[1] = LayerKind::Sliding;
+        c.window = 300;
+        let by = crate::kv::Importance::Observed;
+        for policy in [
+            KvPolicy::KeepAll,
+            KvPolicy::SinksAndWindow { n_sinks: 4, window: 200 },
+            KvPolicy::SinksAndWindow { n_sinks: 4, window: 400 },
+            KvPolicy::TopBlocks { n_blocks: 2, from: 500 },
+            KvPolicy::Evict { by, n_keys: 256, n_prompt: 500 },
+        ] {
+            let of_token = |depth: usize| {
+                let is_answer = depth >= policy.n_exact();
+                let of_policy = match policy {
+                    KvPolicy::KeepAll => depth + 1,
+                    KvPolicy::SinksAndWindow { window, .. } => (depth + 1).min(window as usize + 4),
+                    KvPolicy::TopBlocks { .. } if is_answer => 4 * 64,
+                    KvPolicy::Evict { .. } if is_answer => depth + 1 - 4 * 64,
+                    KvPolicy::TopBlocks { .. } | KvPolicy::Evict { .. } => depth + 1,
+                };
+                let windowed = match policy {
+                    KvPolicy::SinksAndWindow { window, .. } => window.min(300) as usize,
+                    _ => 300,
+                };
+                (of_policy + windowed.min(depth + 1)) as u128
+            };
+            for (depth, n) in [(0, 1), (0, 700), (100, 450), (500, 1), (600, 90)] {
+                let expected: u128 = (depth..depth + n).map(of_token).sum();
+                assert_eq!(keys_seen(&c, policy, depth, n), expected, "{policy:?}, {depth}");
+            }
+        }
     }
 
     #[test]

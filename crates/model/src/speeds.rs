@@ -2,6 +2,7 @@
 
 use crate::config::ModelConfig;
 use crate::cost::keys_seen;
+use crate::kv::{KvPolicy, N_OBSERVED};
 
 /// Seconds of one model, with one cache type and number of threads; see
 /// [`calibrate`](crate::calibrate()).
@@ -68,38 +69,59 @@ impl Speeds {
     /// the logits of the last.
     pub fn prefill_s(
         &self,
-        config: &ModelConfig,
+        (config, policy): (&ModelConfig, KvPolicy),
         depth: usize,
         n: usize,
         n_tokens_max: usize,
     ) -> f64 {
         let chunks = (0..n).step_by(n_tokens_max).map(|first| n_tokens_max.min(n - first));
         let layers: f64 = chunks.map(|n_tokens| self.layers.at(n_tokens as f64)).sum();
-        layers + self.seen_key * keys_seen(config, depth, n) as f64 + self.unembed
+        layers + self.seen_key * keys_seen(config, policy, depth, n) as f64 + self.unembed
     }
 
     /// Seconds of one token of each of `n_parallel` sequences of `depth` tokens, decoded together.
-    pub fn token_s(&self, config: &ModelConfig, depth: usize, n_parallel: usize) -> f64 {
+    pub fn token_s(
+        &self,
+        (config, policy): (&ModelConfig, KvPolicy),
+        depth: usize,
+        n_parallel: usize,
+    ) -> f64 {
         let n = n_parallel as f64;
         let n_layers = config.n_layers as f64;
-        let n_keys = keys_seen(config, depth, 1) as f64 / n_layers;
+        let n_keys = keys_seen(config, policy, depth, 1) as f64 / n_layers;
         let layers = self.layers.at(n);
         // Rows cost logits what they cost layers.
         let unembed = self.unembed * layers / self.layers.at(1.0);
         layers + unembed + n * n_layers * self.attention.at(n_keys)
     }
 
-    /// Seconds of `n` tokens one after the other, in each of `n_parallel` sequences of `depth`.
-    pub fn decode_s(&self, config: &ModelConfig, depth: usize, n: usize, n_parallel: usize) -> f64 {
+    /// Seconds of `n` tokens one after the other, in each of `n_parallel` sequences of `depth`, and
+    /// of judging what of these is kept.
+    pub fn decode_s(
+        &self,
+        (config, policy): (&ModelConfig, KvPolicy),
+        depth: usize,
+        n: usize,
+        n_parallel: usize,
+    ) -> f64 {
         /// Of so many tokens the middle one stands for all.
         const N_SAMPLES: usize = 256;
         let step = n.div_ceil(N_SAMPLES).max(1);
         let samples = (0..n).step_by(step).map(|first| {
             let n_tokens = step.min(n - first);
-            let token_s = self.token_s(config, depth + first + n_tokens / 2, n_parallel);
+            let token_s = self.token_s((config, policy), depth + first + n_tokens / 2, n_parallel);
             n_tokens as f64 * token_s
         });
-        samples.sum()
+        samples.sum::<f64>() + n_parallel as f64 * self.judge_s((config, policy), depth, n)
+    }
+
+    /// Judging takes what attention of the observed tokens takes.
+    fn judge_s(&self, (config, policy): (&ModelConfig, KvPolicy), depth: usize, n: usize) -> f64 {
+        if n == 0 || policy.eviction().is_none_or(|eviction| eviction.n_judged().is_none()) {
+            return 0.0;
+        }
+        let first = depth.saturating_sub(N_OBSERVED);
+        self.seen_key * keys_seen(config, KvPolicy::KeepAll, first, depth - first) as f64
     }
 }
 

@@ -4,7 +4,7 @@ use format::Mapping;
 use format::gguf::GgufFile;
 use kernels::{DType, Kernels};
 use model::batch::LogitRows;
-use model::kv::KvShape;
+use model::kv::{Importance, KvPolicy, KvShape};
 use model::load::ModelFile;
 use model::probe::{Capture, HeadRow, RowStats};
 use model::shape::Rows;
@@ -178,6 +178,7 @@ struct Everything {
     n_rows: usize,
     n_sites: usize,
     sums: Vec<f32>,
+    n_hidden: usize,
 }
 
 impl Probe for Everything {
@@ -194,6 +195,7 @@ impl Probe for Everything {
         let visible = key_positions.iter().filter(|&&pos| pos <= at.query_pos).count();
         assert!(weights[visible..].iter().all(|&w| w == 0.0));
         self.sums.push(weights.iter().sum());
+        self.n_hidden += weights[..visible].iter().filter(|&&w| w == 0.0).count();
         self.n_rows += 1;
     }
 
@@ -217,6 +219,34 @@ fn a_probe_changes_nothing() {
     assert_eq!(probe.n_rows, N_TOKENS * tiny.n_heads * tiny.n_layers);
     assert_eq!(probe.n_sites, tiny.n_layers + 2);
     assert!(probe.sums.iter().all(|sum| (sum - 1.0).abs() < 1e-5));
+}
+
+/// What a policy let go of has no weight, and the rest sums to one.
+#[test]
+fn a_probe_sees_what_was_kept() {
+    const N_PROMPT: usize = 5 * N_TOKENS;
+    let tiny = TinyRandom { n_ctx: 2 * N_PROMPT as u32, ..TinyRandom::default() };
+    let model = load(&tiny, Arithmetic::Int8);
+    let ids = text(8, N_PROMPT + 1);
+    for by in [Importance::Observed, Importance::Expected] {
+        let mut run = Run::new(&model, kernels::detect(), 2);
+        let policy = KvPolicy::Evict { by, n_keys: 256, n_prompt: N_PROMPT as u32 };
+        let id = run.kv.admit_empty(policy);
+        run.kv.reserve(id, N_PROMPT + 1).expect("room");
+        for (i, chunk) in ids[..N_PROMPT].chunks(N_TOKENS).enumerate() {
+            run.feed(id, chunk, i * N_TOKENS);
+        }
+        let held = run.kv.used_bytes();
+        model::evict(&model, &mut run.kv, id, &mut run.ws);
+        assert_eq!(held - run.kv.used_bytes(), 2 * 64 * run.kv.shape().position_bytes());
+        run.batch.clear();
+        run.batch.push(id, &ids[N_PROMPT..], N_PROMPT as u32, LogitRows::All);
+        let mut probe = Everything::default();
+        run.forward(&mut probe);
+        assert!(probe.sums.iter().all(|sum| (sum - 1.0).abs() < 1e-5));
+        // Two of six blocks.
+        assert_eq!(probe.n_hidden, 2 * 64 * probe.sums.len());
+    }
 }
 
 /// Int8 activations cost little: the logits stay close to the oracle's.

@@ -36,6 +36,7 @@ struct PlanJson {
     available_bytes: Option<u64>,
     ctx: usize,
     kv: String,
+    kv_policy: String,
     parallel: usize,
     prompt: usize,
     generate: usize,
@@ -167,7 +168,9 @@ impl Plan {
         let kv = args.kv.clone().unwrap_or(args.runtime.default_kv());
         let shape = kv.shape(&model.config)?;
         let n_threads = machine::n_threads(args.runtime.threads)?;
-        let load = Load { n_ctx, n_parallel: args.parallel as usize, n_threads };
+        let kv_policy = args.kv_policy.map_or(KvPolicy::KeepAll, |policy| policy.0);
+        let kv_policy = kv_policy.after_prompt(n_prompt);
+        let load = Load { n_ctx, kv_policy, n_parallel: args.parallel as usize, n_threads };
         Ok(Self { model, kv, shape, load, n_prompt, n_answer })
     }
 
@@ -193,6 +196,7 @@ impl Plan {
             available_bytes,
             ctx: load.n_ctx,
             kv: self.kv.to_string(),
+            kv_policy: load.kv_policy.to_string(),
             parallel: load.n_parallel,
             prompt: self.n_prompt,
             generate: self.n_answer,
@@ -216,7 +220,8 @@ impl Plan {
     }
 
     fn prefill_s(&self, speeds: &Speeds) -> f64 {
-        let one = speeds.prefill_s(&self.model.config, 0, self.n_prompt, self.n_tokens_max());
+        let run = (&self.model.config, self.load.kv_policy);
+        let one = speeds.prefill_s(run, 0, self.n_prompt, self.n_tokens_max());
         one * self.load.n_parallel as f64
     }
 
@@ -224,26 +229,28 @@ impl Plan {
         let n_parallel = self.load.n_parallel;
         // An answer of no tokens has the speed of its first.
         let n = self.n_answer.max(1);
-        let seconds = speeds.decode_s(&self.model.config, self.n_prompt, n, n_parallel);
+        let run = (&self.model.config, self.load.kv_policy);
+        let seconds = speeds.decode_s(run, self.n_prompt, n, n_parallel);
         (n * n_parallel) as f64 / seconds
     }
 
     fn tokens(&self, speeds: &Speeds) -> Vec<TokenJson> {
         let last = self.load.n_ctx - 1;
         let token = |depth| {
-            let s = speeds.token_s(&self.model.config, depth, self.load.n_parallel);
+            // The first behind a prompt of so many.
+            let run = (&self.model.config, self.load.kv_policy.after_prompt(depth));
+            let s = speeds.token_s(run, depth, self.load.n_parallel);
             TokenJson { depth, s }
         };
         [0, last / 2, last].map(token).into()
     }
 
     fn layers(&self) -> Vec<LayerJson> {
-        let Load { n_ctx, n_parallel, .. } = self.load;
+        let Load { n_ctx, kv_policy, n_parallel, .. } = self.load;
         let n_tokens_max = self.n_tokens_max();
         let layer = |(layer_idx, layer): (usize, &LayerShape)| {
-            let positions =
-                self.shape.layer_positions(layer, KvPolicy::KeepAll, n_ctx, n_tokens_max);
-            let kv_bytes = self.shape.layer_bytes(layer, KvPolicy::KeepAll, n_ctx, n_tokens_max);
+            let positions = self.shape.layer_positions(layer, kv_policy, n_ctx, n_tokens_max);
+            let kv_bytes = self.shape.layer_bytes(layer, kv_policy, n_ctx, n_tokens_max);
             LayerJson {
                 layer: layer_idx,
                 window: layer.window,
@@ -277,7 +284,12 @@ fn print_human(name: &str, plan: &Plan, json: &PlanJson) -> Result<()> {
         1 => String::new(),
         n => format!("{n} sequences of "),
     };
-    output::line(format_args!("{name}, {times}{} tokens, {} cache\n", json.ctx, json.kv))?;
+    let policy = match plan.load.kv_policy {
+        KvPolicy::KeepAll => String::new(),
+        policy => format!(", {policy}"),
+    };
+    let PlanJson { ctx, kv, .. } = json;
+    output::line(format_args!("{name}, {times}{ctx} tokens, {kv} cache{policy}\n"))?;
     print_memory(plan, json)?;
     output::line("")?;
     print_time(json)?;

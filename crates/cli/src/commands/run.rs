@@ -59,7 +59,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
             predicted: Predicted::of(
                 &loaded.model,
                 (&args.runtime, &args.cache.kv_types(&args.runtime)),
-                engine.runner().n_ctx(),
+                (engine.runner().n_ctx(), args.cache.kv_policy()),
                 &answer.usage,
             )?,
             measured: Measured::of(&answer.usage),

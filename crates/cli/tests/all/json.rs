@@ -353,6 +353,7 @@ fn plan() {
             ("available_bytes", is_count_or_null),
             ("ctx", |value| value == 256),
             ("kv", |value| value == "f16"),
+            ("kv_policy", |value| value == "all"),
             ("parallel", |value| value == 1),
             ("prompt", |value| value == 192),
             ("generate", |value| value == 64),

@@ -36,6 +36,23 @@ fn parts_add_up() {
 }
 
 #[test]
+fn a_policy_takes_less() {
+    let lab = Lab::new();
+    let model = lab.model(TinyRandom { n_ctx: 4096, ..tiny() }.writer());
+    let plan = |policy: &[&str]| {
+        let plan = plan(&lab, &model, policy);
+        // How much faster depends on the noise of the calibration.
+        let at_end = &plan["token_s"][2]["s"];
+        (number(&plan["kv_bytes"]), number(&plan["prefill_s"]), number(at_end))
+    };
+    let all = plan(&[]);
+    let window = plan(&["--kv-policy", "window=128"]);
+    assert!(window.0 < all.0 && window.1 <= all.1 && window.2 <= all.2, "{window:?}, {all:?}");
+    let part = plan(&["--kv-policy", "snapkv=256"]);
+    assert!((part.0, part.1) == (all.0, all.1) && part.2 <= all.2, "{part:?}, {all:?}");
+}
+
+#[test]
 fn the_cache_of_a_run_is_the_one_that_was_planned() {
     let (lab, model) = Lab::with_tiny();
     let run = || {

@@ -258,15 +258,42 @@ fn a_policy_lets_the_text_outgrow_the_context() {
         &[&args[..], &["--kv-policy", "window=64"]].concat(),
         &["68 tokens", "context of 64"],
     );
-    for policy in ["window", "window=0", "sinks=4", "window=1,window=2", "none", "window=-1"] {
+    for policy in [
+        "window",
+        "window=0",
+        "sinks=4",
+        "window=1,window=2",
+        "none",
+        "window=-1",
+        "snapkv",
+        "expected=x",
+    ] {
         let ran = lab.run(&[&args[..], &["--kv-policy", policy]].concat());
         assert_eq!(ran.status, Some(2), "{ran:?}");
         for part in ["--kv-policy", policy, "window=N"] {
             assert!(ran.stderr.contains(part), "{part}: {ran:?}");
         }
     }
+    let ran = lab.run(&[&args[..], &["--kv-policy", "snapkv=255"]].concat());
+    assert_eq!(ran.status, Some(2), "{ran:?}");
+    assert!(ran.stderr.contains("at least 256 tokens to keep, found 255"), "{ran:?}");
     let file = lab.path("text.kv").display().to_string();
     let ran = lab.run(&[&args[..], &["--kv-policy", "window=8", "--save-kv", &file]].concat());
     assert_eq!(ran.status, Some(2), "{ran:?}");
     assert!(ran.stderr.contains("--save-kv"), "{ran:?}");
+}
+
+#[test]
+fn a_long_prompt_is_answered_from_a_part_of_it() {
+    let (lab, model) = Lab::with_tiny();
+    let prompt = PROMPT.repeat(600 / PROMPT.len());
+    for policy in ["snapkv=256", "expected=256"] {
+        let args = ["run", "-m", &model, "--raw", "--ctx", "1000", "-n", "5", &prompt, "--json"];
+        let run = lab.json(&[&args[..], &["--kv-policy", policy]].concat());
+        let n_prompt = ids(&run["prompt_ids"]).len();
+        let n_dropped = (n_prompt.div_ceil(64) - 4) * 64;
+        assert_eq!(run["context"]["dropped"], json!(n_dropped), "{policy}");
+        let text = ["score", "-m", &model, PROMPT, "--kv-policy", policy];
+        lab.fails(&text, &[policy, "window=N"]);
+    }
 }

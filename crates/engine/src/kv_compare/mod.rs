@@ -140,7 +140,7 @@ impl KvCompare {
         let depths = self.passage.depths().iter().zip(speeds).zip(&comparisons);
         let depths = depths.map(|((&depth, speed), comparison)| AtDepth {
             depth,
-            kv_bytes: shape.bytes_under(setting.policy, depth, n_together),
+            kv_bytes: shape.bytes_after_prompt(setting.policy, depth, n_together),
             speed,
             divergence: comparison.divergence(),
         });

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use engine::kv_compare::{KvCompare, KvSetting, Measured, Needles, Passage, sample_text, settings};
 use engine::{Error, Loaded, RunnerOptions, SpecialText};
 use model::WorkspaceSize;
-use model::kv::{KvPolicy, KvType};
+use model::kv::{Importance, KvPolicy, KvType};
 use tiny_random::TinyRandom;
 
 use crate::tiny::load;
@@ -86,6 +86,27 @@ fn every_type_says_what_it_takes_and_loses() {
     assert_eq!(first.kl_max, 0.0);
     assert!(all.iter().all(|measured| measured.divergence.kl_mean <= last.kl_mean));
     assert!(last.kl_mean > 0.0);
+}
+
+/// The smaller the part of the text that stays, the fewer bytes a token.
+#[test]
+fn a_part_of_a_prompt_costs_what_it_keeps() {
+    let loaded = load(&TinyRandom { n_ctx: 1024, ..TinyRandom::default() });
+    let ids = loaded.tokenizer.encode_prompt(&sample_text(2_000), SpecialText::AsText);
+    let passage = Passage::new(ids, vec![600], 4).expect("long enough");
+    let no_needles = Needles::hide(&[], 0, &loaded.tokenizer);
+    let compare = new(&loaded, passage, no_needles);
+    for by in [Importance::Observed, Importance::Expected] {
+        let measured = |n_keys| {
+            let policy = KvPolicy::Evict { by, n_keys, n_prompt: 0 };
+            measure(&compare, KvSetting { policy, ..KvSetting::REFERENCE })
+        };
+        let (whole, part) = (measured(640), measured(320));
+        assert_eq!(whole.divergence.kl_max, 0.0);
+        assert!(part.divergence.kl_mean > 0.0);
+        // Ten blocks, and five of them.
+        assert_eq!(2 * part.depths[0].kv_bytes, whole.depths[0].kv_bytes);
+    }
 }
 
 #[test]

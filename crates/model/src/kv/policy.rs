@@ -94,6 +94,26 @@ impl KvPolicy {
         }
     }
 
+    /// Tokens of a text that look at keys as under [`Self::KeepAll`], from the first on.
+    pub(crate) fn n_exact(self) -> usize {
+        match self {
+            Self::KeepAll => usize::MAX,
+            Self::SinksAndWindow { .. } => 0,
+            Self::TopBlocks { from, .. } => from as usize,
+            Self::Evict { n_prompt, .. } => n_prompt as usize,
+        }
+    }
+
+    /// The most keys of a layer without a window that a query behind [`Self::n_exact`] looks at.
+    pub(crate) fn n_read_max(self) -> usize {
+        match self {
+            Self::KeepAll | Self::Evict { .. } => usize::MAX,
+            Self::SinksAndWindow { n_sinks, window } => n_sinks as usize + window as usize,
+            // The first one and its own among them.
+            Self::TopBlocks { n_blocks, .. } => (n_blocks as usize + 2) * KEY_BLOCK,
+        }
+    }
+
     /// The same for a text with a prompt of so many tokens: those look at all.
     pub fn after_prompt(self, n_prompt: usize) -> Self {
         let n_prompt = u32::try_from(n_prompt).unwrap_or(u32::MAX);

@@ -109,6 +109,20 @@ impl KvShape {
         bytes.fold(self.bounds_bytes(policy, n_positions), usize::saturating_add)
     }
 
+    /// The same once a prompt of so many tokens is read, and its answer is begun.
+    pub fn bytes_after_prompt(
+        &self,
+        policy: KvPolicy,
+        n_prompt: usize,
+        n_together: usize,
+    ) -> usize {
+        let policy = policy.after_prompt(n_prompt);
+        let n_dropped = policy.eviction().map_or(0, |eviction| eviction.n_dropped());
+        let full = self.layers.iter().filter(|layer| layer.window.is_none());
+        let block_bytes: usize = full.map(|layer| self.layer_block_bytes(layer)).sum();
+        self.bytes_under(policy, n_prompt, n_together) - n_dropped / KEY_BLOCK * block_bytes
+    }
+
     /// Bytes of the bounds of blocks, which a policy that chooses among them needs.
     pub(super) fn bounds_bytes(&self, policy: KvPolicy, n_positions: usize) -> usize {
         if policy.few().is_none() {
