@@ -213,6 +213,10 @@ fn pointwise_agrees(tables: Tables) -> bool {
     };
     in_place(&|table, x| (table.silu_mul)(x, &y))
         && in_place(&|table, x| (table.gelu_tanh_mul)(x, &y))
+        && in_place(&|table, x| (table.gelu_tanh)(x))
+        && in_place(&|table, x| (table.gelu)(x))
+        && in_place(&|table, x| (table.relu)(x))
+        && in_place(&|table, x| (table.relu_squared)(x))
         && in_place(&|table, x| (table.softcap)(x, 3.0))
         && in_place(&|table, x| (table.add)(x, &y))
         && in_place(&|table, x| (table.rope_interleaved)(x, &cos, &sin))
@@ -220,6 +224,10 @@ fn pointwise_agrees(tables: Tables) -> bool {
         && in_place(&|table, x| {
             let input = x.to_vec();
             (table.rms_norm)(&input, &y, 1e-6, x);
+        })
+        && in_place(&|table, x| {
+            let input = x.to_vec();
+            (table.layer_norm)(&input, &y, 1e-6, x);
         })
         && in_place(&|table, x| {
             let mut halves = vec![0; N];

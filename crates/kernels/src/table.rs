@@ -75,10 +75,20 @@ pub struct Kernels {
     pub hadamard: fn(x: &mut [f32]),
     /// `out = x / sqrt(mean(x^2) + eps) * gain` (Zhang & Sennrich 2019).
     pub rms_norm: fn(x: &[f32], gain: &[f32], eps: f32, out: &mut [f32]),
+    /// `out = (x - mean(x)) / sqrt(var(x) + eps) * gain` (Ba et al. 2016, without the bias).
+    pub layer_norm: fn(x: &[f32], gain: &[f32], eps: f32, out: &mut [f32]),
     /// `gate = silu(gate) * up`, `silu(x) = x / (1 + exp(-x))`.
     pub silu_mul: fn(gate: &mut [f32], up: &[f32]),
     /// `gate = gelu(gate) * up` with the tanh form of GELU (Hendrycks & Gimpel 2016).
     pub gelu_tanh_mul: fn(gate: &mut [f32], up: &[f32]),
+    /// `x = gelu(x)` with the same form.
+    pub gelu_tanh: fn(x: &mut [f32]),
+    /// `x = gelu(x)`, `gelu(x) = x Phi(x)` with the normal distribution's `Phi`.
+    pub gelu: fn(x: &mut [f32]),
+    /// `x = max(x, 0)`.
+    pub relu: fn(x: &mut [f32]),
+    /// `x = max(x, 0)^2` (So et al. 2021).
+    pub relu_squared: fn(x: &mut [f32]),
     /// `x = cap * tanh(x / cap)`.
     pub softcap: fn(x: &mut [f32], cap: f32),
     /// `acc += x`.

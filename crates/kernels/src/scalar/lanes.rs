@@ -7,6 +7,22 @@ pub(crate) fn sum(lanes: [f32; LANES]) -> f32 {
     fold(lanes, |a, b| a + b)
 }
 
+/// The sum of all values.
+#[inline(always)]
+pub(crate) fn total(x: &[f32]) -> f32 {
+    let mut sums = [0.0f32; LANES];
+    let (chunks, rest) = x.as_chunks::<LANES>();
+    for chunk in chunks {
+        for i in 0..LANES {
+            sums[i] += chunk[i];
+        }
+    }
+    for (i, x) in rest.iter().enumerate() {
+        sums[i] += x;
+    }
+    sum(sums)
+}
+
 #[inline(always)]
 pub(crate) fn dot(x: &[f32], y: &[f32]) -> f32 {
     let mut sums = [0.0f32; LANES];

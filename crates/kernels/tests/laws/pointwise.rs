@@ -11,6 +11,9 @@ const NORM_ERROR: f64 = 1e-6;
 /// times exponents up to 20, whose own rounding counts absolutely.
 const ACTIVATION_ERROR: f64 = 3e-6;
 
+/// Of the normal distribution's integral: 7.5e-8 by the formula, and f32's own.
+const GELU_ERROR: f64 = 3e-7;
+
 type Case = fn(&Kernels, &[f32], &[f32]) -> Vec<f32>;
 
 fn in_place(x: &[f32], f: impl Fn(&mut [f32])) -> Vec<f32> {
@@ -19,14 +22,23 @@ fn in_place(x: &[f32], f: impl Fn(&mut [f32])) -> Vec<f32> {
     x
 }
 
-const CASES: [(&str, Case); 9] = [
+const CASES: [(&str, Case); 14] = [
     ("rms_norm", |table, x, y| {
         let mut out = vec![f32::NAN; x.len()];
         (table.rms_norm)(x, y, 1e-6, &mut out);
         out
     }),
+    ("layer_norm", |table, x, y| {
+        let mut out = vec![f32::NAN; x.len()];
+        (table.layer_norm)(x, y, 1e-6, &mut out);
+        out
+    }),
     ("silu_mul", |table, x, y| in_place(x, |x| (table.silu_mul)(x, y))),
     ("gelu_tanh_mul", |table, x, y| in_place(x, |x| (table.gelu_tanh_mul)(x, y))),
+    ("gelu_tanh", |table, x, _| in_place(x, |x| (table.gelu_tanh)(x))),
+    ("gelu", |table, x, _| in_place(x, |x| (table.gelu)(x))),
+    ("relu", |table, x, _| in_place(x, |x| (table.relu)(x))),
+    ("relu_squared", |table, x, _| in_place(x, |x| (table.relu_squared)(x))),
     ("softcap", |table, x, _| in_place(x, |x| (table.softcap)(x, 3.0))),
     ("add", |table, x, y| in_place(x, |x| (table.add)(x, y))),
     ("rope_interleaved", |table, x, y| {
@@ -88,6 +100,16 @@ fn check(got: &[f32], x: &[f32], bound: f64, truth: impl Fn(usize) -> f64) {
     }
 }
 
+/// `Phi(x)`, by Simpson's rule from 0 on.
+fn normal_distribution(x: f64) -> f64 {
+    const N: u32 = 2000;
+    let density = |x: f64| (-x * x / 2.0).exp() / (2.0 * std::f64::consts::PI).sqrt();
+    let step = x / f64::from(N);
+    let weight = |i: u32| if i == 0 || i == N { 1.0 } else { 2.0 + 2.0 * f64::from(i % 2) };
+    let sum: f64 = (0..=N).map(|i| weight(i) * density(f64::from(i) * step)).sum();
+    0.5 + sum * step / 3.0
+}
+
 #[test]
 fn norms_and_activations_are_true() {
     let x = normal(11, 1000, 4.0);
@@ -101,12 +123,28 @@ fn norms_and_activations_are_true() {
     let mean = (0..1000).map(|i| x64(i) * x64(i)).sum::<f64>() / 1000.0;
     let inverse = 1.0 / (mean + 1e-6).sqrt();
     check(&case("rms_norm"), &x, NORM_ERROR, |i| x64(i) * inverse * y64(i));
+    let mean = (0..1000).map(x64).sum::<f64>() / 1000.0;
+    let variance = (0..1000).map(|i| (x64(i) - mean).powi(2)).sum::<f64>() / 1000.0;
+    for (i, got) in case("layer_norm").into_iter().enumerate() {
+        let expected = (x64(i) - mean) / (variance + 1e-6).sqrt() * y64(i);
+        // Normed values are of order one, where the difference cancels too.
+        let size = expected.abs().max(y64(i).abs());
+        assert!((f64::from(got) - expected).abs() <= NORM_ERROR * size, "at {i}: {got}");
+    }
     check(&case("silu_mul"), &x, ACTIVATION_ERROR, |i| x64(i) / (1.0 + (-x64(i)).exp()) * y64(i));
-    check(&case("gelu_tanh_mul"), &x, ACTIVATION_ERROR, |i| {
+    let gelu_tanh = |i: usize| {
         let u = (2.0 / std::f64::consts::PI).sqrt() * (x64(i) + 0.044715 * x64(i).powi(3));
         // 1 + tanh(u) without the cancellation.
-        x64(i) / (1.0 + (-2.0 * u).exp()) * y64(i)
-    });
+        x64(i) / (1.0 + (-2.0 * u).exp())
+    };
+    check(&case("gelu_tanh_mul"), &x, ACTIVATION_ERROR, |i| gelu_tanh(i) * y64(i));
+    check(&case("gelu_tanh"), &x, ACTIVATION_ERROR, gelu_tanh);
+    for (i, got) in case("gelu").into_iter().enumerate() {
+        let error = (f64::from(got) - x64(i) * normal_distribution(x64(i))).abs();
+        assert!(error <= GELU_ERROR * x64(i).abs(), "at {i}, x = {}: {got}", x[i]);
+    }
+    check(&case("relu"), &x, 0.0, |i| x64(i).max(0.0));
+    check(&case("relu_squared"), &x, NORM_ERROR, |i| x64(i).max(0.0).powi(2));
     check(&case("softcap"), &x, ACTIVATION_ERROR, |i| 3.0 * (x64(i) / 3.0).tanh());
 }
 
@@ -128,6 +166,11 @@ fn activations_saturate_and_keep_nan() {
         let x = [100.0, -100.0, f32::NAN, 0.0];
         for activation in [table.silu_mul, table.gelu_tanh_mul] {
             let y = in_place(&x, |x| activation(x, &[1.0; 4]));
+            assert_eq!((y[0], y[1].abs(), y[3]), (100.0, 0.0, 0.0));
+            assert!(y[2].is_nan());
+        }
+        for activation in [table.gelu_tanh, table.gelu, table.relu] {
+            let y = in_place(&x, activation);
             assert_eq!((y[0], y[1].abs(), y[3]), (100.0, 0.0, 0.0));
             assert!(y[2].is_nan());
         }

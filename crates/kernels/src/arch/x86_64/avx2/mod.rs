@@ -48,8 +48,13 @@ entries! {
     ) = product::attention_accumulate_int;
     fn hadamard(x: &mut [f32]) = hadamard::hadamard;
     fn rms_norm(x: &[f32], gain: &[f32], eps: f32, out: &mut [f32]) = norm::rms_norm;
+    fn layer_norm(x: &[f32], gain: &[f32], eps: f32, out: &mut [f32]) = norm::layer_norm;
     fn silu_mul(gate: &mut [f32], up: &[f32]) = activation::silu_mul;
     fn gelu_tanh_mul(gate: &mut [f32], up: &[f32]) = activation::gelu_tanh_mul;
+    fn gelu_tanh(x: &mut [f32]) = activation::gelu_tanh;
+    fn gelu(x: &mut [f32]) = activation::gelu;
+    fn relu(x: &mut [f32]) = activation::relu;
+    fn relu_squared(x: &mut [f32]) = activation::relu_squared;
     fn softcap(x: &mut [f32], cap: f32) = activation::softcap;
     fn add(acc: &mut [f32], x: &[f32]) = norm::add;
     fn rope_interleaved(head: &mut [f32], cos: &[f32], sin: &[f32]) = rope::rope_interleaved;
@@ -75,8 +80,13 @@ pub(super) static KERNELS: Kernels = Kernels {
     attention_accumulate_int,
     hadamard,
     rms_norm,
+    layer_norm,
     silu_mul,
     gelu_tanh_mul,
+    gelu_tanh,
+    gelu,
+    relu,
+    relu_squared,
     softcap,
     add,
     rope_interleaved,

@@ -34,8 +34,13 @@ pub(super) static KERNELS: Kernels = Kernels {
     attention_accumulate,
     attention_accumulate_int,
     rms_norm,
+    layer_norm,
     silu_mul,
     gelu_tanh_mul,
+    gelu_tanh,
+    gelu,
+    relu,
+    relu_squared,
     softcap,
     f16_to_f32,
     ..avx2::KERNELS
@@ -62,8 +67,13 @@ entries! {
         weights: &[f32], rescale: &[f32], values: IntValues<'_>, head_dim: usize, acc: &mut [f32]
     ) = accumulate_int;
     fn rms_norm(x: &[f32], gain: &[f32], eps: f32, out: &mut [f32]) = norm::rms_norm;
+    fn layer_norm(x: &[f32], gain: &[f32], eps: f32, out: &mut [f32]) = norm::layer_norm;
     fn silu_mul(gate: &mut [f32], up: &[f32]) = activation::silu_mul;
     fn gelu_tanh_mul(gate: &mut [f32], up: &[f32]) = activation::gelu_tanh_mul;
+    fn gelu_tanh(x: &mut [f32]) = activation::gelu_tanh;
+    fn gelu(x: &mut [f32]) = activation::gelu;
+    fn relu(x: &mut [f32]) = activation::relu;
+    fn relu_squared(x: &mut [f32]) = activation::relu_squared;
     fn softcap(x: &mut [f32], cap: f32) = activation::softcap;
     fn f16_to_f32(src: &[u16], dst: &mut [f32]) = widen;
 }
