@@ -15,8 +15,9 @@ import tempfile
 import gguf
 import numpy as np
 import torch
+import transformers
 from safetensors.torch import save_file
-from transformers import AutoModelForCausalLM, Gemma3TextConfig, LlamaConfig, Qwen2Config
+from transformers import AutoModelForCausalLM
 
 import tiny_tokenizer
 
@@ -24,13 +25,23 @@ HERE = pathlib.Path(__file__).resolve().parent
 TEXT = "The heat of the sun is on it, and a red hen."
 N_CTX = 128
 
-SHARED = dict(
+TOKENS = dict(
     vocab_size=len(tiny_tokenizer.TOKENS),
-    max_position_embeddings=N_CTX,
     bos_token_id=tiny_tokenizer.BOS,
     eos_token_id=tiny_tokenizer.EOS,
     pad_token_id=None,
-    rms_norm_eps=1e-5,
+)
+SHARED = dict(**TOKENS, max_position_embeddings=N_CTX, rms_norm_eps=1e-5)
+LAYER_NORM = dict(**TOKENS, max_position_embeddings=N_CTX, layer_norm_eps=1e-5)
+
+# A small Llama, for what differs from it in one thing.
+SMALL = dict(
+    hidden_size=32,
+    intermediate_size=40,
+    num_hidden_layers=2,
+    num_attention_heads=4,
+    num_key_value_heads=2,
+    tie_word_embeddings=False,
 )
 
 # head_dim is not d_model / n_heads (12).
@@ -55,12 +66,12 @@ LLAMA3_ROPE = dict(
 )
 
 CASES = {
-    "llama": LlamaConfig(**SHARED, **LLAMA, num_hidden_layers=2, rope_theta=100000.0),
-    "llama-rope-scaled": LlamaConfig(
+    "llama": transformers.LlamaConfig(**SHARED, **LLAMA, num_hidden_layers=2, rope_theta=100000.0),
+    "llama-rope-scaled": transformers.LlamaConfig(
         **SHARED, **LLAMA, num_hidden_layers=1, rope_parameters=LLAMA3_ROPE
     ),
     # Seven query heads share one key-value head.
-    "qwen2": Qwen2Config(
+    "qwen2": transformers.Qwen2Config(
         **SHARED,
         hidden_size=56,
         intermediate_size=48,
@@ -72,7 +83,7 @@ CASES = {
     ),
     # Layer 5 is full, the other six see 8 tokens. The scalar differs from head_dim by a power of
     # four, so that its square root can move into a norm's weights without rounding (write_gguf).
-    "gemma3": Gemma3TextConfig(
+    "gemma3": transformers.Gemma3TextConfig(
         **SHARED,
         hidden_size=32,
         intermediate_size=32,
@@ -86,28 +97,139 @@ CASES = {
         rope_local_base_freq=10000.0,
         tie_word_embeddings=True,
     ),
+    "gemma": transformers.GemmaConfig(
+        **SHARED,
+        **dict(SMALL, tie_word_embeddings=True, num_key_value_heads=1),
+        head_dim=16,
+        hidden_activation="gelu_pytorch_tanh",
+    ),
+    # Every other layer sees 8 tokens; scores and logits are capped.
+    "gemma2": transformers.Gemma2Config(
+        **SHARED,
+        **dict(SMALL, tie_word_embeddings=True),
+        head_dim=8,
+        query_pre_attn_scalar=8,
+        sliding_window=8,
+        attn_logit_softcapping=2.0,
+        final_logit_softcapping=5.0,
+    ),
+    "qwen3": transformers.Qwen3Config(**SHARED, **SMALL, head_dim=16),
+    "olmo2": transformers.Olmo2Config(**SHARED, **SMALL),
+    "granite": transformers.GraniteConfig(
+        **SHARED,
+        **SMALL,
+        embedding_multiplier=6.0,
+        attention_multiplier=0.25,
+        residual_multiplier=0.5,
+        logits_scaling=4.0,
+    ),
+    # The last of four layers knows no positions.
+    "smollm3": transformers.SmolLM3Config(**SHARED, **dict(SMALL, num_hidden_layers=4)),
+    # All layers see 8 tokens.
+    "mistral": transformers.MistralConfig(**SHARED, **SMALL, sliding_window=8),
+    "stablelm": transformers.StableLmConfig(
+        **LAYER_NORM, **SMALL, use_qkv_bias=True, partial_rotary_factor=0.25
+    ),
+    "starcoder2": transformers.Starcoder2Config(
+        **TOKENS,
+        **SMALL,
+        max_position_embeddings=N_CTX,
+        norm_epsilon=1e-5,
+        use_bias=True,
+        sliding_window=8,
+    ),
+    "phi2": transformers.PhiConfig(
+        **LAYER_NORM, **dict(SMALL, num_key_value_heads=4), partial_rotary_factor=0.5
+    ),
+    "phi3": transformers.Phi3Config(**SHARED, **SMALL, sliding_window=None),
+    "glm4": transformers.Glm4Config(
+        **SHARED, **SMALL, head_dim=8, partial_rotary_factor=0.5, attention_bias=True
+    ),
+    "command-r": transformers.CohereConfig(
+        **LAYER_NORM, **dict(SMALL, tie_word_embeddings=True), logit_scale=0.25
+    ),
+    # One layer of four sees all, and rotates nothing.
+    "cohere2": transformers.Cohere2Config(
+        **LAYER_NORM,
+        **dict(SMALL, num_hidden_layers=4, tie_word_embeddings=True),
+        logit_scale=0.25,
+        sliding_window=8,
+    ),
+    "nemotron": transformers.NemotronConfig(
+        **TOKENS,
+        **SMALL,
+        max_position_embeddings=N_CTX,
+        norm_eps=1e-5,
+        partial_rotary_factor=0.5,
+    ),
+    "gpt2": transformers.GPT2Config(
+        **TOKENS, n_positions=N_CTX, n_embd=32, n_layer=2, n_head=4
+    ),
+    "gptneox": transformers.GPTNeoXConfig(
+        **LAYER_NORM,
+        hidden_size=48,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        rotary_pct=0.25,
+    ),
+    # The same one after the other.
+    "gptneox-serial": transformers.GPTNeoXConfig(
+        **LAYER_NORM,
+        hidden_size=32,
+        intermediate_size=40,
+        num_hidden_layers=1,
+        num_attention_heads=4,
+        rotary_pct=1.0,
+        use_parallel_residual=False,
+    ),
+    "gptj": transformers.GPTJConfig(
+        **TOKENS,
+        n_positions=N_CTX,
+        n_embd=32,
+        n_layer=2,
+        n_head=2,
+        rotary_dim=8,
+        tie_word_embeddings=False,
+    ),
+    # Three heads: no power of two.
+    "bloom": transformers.BloomConfig(**TOKENS, hidden_size=48, n_layer=2, n_head=3),
+    "mpt": transformers.MptConfig(
+        **TOKENS,
+        d_model=32,
+        n_heads=4,
+        n_layers=2,
+        max_seq_len=N_CTX,
+        attn_config=dict(clip_qkv=1.5),
+    ),
+    "falcon": transformers.FalconConfig(
+        **TOKENS,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        multi_query=True,
+        parallel_attn=True,
+        bias=False,
+        alibi=False,
+    ),
+    "opt": transformers.OPTConfig(
+        **TOKENS,
+        max_position_embeddings=N_CTX,
+        hidden_size=32,
+        ffn_dim=40,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        word_embed_proj_dim=32,
+        dropout=0.0,
+    ),
 }
 
-# Hugging Face module, GGUF tensor. `{}` is the layer.
-TENSORS = {
-    "model.embed_tokens": "token_embd",
-    "model.norm": "output_norm",
-    "lm_head": "output",
-    "model.layers.{}.input_layernorm": "blk.{}.attn_norm",
-    "model.layers.{}.self_attn.q_proj": "blk.{}.attn_q",
-    "model.layers.{}.self_attn.k_proj": "blk.{}.attn_k",
-    "model.layers.{}.self_attn.v_proj": "blk.{}.attn_v",
-    "model.layers.{}.self_attn.o_proj": "blk.{}.attn_output",
-    "model.layers.{}.self_attn.q_norm": "blk.{}.attn_q_norm",
-    "model.layers.{}.self_attn.k_norm": "blk.{}.attn_k_norm",
-    "model.layers.{}.pre_feedforward_layernorm": "blk.{}.ffn_norm",
-    "model.layers.{}.post_feedforward_layernorm": "blk.{}.post_ffw_norm",
-    "model.layers.{}.mlp.gate_proj": "blk.{}.ffn_gate",
-    "model.layers.{}.mlp.up_proj": "blk.{}.ffn_up",
-    "model.layers.{}.mlp.down_proj": "blk.{}.ffn_down",
-}
-# One Hugging Face name, two meanings.
-POST_ATTENTION = "model.layers.{}.post_attention_layernorm"
+# GGUF has no name of its own for these: only the Hugging Face folder is written.
+ONLY_HUGGING_FACE = {"mistral", "opt"}
+# q and k rows are permuted in GGUF, so that pairs are neighbours.
+PERMUTED = {"llama", "granite", "smollm3"}
+# The gain is 1 + w; llama.cpp's converter adds the one.
+PLUS_ONE = {"gemma", "gemma2", "gemma3", "nemotron"}
 
 
 def main():
@@ -118,7 +240,8 @@ def main():
         folder.mkdir()
         write_hugging_face(config, folder / "hf")
         model = load(folder / "hf")
-        write_gguf(model, name, folder / "model.gguf")
+        if name not in ONLY_HUGGING_FACE:
+            write_gguf(model, name, folder / "model.gguf")
         write_expected(model, folder)
         print(f"{name}: {sum(f.stat().st_size for f in folder.rglob('*.*'))} bytes")
 
@@ -127,8 +250,11 @@ def write_hugging_face(config, folder):
     """Random weights, written as checkpoints are published: bfloat16, `config.json` in the form
     that most published files still have."""
     model = AutoModelForCausalLM.from_config(config, attn_implementation="eager")
-    for parameter_name, parameter in model.named_parameters():
-        parameter.data = random_weights(parameter_name, parameter.shape, config.model_type)
+    modules = dict(model.named_modules())
+    # A tied matrix comes once.
+    for name, parameter in model.named_parameters():
+        module = modules[name.rpartition(".")[0]]
+        parameter.data = random_weights(module, name, parameter.shape, config)
     with tempfile.TemporaryDirectory() as temporary:
         model.to(torch.bfloat16).save_pretrained(temporary)
         folder.mkdir()
@@ -142,24 +268,28 @@ def write_hugging_face(config, folder):
     write_json(folder / "tokenizer_config.json", tiny_tokenizer.hugging_face_config())
 
 
-def random_weights(name, shape, model_type):
+def random_weights(module, name, shape, config):
     """Large enough that activations stay of order one and attention is far from uniform."""
     noise = torch.randn(shape)
+    if "norm" in type(module).__name__.lower():
+        if name.endswith("bias"):
+            return 0.3 * noise
+        plus_one = config.model_type.removesuffix("_text") in PLUS_ONE
+        return 0.3 * noise if plus_one else 1.0 + 0.3 * noise
     if name.endswith("bias"):
+        return (0.5 if config.model_type == "qwen2" else 0.3) * noise
+    if isinstance(module, torch.nn.Embedding) or "lm_head" in name or "embed_out" in name:
         return 0.5 * noise
-    if "norm" in name:
-        # Gemma's gain is 1 + w.
-        return 0.3 * noise if model_type.startswith("gemma") else 1.0 + 0.3 * noise
-    if "embed_tokens" in name or "lm_head" in name:
-        return 0.5 * noise
-    gain = 2.0 if "q_proj" in name or "k_proj" in name else 1.0
-    return gain / math.sqrt(shape[1]) * noise
+    gain = 2.0 if any(part in name for part in ["q_proj", "k_proj", "qkv", "query"]) else 1.0
+    # Conv1D keeps its inputs first.
+    n_in = shape[0] if type(module).__name__ == "Conv1D" else shape[-1]
+    return gain / math.sqrt(n_in) * noise
 
 
 def published_form(config):
     """RoPE as top-level keys, except for qwen2, whose file keeps the newer `rope_parameters`."""
     config.pop("transformers_version", None)
-    if config["model_type"] == "qwen2":
+    if config["model_type"] == "qwen2" or "rope_parameters" not in config:
         return config
     rope = config.pop("rope_parameters")
     if "full_attention" in rope:
@@ -168,7 +298,11 @@ def published_form(config):
         # Published files leave the kinds of layers to the reader.
         config.pop("layer_types")
         config.pop("_sliding_window_pattern")
-    config["rope_theta"] = rope.pop("rope_theta")
+    is_neox = config["model_type"] == "gpt_neox"
+    config["rotary_emb_base" if is_neox else "rope_theta"] = rope.pop("rope_theta")
+    if "partial_rotary_factor" in rope:
+        share = rope.pop("partial_rotary_factor")
+        config["rotary_pct" if is_neox else "partial_rotary_factor"] = share
     config["rope_scaling"] = None if rope["rope_type"] == "default" else rope
     return dict(sorted(config.items()))
 
@@ -181,47 +315,95 @@ def load(folder):
     return model.eval()
 
 
+def architecture_of(case):
+    """`command-r` has a dash, and so have variants: `architecture-variant`."""
+    while case not in gguf.MODEL_ARCH_NAMES.values():
+        case = case.rsplit("-", 1)[0]
+    return case
+
+
 def write_gguf(model, case, path):
     """The same numbers as float32, by the conventions of llama.cpp's converter."""
     config = model.config
-    architecture = case.split("-")[0]
+    architecture = architecture_of(case)
     writer = gguf.GGUFWriter(path, architecture)
     writer.add_name(f"tiny random {case}")
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
-    writer.add_block_count(config.num_hidden_layers)
-    writer.add_context_length(config.max_position_embeddings)
-    writer.add_embedding_length(config.hidden_size)
-    writer.add_feed_forward_length(config.intermediate_size)
-    writer.add_head_count(config.num_attention_heads)
-    writer.add_head_count_kv(config.num_key_value_heads)
-    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
-    # Written only where it is not d_model / n_heads.
-    if head_dim(config) * config.num_attention_heads != config.hidden_size:
-        writer.add_key_length(head_dim(config))
-        writer.add_value_length(head_dim(config))
-    rope = config.rope_parameters.get("full_attention", config.rope_parameters)
-    writer.add_rope_freq_base(rope["rope_theta"])
-    if architecture == "llama":
-        writer.add_rope_dimension_count(head_dim(config))
-        writer.add_vocab_size(config.vocab_size)
-    if architecture == "gemma3":
-        writer.add_sliding_window(config.sliding_window)
+    tensors = gguf_tensors(model, architecture)
+    add_numbers(writer, config, architecture, tensors)
     tiny_tokenizer.add_to_gguf(writer)
-    if rope["rope_type"] == "llama3":
+    rope = rope_of(config)
+    if rope.get("rope_type") == "llama3":
         writer.add_tensor("rope_freqs.weight", llama3_factors(rope, head_dim(config)))
-    tied = config.tie_word_embeddings
-    for name, weights in model.state_dict().items():
-        if not (tied and name == "lm_head.weight"):
-            weights = gguf_weights(name, weights.numpy(), config)
-            writer.add_tensor(gguf_name(name, architecture), np.ascontiguousarray(weights))
+    for name, weights in tensors.items():
+        writer.add_tensor(name, np.ascontiguousarray(weights))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
 
 
+def add_numbers(writer, config, architecture, tensors):
+    n_heads = config.num_attention_heads
+    writer.add_block_count(config.num_hidden_layers)
+    writer.add_context_length(N_CTX)
+    writer.add_embedding_length(config.hidden_size)
+    joins_gate = architecture in ("phi3", "glm4")
+    writer.add_feed_forward_length(len(tensors["blk.0.ffn_up.weight"]) // (1 + joins_gate))
+    writer.add_head_count(n_heads)
+    writer.add_head_count_kv(n_kv_heads(config))
+    eps = [getattr(config, name, None) for name in ("rms_norm_eps", *LAYER_NORM_EPS)]
+    is_layer_norm = any(getattr(config, name, None) for name in LAYER_NORM_EPS)
+    eps = next(value for value in eps if value is not None)
+    (writer.add_layer_norm_eps if is_layer_norm else writer.add_layer_norm_rms_eps)(eps)
+    # Written only where it is not d_model / n_heads.
+    if head_dim(config) * n_heads != config.hidden_size:
+        writer.add_key_length(head_dim(config))
+        writer.add_value_length(head_dim(config))
+    rope = rope_of(config)
+    if "rope_theta" in rope:
+        writer.add_rope_freq_base(rope["rope_theta"])
+    share = rope.get("partial_rotary_factor", 1.0)
+    rope_dim = getattr(config, "rotary_dim", None) or int(head_dim(config) * share)
+    if architecture == "llama" or rope_dim != head_dim(config):
+        writer.add_rope_dimension_count(rope_dim)
+    if architecture == "llama":
+        writer.add_vocab_size(config.vocab_size)
+    if architecture in ("gemma2", "gemma3", "cohere2", "starcoder2"):
+        writer.add_sliding_window(config.sliding_window)
+    if architecture == "gemma2":
+        writer.add_attn_logit_softcapping(config.attn_logit_softcapping)
+        writer.add_final_logit_softcapping(config.final_logit_softcapping)
+    if architecture == "granite":
+        writer.add_embedding_scale(config.embedding_multiplier)
+        writer.add_attention_scale(config.attention_multiplier)
+        writer.add_residual_scale(config.residual_multiplier)
+        writer.add_logit_scale(config.logits_scaling)
+    if architecture in ("command-r", "cohere2"):
+        writer.add_logit_scale(config.logit_scale)
+    if architecture in ("gptneox", "stablelm"):
+        writer.add_parallel_residual(config.use_parallel_residual)
+    if architecture == "mpt":
+        writer.add_clamp_kqv(config.attn_config.clip_qkv)
+        writer.add_max_alibi_bias(config.attn_config.alibi_bias_max)
+
+
+LAYER_NORM_EPS = ("layer_norm_eps", "layer_norm_epsilon", "norm_epsilon", "norm_eps")
+
+
+def rope_of(config):
+    rope = getattr(config, "rope_parameters", None) or {}
+    return rope.get("full_attention", rope)
+
+
 def head_dim(config):
     return getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+
+
+def n_kv_heads(config):
+    if getattr(config, "multi_query", False):
+        return 1
+    return getattr(config, "num_key_value_heads", None) or config.num_attention_heads
 
 
 def llama3_factors(rope, rope_dim):
@@ -237,26 +419,45 @@ def llama3_factors(rope, rope_dim):
     return np.array(factors, dtype=np.float32)
 
 
-def gguf_name(name, architecture):
-    module, _, kind = name.rpartition(".")
-    parts = module.split(".")
-    layer_idx = parts[2] if module.startswith("model.layers.") else ""
-    pattern = module.replace(f".{layer_idx}.", ".{}.", 1) if layer_idx else module
-    if pattern == POST_ATTENTION:
-        post_attention = "post_attention_norm" if architecture == "gemma3" else "ffn_norm"
-        return f"blk.{layer_idx}.{post_attention}.{kind}"
-    return f"{TENSORS[pattern].format(layer_idx)}.{kind}"
+def gguf_tensors(model, architecture):
+    """Weights by GGUF's names."""
+    config = model.config
+    kind = next(kind for kind, name in gguf.MODEL_ARCH_NAMES.items() if name == architecture)
+    names = gguf.get_tensor_name_map(kind, config.num_hidden_layers)
+    is_tied = config.tie_word_embeddings
+    conv1d = {
+        name for name, module in model.named_modules() if type(module).__name__ == "Conv1D"
+    }
+    tensors = {}
+    for name, weights in model.state_dict().items():
+        if is_tied and name in ("lm_head.weight", "embed_out.weight"):
+            continue
+        module, _, part = name.rpartition(".")
+        weights = weights.numpy()
+        if module in conv1d and part == "weight":
+            weights = weights.T
+        # The map knows them without their prefix.
+        known = module.removeprefix("transformer.") if architecture == "bloom" else module
+        gguf_name = names.get_name(known)
+        assert gguf_name is not None, name
+        tensors[f"{gguf_name}.{part}"] = gguf_weights(name, weights, config, architecture)
+    return tensors
 
 
-def gguf_weights(name, weights, config):
-    if config.model_type == "llama" and ("q_proj" in name or "k_proj" in name):
-        n_heads = config.num_attention_heads if "q_proj" in name else config.num_key_value_heads
+def gguf_weights(name, weights, config, architecture):
+    n_heads, d = config.num_attention_heads, head_dim(config)
+    if architecture in PERMUTED and ("q_proj" in name or "k_proj" in name):
+        n = n_heads if "q_proj" in name else n_kv_heads(config)
         # Pairs (i, i + head_dim / 2) become neighbours (2i, 2i + 1).
-        heads = weights.reshape(n_heads, 2, head_dim(config) // 2, -1)
+        heads = weights.reshape(n, 2, d // 2, -1)
         return heads.swapaxes(1, 2).reshape(weights.shape)
-    if config.model_type == "gemma3_text" and "norm" in name:
+    if architecture in ("bloom", "gptneox") and "query_key_value" in name:
+        # Head by head becomes all of q, then all of k, then all of v.
+        heads = weights.reshape(n_heads, 3, d, -1)
+        return heads.swapaxes(0, 1).reshape(weights.shape)
+    if architecture in PLUS_ONE and "norm" in name and name.endswith("weight"):
         gain = np.float32(1.0) + weights
-        if "q_norm" in name:
+        if architecture == "gemma3" and "q_norm" in name:
             # Readers scale scores by head_dim^-0.5; GGUF has no key for another scalar.
             gain *= np.float32(math.sqrt(config.head_dim / config.query_pre_attn_scalar))
         return gain
@@ -274,14 +475,14 @@ def write_expected(model, folder):
 
         return hook
 
+    decoder, layers, norm = parts_of(model)
     # The input of layer 0 is the embedding as the layers see it: Gemma's is scaled.
-    decoder = model.model
-    decoder.layers[0].register_forward_pre_hook(
+    layers[0].register_forward_pre_hook(
         lambda _module, inputs: seen.update(embedding=inputs[0][0].clone().contiguous())
     )
-    for layer_idx, layer in enumerate(decoder.layers):
+    for layer_idx, layer in enumerate(layers):
         layer.register_forward_hook(keep(f"layer.{layer_idx}"))
-    decoder.norm.register_forward_hook(keep("output_norm"))
+    norm.register_forward_hook(keep("output_norm"))
     with torch.no_grad():
         result = model(torch.tensor([ids]), output_attentions=True, use_cache=False)
     seen["logits"] = result.logits[0].contiguous()
@@ -292,6 +493,17 @@ def write_expected(model, folder):
     # save_file makes its file private to its owner.
     (folder / "expected.safetensors").chmod(0o644)
     write_json(folder / "expected.json", {"text": TEXT, "token_ids": ids})
+
+
+def parts_of(model):
+    """The decoder, its layers, its last norm, whatever they are called."""
+    decoder = model.base_model
+    decoder = getattr(decoder, "decoder", decoder)
+    layers = next(
+        getattr(decoder, name) for name in ("layers", "h", "blocks") if hasattr(decoder, name)
+    )
+    norms = ("norm", "ln_f", "final_layernorm", "final_layer_norm", "norm_f")
+    return decoder, layers, next(getattr(decoder, name) for name in norms if hasattr(decoder, name))
 
 
 def write_json(path, value):

@@ -9,7 +9,7 @@ use engine::{Engine, LoadSettings, Loaded, ModelRunner, RunnerOptions, load_mode
 use format::Mapping;
 use kernels::KEY_BLOCK;
 use model::kv::{KvPolicy, KvShape};
-use model::{Arithmetic, Pages, WorkspaceSize};
+use model::{Arithmetic, Model, Pages, WorkspaceSize};
 
 use crate::args::{CacheArgs, CtxArg, ModelArgs, RuntimeArgs};
 use crate::bar::Bar;
@@ -130,8 +130,10 @@ pub(crate) struct CacheOf<'a> {
 /// The context: the flag, or what the model was trained for, as far as memory goes.
 ///
 /// # Errors
-/// A flag that asks for a cache larger than the memory of this machine.
-fn n_ctx(flag: Option<CtxArg>, n_trained: usize, cache: CacheOf<'_>, text: Text) -> Result<usize> {
+/// A flag that asks for a cache larger than the memory of this machine, or for more positions than
+/// the model knows.
+fn n_ctx(flag: Option<CtxArg>, model: &Model, cache: CacheOf<'_>, text: Text) -> Result<usize> {
+    let n_trained = model.config.n_ctx;
     let n = match flag {
         Some(CtxArg::Tokens(n)) => n as usize,
         Some(CtxArg::Auto) => return Ok(auto_n_ctx(n_trained, cache, text)),
@@ -146,6 +148,7 @@ fn n_ctx(flag: Option<CtxArg>, n_trained: usize, cache: CacheOf<'_>, text: Text)
             return Ok(n);
         }
     };
+    check_positions(model, n)?;
     check_cache_fits(cache, n)?;
     if n > n_trained {
         output::note(format_args!(
@@ -207,6 +210,20 @@ fn default_n_ctx(n_trained: usize, n_held: Option<usize>) -> (usize, &'static st
     }
 }
 
+/// Refuses a text with positions that the model does not know.
+///
+/// # Errors
+/// Both sizes.
+pub(crate) fn check_positions(model: &Model, n_positions: usize) -> Result<()> {
+    match model.n_positions_max() {
+        Some(n_known) if n_positions > n_known => bail!(
+            "a context of {n_positions} tokens: the model has learned {n_known} positions and \
+             knows no others; use a shorter one"
+        ),
+        _ => Ok(()),
+    }
+}
+
 /// Refuses a cache that this machine cannot hold.
 ///
 /// # Errors
@@ -238,9 +255,9 @@ pub(crate) fn runner(
     n_logit_rows_max: usize,
 ) -> Result<ModelRunner> {
     let kv = cache.kv_types(runtime);
-    let config = &loaded.model.config;
-    let kv_shape = kv.shape(config)?;
-    let n_ctx = n_ctx(cache.ctx, config.n_ctx, CacheOf { kv: &kv, shape: &kv_shape }, text)?;
+    let model = &*loaded.model;
+    let kv_shape = kv.shape(&model.config)?;
+    let n_ctx = n_ctx(cache.ctx, model, CacheOf { kv: &kv, shape: &kv_shape }, text)?;
     let size = workspace_size(n_ctx, n_logit_rows_max);
     let options = RunnerOptions {
         n_ctx,

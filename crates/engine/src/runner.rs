@@ -13,6 +13,10 @@ pub trait Runner: Send {
     fn n_vocab(&self) -> usize;
     /// Longest sequence, in tokens.
     fn n_ctx(&self) -> usize;
+    /// Positions that the model knows, whatever is forgotten.
+    fn n_positions_max(&self) -> usize {
+        N_POSITIONS_MAX
+    }
     /// Most rows of one batch.
     fn n_tokens_max(&self) -> usize;
     /// Most rows of one call of [`Runner::logits`].
@@ -46,7 +50,7 @@ pub fn n_positions_max(policy: KvPolicy, n_ctx: usize) -> usize {
 /// [`Error::PolicyTooLarge`].
 pub(crate) fn longest_text(runner: &dyn Runner, policy: KvPolicy) -> Result<usize, Error> {
     let n_ctx = runner.n_ctx();
-    let n_positions = n_positions_max(policy, n_ctx);
+    let n_positions = n_positions_max(policy, n_ctx).min(runner.n_positions_max());
     let Some(n_kept) = policy.n_keys_max() else { return Ok(n_positions) };
     let kv = runner.kv();
     let n_bytes = kv.shape().bytes_under(policy, n_positions, runner.n_tokens_max());
@@ -92,6 +96,10 @@ impl Runner for ModelRunner {
 
     fn n_ctx(&self) -> usize {
         self.n_ctx
+    }
+
+    fn n_positions_max(&self) -> usize {
+        self.model.n_positions_max().unwrap_or(N_POSITIONS_MAX)
     }
 
     fn n_tokens_max(&self) -> usize {

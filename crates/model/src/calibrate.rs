@@ -240,6 +240,7 @@ fn spread(n_layers: usize, n: usize) -> Vec<usize> {
 
 fn choose(config: &mut ModelConfig, layer_idxs: &[usize]) {
     config.layer_kinds = layer_idxs.iter().map(|&i| config.layer_kinds[i]).collect();
+    config.rotates = layer_idxs.iter().map(|&i| config.rotates[i]).collect();
     config.n_layers = layer_idxs.len();
 }
 
@@ -258,10 +259,15 @@ fn made_up(model: &Model) -> Model {
         arithmetic: model.arithmetic,
         token_embd: matrix(embd.dtype, [embd.n_out.min(N_EMBEDDING_ROWS), embd.n_in]),
         layers: chosen.into_iter().map(|i| layer(&model.layers[i])).collect(),
+        position_embd: model.position_embd.clone(),
+        token_embd_norm: model.token_embd_norm.clone(),
         output_norm: model.output_norm.clone(),
         output: Some(matrix(output.dtype, [config.n_vocab, output.n_in])),
+        output_bias: model.output_bias.as_ref().map(|bias| bias[..config.n_vocab].to_vec()),
         rope_full: model.rope_full.clone(),
         rope_sliding: model.rope_sliding.clone(),
+        rope_none: model.rope_none.clone(),
+        alibi_slopes: model.alibi_slopes.clone(),
         n_bytes: 0,
         config,
     }
@@ -282,7 +288,7 @@ fn layer(like: &LayerWeights) -> LayerWeights {
         attn_output: linear(&like.attn_output),
         post_attention_norm: like.post_attention_norm.clone(),
         ffn_norm: like.ffn_norm.clone(),
-        ffn_gate: linear(&like.ffn_gate),
+        ffn_gate: like.ffn_gate.as_ref().map(linear),
         ffn_up: linear(&like.ffn_up),
         ffn_down: linear(&like.ffn_down),
         post_ffw_norm: like.post_ffw_norm.clone(),

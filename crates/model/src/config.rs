@@ -2,7 +2,10 @@
 
 use crate::attention::AttentionPattern;
 use crate::error::LoadError;
-use crate::spec::{ArchSpec, EmbeddingScale, FileFormat, LayerKind, RopePairing};
+use crate::spec::{
+    ArchSpec, EmbeddingScale, FileFormat, LayerKind, LogitScale, Positions, Residual, RopeLayers,
+    RopePairing,
+};
 
 /// What numbers a model has. Names as in ARCHITECTURE.md.
 #[derive(Clone, Debug)]
@@ -20,6 +23,14 @@ pub struct ModelConfig {
     /// Multiplies `q . k`.
     pub attn_scale: f32,
     pub embedding_scale: f32,
+    /// Multiplies what a block adds to the residual.
+    pub residual_scale: f32,
+    pub logit_scale: f32,
+    pub residual: Residual,
+    /// Whether the feed-forward has a gate.
+    pub is_gated: bool,
+    /// Queries, keys and values are cut to `-clip..=clip`.
+    pub qkv_clip: Option<f32>,
     /// `cap * tanh(score / cap)` on attention scores.
     pub attn_softcap: Option<f32>,
     /// The same on the logits.
@@ -31,6 +42,8 @@ pub struct ModelConfig {
     pub window: u32,
     /// One per layer.
     pub layer_kinds: Vec<LayerKind>,
+    /// One per layer: whether queries and keys are rotated.
+    pub rotates: Vec<bool>,
 }
 
 /// RoPE of one kind of layer (Su et al. 2021).
@@ -61,7 +74,8 @@ pub enum RopeScaling {
 pub(crate) struct RawConfig {
     pub n_layers: usize,
     pub d_model: usize,
-    pub d_ff: usize,
+    /// Four times `d_model` where nobody says.
+    pub d_ff: Option<usize>,
     pub n_heads: usize,
     pub n_kv_heads: Option<usize>,
     pub head_dim: Option<usize>,
@@ -70,6 +84,12 @@ pub(crate) struct RawConfig {
     pub n_ctx: usize,
     pub norm_eps: f32,
     pub attn_scale: Option<f32>,
+    pub embedding_scale: Option<f32>,
+    pub residual_scale: Option<f32>,
+    pub logit_scale: Option<f32>,
+    /// Whether attention and feed-forward read the same residual.
+    pub is_parallel: Option<bool>,
+    pub qkv_clip: Option<f32>,
     pub attn_softcap: Option<f32>,
     pub logit_softcap: Option<f32>,
     pub rope_base: Option<f64>,
@@ -77,6 +97,7 @@ pub(crate) struct RawConfig {
     pub rope_scaling: RopeScaling,
     pub window: Option<u32>,
     pub layer_kinds: Option<Vec<LayerKind>>,
+    pub rotates: Option<Vec<bool>>,
 }
 
 pub(crate) const N_LAYERS_MAX: usize = 512;
@@ -112,7 +133,11 @@ impl RawConfig {
         bounded(names.get("block_count", "num_hidden_layers"), self.n_layers, 1, N_LAYERS_MAX)?;
         bounded(names.get("attention.head_count", "num_attention_heads"), self.n_heads, 1, 4096)?;
         let head_dim = self.head_dim.unwrap_or(self.d_model / self.n_heads);
-        let rope_dim = self.rope_dim.unwrap_or(head_dim);
+        let rope_dim = match spec.positions {
+            Positions::Rope => self.rope_dim.unwrap_or(head_dim),
+            Positions::Learned { .. } | Positions::Alibi => 0,
+        };
+        let layer_kinds = layer_kinds(spec, self.layer_kinds, self.window, self.n_layers);
         // Position scaling stretches the full layers; a window never sees far positions.
         let scaling_sliding = match spec.rope_base_sliding {
             Some(_) => RopeScaling::None,
@@ -124,7 +149,7 @@ impl RawConfig {
         let mut config = ModelConfig {
             n_layers: self.n_layers,
             d_model: self.d_model,
-            d_ff: self.d_ff,
+            d_ff: self.d_ff.unwrap_or(4 * self.d_model),
             n_heads: self.n_heads,
             n_kv_heads: self.n_kv_heads.unwrap_or(self.n_heads),
             head_dim,
@@ -132,19 +157,27 @@ impl RawConfig {
             n_ctx: self.n_ctx,
             norm_eps: self.norm_eps,
             attn_scale: self.attn_scale.unwrap_or(f32::NAN),
-            embedding_scale: match spec.embedding_scale {
+            embedding_scale: self.embedding_scale.unwrap_or(match spec.embedding_scale {
                 EmbeddingScale::One => 1.0,
                 EmbeddingScale::SqrtModelDim => (self.d_model as f32).sqrt(),
+            }),
+            residual_scale: self.residual_scale.unwrap_or(1.0),
+            logit_scale: match (self.logit_scale, spec.logit_scale) {
+                (None, _) => 1.0,
+                (Some(scale), LogitScale::Multiplies) => scale,
+                (Some(scale), LogitScale::Divides) => 1.0 / scale,
             },
+            residual: residual(spec, self.is_parallel),
+            is_gated: spec.feed_forward.is_gated(),
+            qkv_clip: self.qkv_clip,
             attn_softcap: self.attn_softcap,
             logit_softcap: self.logit_softcap,
             rope_pairing: spec.rope.get(format),
             rope_full: RopeConfig { rope_dim, base, scaling: self.rope_scaling },
             rope_sliding: RopeConfig { rope_dim, base: base_sliding, scaling: scaling_sliding },
             window: self.window.unwrap_or(0),
-            layer_kinds: self.layer_kinds.unwrap_or_else(|| {
-                (0..self.n_layers).map(|i| spec.layer_kinds[i % spec.layer_kinds.len()]).collect()
-            }),
+            rotates: self.rotates.unwrap_or_else(|| rotates(spec, &layer_kinds)),
+            layer_kinds,
         };
         if self.attn_scale.is_none() {
             config.attn_scale = (spec.attn_scale)(&config);
@@ -153,6 +186,39 @@ impl RawConfig {
         check_numbers(&config, &names)?;
         Ok(config)
     }
+}
+
+/// What the file says, or else the architecture.
+fn residual(spec: &ArchSpec, is_parallel: Option<bool>) -> Residual {
+    match is_parallel {
+        Some(false) if spec.residual.is_parallel() => Residual::PreNorm,
+        Some(true) if !spec.residual.is_parallel() => Residual::Parallel,
+        _ => spec.residual,
+    }
+}
+
+fn layer_kinds(
+    spec: &ArchSpec,
+    kinds: Option<Vec<LayerKind>>,
+    window: Option<u32>,
+    n_layers: usize,
+) -> Vec<LayerKind> {
+    match (kinds, spec.layer_kinds) {
+        (Some(kinds), _) => kinds,
+        // A window that the file leaves out is none, where that leaves a model.
+        (None, [LayerKind::Sliding]) if window.is_none() => vec![LayerKind::Full; n_layers],
+        (None, kinds) => kinds.iter().copied().cycle().take(n_layers).collect(),
+    }
+}
+
+fn rotates(spec: &ArchSpec, layer_kinds: &[LayerKind]) -> Vec<bool> {
+    let rotates = |(layer_idx, kind): (usize, &LayerKind)| match spec.rope_layers {
+        _ if spec.positions != Positions::Rope => false,
+        RopeLayers::All => true,
+        RopeLayers::Sliding => *kind == LayerKind::Sliding,
+        RopeLayers::AllButEvery(n) => !(layer_idx + 1).is_multiple_of(n),
+    };
+    layer_kinds.iter().enumerate().map(rotates).collect()
 }
 
 /// What the files call the numbers.
@@ -184,7 +250,8 @@ fn check_shape(config: &ModelConfig, names: &Names<'_>) -> Result<(), LoadError>
     bounded(names.get("attention.key_length", "head_dim"), head_dim, 1, HEAD_DIM_MAX)?;
     let (key, rope_dim) =
         (names.get("rope.dimension_count", "head_dim"), config.rope_full.rope_dim);
-    if !rope_dim.is_multiple_of(2) || !(2..=head_dim).contains(&rope_dim) {
+    let is_rotation = rope_dim.is_multiple_of(2) && (2..=head_dim).contains(&rope_dim);
+    if !is_rotation && config.rotates.contains(&true) {
         let expected = format!("an even number from 2 to the head's width, {head_dim}");
         return Err(LoadError::config(&key, expected, rope_dim));
     }
@@ -192,6 +259,11 @@ fn check_shape(config: &ModelConfig, names: &Names<'_>) -> Result<(), LoadError>
     if config.layer_kinds.len() != n_layers {
         let expected = format!("one entry for each of {n_layers} layers");
         return Err(LoadError::config(&key, expected, config.layer_kinds.len()));
+    }
+    if config.rotates.len() != n_layers {
+        let key = names.get("rope.layers", "no_rope_layers");
+        let expected = format!("one entry for each of {n_layers} layers");
+        return Err(LoadError::config(&key, expected, config.rotates.len()));
     }
     if config.layer_kinds.contains(&LayerKind::Sliding) {
         let key = names.get("attention.sliding_window", "sliding_window");
@@ -204,6 +276,12 @@ fn check_numbers(config: &ModelConfig, names: &Names<'_>) -> Result<(), LoadErro
     let eps = names.get("attention.layer_norm_rms_epsilon", "rms_norm_eps");
     positive(eps, config.norm_eps.into())?;
     positive(names.get("attention.scale", "query_pre_attn_scalar"), config.attn_scale.into())?;
+    positive(names.get("embedding_scale", "embedding_multiplier"), config.embedding_scale.into())?;
+    positive(names.get("residual_scale", "residual_multiplier"), config.residual_scale.into())?;
+    positive(names.get("logit_scale", "logit_scale"), config.logit_scale.into())?;
+    if let Some(clip) = config.qkv_clip {
+        positive(names.get("attention.clamp_kqv", "clip_qkv"), clip.into())?;
+    }
     let softcap = |key: &str, cap: Option<f32>| match cap {
         Some(cap) => positive(names.get(key, key), cap.into()),
         None => Ok(()),

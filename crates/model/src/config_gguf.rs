@@ -25,15 +25,24 @@ pub(crate) fn read_config(
     let raw = RawConfig {
         n_layers,
         d_model: keys.require("embedding_length")?,
-        d_ff: keys.require("feed_forward_length")?,
+        d_ff: Some(keys.require("feed_forward_length")?),
         n_heads: keys.require("attention.head_count")?,
         n_kv_heads: keys.count("attention.head_count_kv")?,
         head_dim,
         rope_dim: keys.count("rope.dimension_count")?,
         n_vocab,
         n_ctx: keys.require("context_length")?,
-        norm_eps: metadata.require_f32(&keys.key("attention.layer_norm_rms_epsilon"))?,
+        norm_eps: match keys.number("attention.layer_norm_epsilon")? {
+            Some(eps) => eps,
+            None => metadata.require_f32(&keys.key("attention.layer_norm_rms_epsilon"))?,
+        },
         attn_scale: keys.number("attention.scale")?,
+        embedding_scale: keys.number("embedding_scale")?,
+        residual_scale: keys.number("residual_scale")?,
+        logit_scale: keys.number("logit_scale")?,
+        is_parallel: metadata.bool(&keys.key("use_parallel_residual"))?,
+        // Zero stands for none.
+        qkv_clip: keys.number("attention.clamp_kqv")?.filter(|&clip| clip != 0.0),
         attn_softcap: keys.number("attn_logit_softcapping")?,
         logit_softcap: keys.number("final_logit_softcapping")?,
         rope_base: keys.number("rope.freq_base")?.map(f64::from),
@@ -41,6 +50,7 @@ pub(crate) fn read_config(
         rope_scaling: rope_scaling(&keys)?,
         window: metadata.u32(&keys.key("attention.sliding_window"))?,
         layer_kinds: layer_kinds(&keys, n_layers)?,
+        rotates: None,
     };
     raw.finish(spec, FileFormat::Gguf)
 }

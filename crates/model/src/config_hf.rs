@@ -5,7 +5,33 @@ use serde_json::Value;
 use crate::config::{ModelConfig, RawConfig, RopeScaling};
 use crate::config_gguf::periodic;
 use crate::error::LoadError;
-use crate::spec::{Activation, ArchSpec, FeedForward, FileFormat, LayerKind};
+use crate::spec::{
+    Activation, ArchSpec, FeedForward, FileFormat, LayerKind, PlainActivation, Positions,
+};
+
+/// What models with ALiBi were trained for.
+const N_CTX_ALIBI: usize = 2048;
+
+/// What config.json calls a number: the common name first.
+mod names {
+    pub(super) const N_LAYERS: &[&str] = &["num_hidden_layers", "n_layer", "n_layers"];
+    pub(super) const D_MODEL: &[&str] = &["hidden_size", "n_embd", "d_model"];
+    pub(super) const D_FF: &[&str] = &["intermediate_size", "n_inner", "ffn_dim"];
+    pub(super) const N_HEADS: &[&str] = &["num_attention_heads", "n_head", "n_heads"];
+    pub(super) const N_KV_HEADS: &[&str] = &["num_key_value_heads", "num_kv_heads"];
+    pub(super) const N_CTX: &[&str] =
+        &["max_position_embeddings", "n_positions", "max_seq_len", "seq_length"];
+    pub(super) const NORM_EPS: &[&str] =
+        &["rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon", "norm_epsilon", "norm_eps"];
+    pub(super) const ACTIVATION: &[&str] =
+        &["hidden_activation", "hidden_act", "activation_function", "activation"];
+    pub(super) const ROPE_DIM: &[&str] = &["rotary_dim"];
+    pub(super) const ROPE_SHARE: &[&str] = &["partial_rotary_factor", "rotary_pct"];
+    pub(super) const QKV_CLIP: &[&str] = &["clip_qkv"];
+    pub(super) const LOGIT_SCALE: &[&str] = &["logit_scale", "logits_scaling"];
+    pub(super) const ROPE_BASE: &[&str] = &["rope_theta", "rotary_emb_base"];
+    pub(super) const IS_PARALLEL: &[&str] = &["use_parallel_residual"];
+}
 
 /// `n_vocab` is the number of rows of the embedding.
 pub(crate) fn read_config(
@@ -13,71 +39,138 @@ pub(crate) fn read_config(
     json: &Value,
     n_vocab: usize,
 ) -> Result<ModelConfig, LoadError> {
-    let n_layers = require(json, "num_hidden_layers")?;
+    let n_layers = require(json, names::N_LAYERS)?;
     check_variants(spec, json)?;
     let (full, sliding) = rope_parameters(json)?;
     if rope_scaling(sliding)? != RopeScaling::None {
         let expected = "default for sliding layers".into();
         return Err(LoadError::config("rope_type", expected, &json["rope_parameters"]));
     }
-    let base = |parameters: Option<&Value>| number(parameters?, "rope_theta").transpose();
+    let (d_model, n_heads) = (require(json, names::D_MODEL)?, require(json, names::N_HEADS)?);
+    let base = |parameters: Option<&Value>| number(parameters?, &["rope_theta"]).transpose();
+    let f32_of = |keys: &[&str]| Ok::<_, LoadError>(number(json, keys)?.map(|x| x as f32));
+    let head_dim = count(json, &["head_dim"])?;
     let raw = RawConfig {
         n_layers,
-        d_model: require(json, "hidden_size")?,
-        d_ff: require(json, "intermediate_size")?,
-        n_heads: require(json, "num_attention_heads")?,
-        n_kv_heads: count(json, "num_key_value_heads")?,
-        head_dim: count(json, "head_dim")?,
-        rope_dim: None,
+        d_model,
+        d_ff: match count(json, names::D_FF)? {
+            Some(d_ff) => Some(d_ff),
+            None => count(json, &["expansion_ratio"])?.map(|ratio| ratio.saturating_mul(d_model)),
+        },
+        n_heads,
+        n_kv_heads: match json["multi_query"] == true {
+            true => Some(1),
+            false => count(json, names::N_KV_HEADS)?,
+        },
+        head_dim,
+        rope_dim: rope_dim(json, full, head_dim.unwrap_or(d_model / n_heads.max(1)))?,
         n_vocab,
-        n_ctx: require(json, "max_position_embeddings")?,
-        norm_eps: number(json, "rms_norm_eps")?.unwrap_or(1e-6) as f32,
-        attn_scale: number(json, "query_pre_attn_scalar")?.map(|x| x.powf(-0.5) as f32),
-        attn_softcap: number(json, "attn_logit_softcapping")?.map(|x| x as f32),
-        logit_softcap: number(json, "final_logit_softcapping")?.map(|x| x as f32),
+        n_ctx: match spec.positions {
+            // Some files do not say: any length will do.
+            Positions::Alibi => count(json, names::N_CTX)?.unwrap_or(N_CTX_ALIBI),
+            Positions::Rope | Positions::Learned { .. } => require(json, names::N_CTX)?,
+        },
+        norm_eps: f32_of(names::NORM_EPS)?.unwrap_or(spec.norm_eps),
+        attn_scale: match number(json, &["query_pre_attn_scalar"])? {
+            Some(scalar) => Some(scalar.powf(-0.5) as f32),
+            None => f32_of(&["attention_multiplier"])?,
+        },
+        embedding_scale: f32_of(&["embedding_multiplier"])?,
+        residual_scale: f32_of(&["residual_multiplier"])?,
+        logit_scale: f32_of(names::LOGIT_SCALE)?,
+        is_parallel: flag(json, names::IS_PARALLEL)?,
+        qkv_clip: match f32_of(names::QKV_CLIP)? {
+            Some(clip) => Some(clip),
+            None => number(&json["attn_config"], names::QKV_CLIP)?.map(|x| x as f32),
+        },
+        attn_softcap: f32_of(&["attn_logit_softcapping"])?,
+        logit_softcap: f32_of(&["final_logit_softcapping"])?,
         rope_base: match base(full) {
             Some(base) => Some(base?),
-            None => number(json, "rope_theta")?,
+            None => number(json, names::ROPE_BASE)?,
         },
         rope_base_sliding: match base(sliding) {
             Some(base) => Some(base?),
-            None => number(json, "rope_local_base_freq")?,
+            None => number(json, &["rope_local_base_freq"])?,
         },
         rope_scaling: rope_scaling(full.or(json.get("rope_scaling")))?,
-        window: count(json, "sliding_window")?.map(|n| n as u32),
+        window: count(json, &["sliding_window"])?.map(|n| n as u32),
         layer_kinds: layer_kinds(json, n_layers)?,
+        rotates: rotates(json)?,
     };
     raw.finish(spec, FileFormat::HuggingFace)
 }
 
+/// The part of a head that is rotated, where it is not all of it.
+fn rope_dim(
+    json: &Value,
+    rope: Option<&Value>,
+    head_dim: usize,
+) -> Result<Option<usize>, LoadError> {
+    let share = match number(json, names::ROPE_SHARE)? {
+        Some(share) => Some(share),
+        None => rope.map(|rope| number(rope, names::ROPE_SHARE)).transpose()?.flatten(),
+    };
+    let of_share = share.map(|share| (head_dim as f64 * share.clamp(0.0, 1.0)) as usize);
+    Ok(count(json, names::ROPE_DIM)?.or(of_share))
+}
+
+/// `no_rope_layers` holds a 1 for each layer that rotates.
+fn rotates(json: &Value) -> Result<Option<Vec<bool>>, LoadError> {
+    let key = "no_rope_layers";
+    let Some(flags) = json.get(key).filter(|flags| !flags.is_null()) else { return Ok(None) };
+    let malformed =
+        |found: &Value| LoadError::config(key, "a list of zeros and ones".into(), found);
+    let flags = flags.as_array().ok_or_else(|| malformed(flags))?;
+    let rotates = flags.iter().map(|flag| match flag.as_u64() {
+        Some(flag @ (0 | 1)) => Ok(flag == 1),
+        _ => Err(malformed(flag)),
+    });
+    Ok(Some(rotates.collect::<Result<_, _>>()?))
+}
+
 /// What the decoder loop does not do must not be ignored.
 fn check_variants(spec: &ArchSpec, json: &Value) -> Result<(), LoadError> {
-    let FeedForward::Gated(activation) = spec.feed_forward;
-    let names: &[&str] = match activation {
-        Activation::Silu => &["silu", "swish"],
-        Activation::GeluTanh => &["gelu_pytorch_tanh"],
+    let expected: &[&str] = match spec.feed_forward {
+        FeedForward::Gated(Activation::Silu) => &["silu", "swish"],
+        FeedForward::Gated(Activation::GeluTanh)
+        | FeedForward::Plain(PlainActivation::GeluTanh) => {
+            &["gelu_pytorch_tanh", "gelu_new", "gelu_fast"]
+        }
+        FeedForward::Plain(PlainActivation::Gelu) => &["gelu"],
+        FeedForward::Plain(PlainActivation::Relu) => &["relu"],
+        FeedForward::Plain(PlainActivation::ReluSquared) => &["relu2"],
     };
-    let keys = ["hidden_activation", "hidden_act"];
-    let named = keys.into_iter().find(|key| json.get(key).is_some_and(|name| !name.is_null()));
-    if let Some(key) = named
-        && !names.iter().any(|name| json[key] == *name)
+    if let Some((key, found)) = find(json, names::ACTIVATION)
+        && !expected.iter().any(|name| found == *name)
     {
-        return Err(LoadError::config(key, names.join(" or "), &json[key]));
-    }
-    let key = "partial_rotary_factor";
-    if number(json, key)?.is_some_and(|factor| factor != 1.0) {
-        return Err(LoadError::config(key, "1".into(), &json[key]));
+        return Err(LoadError::config(key, expected.join(" or "), found));
     }
     let slides_somewhere = json["use_sliding_window"] == true
         && json["layer_types"].is_null()
         && !spec.layer_kinds.contains(&LayerKind::Sliding);
-    for (key, is_set) in [
-        ("use_sliding_window", slides_somewhere),
-        ("use_bidirectional_attention", json["use_bidirectional_attention"] == true),
+    if slides_somewhere {
+        return Err(LoadError::config("use_sliding_window", "false".into(), true));
+    }
+    let has_alibi = spec.positions == Positions::Alibi;
+    for (json, key, expected) in [
+        (json, "use_bidirectional_attention", false),
+        (json, "new_decoder_architecture", false),
+        (json, "apply_residual_connection_post_layernorm", false),
+        (json, "do_layer_norm_before", true),
+        (json, "alibi", has_alibi),
+        (&json["attn_config"], "alibi", has_alibi),
+        (&json["attn_config"], "qk_ln", false),
     ] {
-        if is_set {
-            return Err(LoadError::config(key, "false".into(), true));
+        if flag(json, &[key])?.is_some_and(|found| found != expected) {
+            return Err(LoadError::config(key, expected.to_string(), !expected));
         }
+    }
+    let key = "word_embed_proj_dim";
+    if let (Some(found), d_model) = (count(json, &[key])?, require(json, names::D_MODEL)?)
+        && found != d_model
+    {
+        return Err(LoadError::config(key, format!("hidden_size = {d_model}"), found));
     }
     Ok(())
 }
@@ -110,7 +203,7 @@ fn rope_scaling(parameters: Option<&Value>) -> Result<RopeScaling, LoadError> {
     let field = |key: &str| {
         let expected =
             || LoadError::config(&format!("rope_scaling.{key}"), "a number".into(), "nothing");
-        number(parameters, key)?.ok_or_else(expected)
+        number(parameters, &[key])?.ok_or_else(expected)
     };
     match kind.map(Value::as_str) {
         None if parameters.get("factor").is_some() => {
@@ -147,31 +240,41 @@ fn layer_kinds(json: &Value, n_layers: usize) -> Result<Option<Vec<LayerKind>>, 
         });
         return Ok(Some(kinds.collect::<Result<_, _>>()?));
     }
-    let period = count(json, "sliding_window_pattern")?;
+    let period = count(json, &["sliding_window_pattern"])?;
     Ok(period.map(|period| periodic(period, n_layers)))
 }
 
-fn number(json: &Value, key: &str) -> Result<Option<f64>, LoadError> {
-    match json.get(key) {
-        None | Some(Value::Null) => Ok(None),
-        Some(value) => match value.as_f64() {
-            Some(x) => Ok(Some(x)),
-            None => Err(LoadError::config(key, "a number".into(), value)),
-        },
+/// The first of the names that the file has, with its value.
+fn find<'a, 'b>(json: &'a Value, keys: &[&'b str]) -> Option<(&'b str, &'a Value)> {
+    let values = keys.iter().filter_map(|&key| Some((key, json.get(key)?)));
+    values.into_iter().find(|(_, value)| !value.is_null())
+}
+
+fn number(json: &Value, keys: &[&str]) -> Result<Option<f64>, LoadError> {
+    let Some((key, value)) = find(json, keys) else { return Ok(None) };
+    match value.as_f64() {
+        Some(x) => Ok(Some(x)),
+        None => Err(LoadError::config(key, "a number".into(), value)),
     }
 }
 
-fn count(json: &Value, key: &str) -> Result<Option<usize>, LoadError> {
-    match json.get(key) {
-        None | Some(Value::Null) => Ok(None),
-        Some(value) => match value.as_u64().and_then(|n| u32::try_from(n).ok()) {
-            Some(n) => Ok(Some(n as usize)),
-            None => Err(LoadError::config(key, "a whole number below 2^32".into(), value)),
-        },
+fn flag(json: &Value, keys: &[&str]) -> Result<Option<bool>, LoadError> {
+    let Some((key, value)) = find(json, keys) else { return Ok(None) };
+    match value.as_bool() {
+        Some(x) => Ok(Some(x)),
+        None => Err(LoadError::config(key, "true or false".into(), value)),
     }
 }
 
-fn require(json: &Value, key: &str) -> Result<usize, LoadError> {
-    count(json, key)?
-        .ok_or_else(|| LoadError::config(key, "a whole number".into(), "nothing in config.json"))
+fn count(json: &Value, keys: &[&str]) -> Result<Option<usize>, LoadError> {
+    let Some((key, value)) = find(json, keys) else { return Ok(None) };
+    match value.as_u64().and_then(|n| u32::try_from(n).ok()) {
+        Some(n) => Ok(Some(n as usize)),
+        None => Err(LoadError::config(key, "a whole number below 2^32".into(), value)),
+    }
+}
+
+fn require(json: &Value, keys: &[&str]) -> Result<usize, LoadError> {
+    let missing = || LoadError::config(keys[0], "a whole number".into(), "nothing in config.json");
+    count(json, keys)?.ok_or_else(missing)
 }

@@ -10,12 +10,13 @@ use crate::kv::{KvPolicy, KvShape};
 use crate::weights::{LayerWeights, Model};
 
 /// Operations of all matrices of the layers for one token:
-/// `2 (d H dk + 2 d Hkv dk + H dk d) + 6 d ff` a layer.
+/// `2 (d H dk + 2 d Hkv dk + H dk d) + 6 d ff` a layer, or `4 d ff` without a gate.
 pub fn matmul_flops(config: &ModelConfig) -> u128 {
     let c = config;
     let (q_width, kv_width) = (c.n_heads * c.head_dim, c.n_kv_heads * c.head_dim);
     let attention = 2 * (c.d_model * q_width + 2 * c.d_model * kv_width + q_width * c.d_model);
-    c.n_layers as u128 * (attention + 6 * c.d_model * c.d_ff) as u128
+    let n_ff_matrices = if c.is_gated { 3 } else { 2 };
+    c.n_layers as u128 * (attention + 2 * n_ff_matrices * c.d_model * c.d_ff) as u128
 }
 
 /// Operations of the logits of one token: `2 d V`.
@@ -27,13 +28,14 @@ pub fn unembed_flops(config: &ModelConfig) -> u128 {
 /// `sum_t min(t, window)` with `t = depth + 1..=depth + n`, and what a policy leaves of it.
 pub fn keys_seen(config: &ModelConfig, policy: KvPolicy, depth: usize, n: usize) -> u128 {
     let n_exact = policy.n_exact().clamp(depth, depth + n);
+    let n_evicted = policy.eviction().map_or(0, |eviction| eviction.n_dropped());
     let layer = |layer_idx: usize| {
         let window = config.window_of(layer_idx);
         let n_max = window.map_or(usize::MAX, |window| window as usize);
         let exact = keys_seen_in(depth..n_exact, n_max);
-        let n_dropped = if window.is_none() { policy.n_dropped(depth + n) } else { 0 };
+        let n_dropped = if window.is_none() { n_evicted } else { 0 };
         let (start, end) = (n_exact.max(n_dropped), (depth + n).max(n_dropped));
-        exact + keys_seen_in(start - n_dropped..end - n_dropped, n_max.min(policy.n_read_max()))
+        exact + keys_seen_in(start - n_dropped..end - n_dropped, policy.n_read_max(window))
     };
     (0..config.n_layers).map(layer).sum()
 }
@@ -115,7 +117,7 @@ mod tests {
     use super::*;
     use crate::KvType;
     use crate::config::{RopeConfig, RopeScaling};
-    use crate::spec::{LayerKind, RopePairing};
+    use crate::spec::{LayerKind, Residual, RopePairing};
 
     fn config(n_layers: usize, n_kv_heads: usize, head_dim: usize) -> ModelConfig {
         let rope = RopeConfig { rope_dim: head_dim, base: 1e4, scaling: RopeScaling::None };
@@ -131,6 +133,11 @@ mod tests {
             norm_eps: 1e-5,
             attn_scale: 1.0,
             embedding_scale: 1.0,
+            residual_scale: 1.0,
+            logit_scale: 1.0,
+            residual: Residual::PreNorm,
+            is_gated: true,
+            qkv_clip: None,
             attn_softcap: None,
             logit_softcap: None,
             rope_pairing: RopePairing::HalfSplit,
@@ -138,6 +145,7 @@ mod tests {
             rope_sliding: rope,
             window: 1024,
             layer_kinds: vec![LayerKind::Full; n_layers],
+            rotates: vec![true; n_layers],
         }
     }
 

@@ -7,10 +7,10 @@ pub enum LoadError {
     #[error(transparent)]
     Format(#[from] format::Error),
     #[error(
-        "architecture {found:?} is not supported; supported are {}",
-        supported.join(", ")
+        "architecture {found:?} is not supported{}; docs/models.md lists those that are",
+        nearest.map(|name| format!(", {name:?} is")).unwrap_or_default()
     )]
-    UnknownArchitecture { found: String, supported: Vec<&'static str> },
+    UnknownArchitecture { found: String, nearest: Option<&'static str> },
     #[error("config: {key}: expected {expected}, found {found}")]
     Config { key: String, expected: String, found: String },
     /// `expected` is empty where the tensor itself would have told.

@@ -10,13 +10,20 @@ pub struct ArchSpec {
     pub name: &'static str,
     /// `architectures[0]` in a Hugging Face config.json.
     pub hf_names: &'static [&'static str],
-    /// Hugging Face tensor names and ours (GGUF's).
-    pub hf_tensors: &'static [(&'static str, &'static str)],
+    /// Hugging Face tensor names and ours (GGUF's), list after list; of several rows for one of
+    /// ours, the first that the file has counts.
+    pub hf_tensors: &'static [TensorNames],
+    pub layout: PerFormat<Layout>,
     pub norm: PerFormat<Norm>,
+    /// Where the file does not say.
+    pub norm_eps: f32,
     pub residual: Residual,
     pub qk_norm: QkNorm,
-    pub qkv_bias: QkvBias,
+    pub biases: Biases,
+    pub positions: Positions,
     pub rope: PerFormat<RopePairing>,
+    /// Layers that rotate, where the file does not say.
+    pub rope_layers: RopeLayers,
     /// Tiled over the layers, where the file does not say.
     pub layer_kinds: &'static [LayerKind],
     /// RoPE base, where the file does not say.
@@ -25,9 +32,13 @@ pub struct ArchSpec {
     pub rope_base_sliding: Option<f64>,
     pub feed_forward: FeedForward,
     pub embedding_scale: EmbeddingScale,
+    pub logit_scale: LogitScale,
     /// What multiplies `q . k`, where the file does not say.
     pub attn_scale: fn(&ModelConfig) -> f32,
 }
+
+/// (Theirs, ours), with `{}` for the number of the layer.
+pub type TensorNames = &'static [(&'static str, &'static str)];
 
 /// A fact that differs between the file formats of one model.
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +72,45 @@ pub enum Norm {
     Rms,
     /// The stored weight is `w`, the gain is `1 + w`.
     RmsPlusOne,
+    /// `(x - mean(x)) / std(x) * w + b`
+    Layer,
+    /// The same with `1 + w`.
+    LayerPlusOne,
+}
+
+impl Norm {
+    pub fn is_centered(self) -> bool {
+        matches!(self, Self::Layer | Self::LayerPlusOne)
+    }
+
+    pub fn adds_one(self) -> bool {
+        matches!(self, Self::RmsPlusOne | Self::LayerPlusOne)
+    }
+}
+
+/// How a file lays out the matrices of a layer.
+#[derive(Clone, Copy, Debug)]
+pub struct Layout {
+    pub qkv: QkvLayout,
+    /// Whether `ffn_up` holds the rows of `ffn_gate` first.
+    pub joins_gate: bool,
+    /// Whether matrices are `[n_in, n_out]`.
+    pub is_transposed: bool,
+}
+
+impl Layout {
+    pub const SEPARATE: Self =
+        Self { qkv: QkvLayout::Separate, joins_gate: false, is_transposed: false };
+}
+
+/// Whether, and in which order, one matrix `attn_qkv` holds the rows of q, k and v.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QkvLayout {
+    Separate,
+    /// All of q, then all of k, then all of v.
+    Joined,
+    /// Kv head by kv head: its q heads, its k, its v.
+    ByKvHead,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,19 +119,79 @@ pub enum Residual {
     PreNorm,
     /// `x + norm(f(norm(x)))`
     SandwichNorm,
+    /// `x + norm(f(x))`
+    PostNorm,
+    /// `x + attention(norm(x)) + feed_forward(norm(x))`, of one norm (Wang & Komatsuzaki 2021).
+    Parallel,
+    /// The same with a norm for each.
+    ParallelTwoNorms,
+}
+
+impl Residual {
+    pub fn is_parallel(self) -> bool {
+        matches!(self, Self::Parallel | Self::ParallelTwoNorms)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QkNorm {
     None,
-    /// RMS norm over each head's own values, one gain for all heads.
+    /// Over each head's own values, one gain for all heads.
     PerHead,
+    /// The same with gains of its own for each head, if the file has them.
+    PerHeadOwnGains,
+    /// Over all heads together.
+    Whole,
+}
+
+/// Which matrices and norms have something added.
+#[derive(Clone, Copy, Debug)]
+pub struct Biases {
+    pub qkv: Bias,
+    pub attn_output: Bias,
+    pub feed_forward: Bias,
+    /// Of norms other than those of q and k.
+    pub norm: Bias,
+    pub output: Bias,
+}
+
+impl Biases {
+    pub const NONE: Self = Self::all(Bias::None);
+
+    pub const fn all(bias: Bias) -> Self {
+        Self { qkv: bias, attn_output: bias, feed_forward: bias, norm: bias, output: bias }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum QkvBias {
+pub enum Bias {
     None,
     Present,
+    /// If the file has it.
+    Optional,
+}
+
+/// How a token knows where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Positions {
+    /// Queries and keys are rotated (Su et al. 2021).
+    Rope,
+    /// A learned vector for each position is added to the embedding (Radford et al. 2019); the
+    /// first position has row `first_row`.
+    Learned { first_row: usize },
+    /// Scores fall with the distance (Press et al. 2022).
+    Alibi,
+}
+
+/// Layers that rotate queries and keys; the others know no positions (NoPE, Kazemnejad et al.
+/// 2023).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RopeLayers {
+    All,
+    /// Those with a window.
+    Sliding,
+    /// All but every so many-th.
+    AllButEvery(usize),
 }
 
 /// Which values of a head RoPE rotates together.
@@ -113,12 +223,35 @@ impl LayerKind {
 pub enum FeedForward {
     /// `down(activation(gate(x)) * up(x))` (Shazeer 2020)
     Gated(Activation),
+    /// `down(activation(up(x)))`
+    Plain(PlainActivation),
+}
+
+impl FeedForward {
+    pub fn is_gated(self) -> bool {
+        matches!(self, Self::Gated(_))
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {
     Silu,
     GeluTanh,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlainActivation {
+    Gelu,
+    GeluTanh,
+    Relu,
+    ReluSquared,
+}
+
+/// What a file's `logit_scale` does to the logits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogitScale {
+    Multiplies,
+    Divides,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

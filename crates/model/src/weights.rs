@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::attention::RopeTable;
 use crate::config::ModelConfig;
-use crate::spec::ArchSpec;
+use crate::spec::{ArchSpec, LayerKind, Positions};
 
 /// `[n_out, n_in]`, in the file's own format. Quantised is a [`DType`], not another type.
 #[derive(Clone)]
@@ -26,26 +26,43 @@ pub struct Linear {
     pub bias: Option<Vec<f32>>,
 }
 
-/// Gains of the norms are ready to multiply: `1 + w` is already added where a file stores `w`.
+/// Gain and bias of a norm, ready to use: `1 + w` is already added where a file stores `w`.
+#[derive(Clone)]
+pub struct NormWeights {
+    /// Whether the mean is taken off first: layer norm, not RMS norm.
+    pub is_centered: bool,
+    pub gain: Vec<f32>,
+    pub bias: Option<Vec<f32>>,
+}
+
+/// A norm of the heads of q or k.
+#[derive(Clone)]
+pub struct HeadNorm {
+    /// Of one width for all, or for each.
+    pub weights: NormWeights,
+    /// Values that are normed together: those of a head, or of all.
+    pub width: usize,
+}
+
 pub struct LayerWeights {
-    /// `[d_model]`
-    pub attn_norm: Vec<f32>,
+    /// `[d_model]`; `None`: attention reads the residual as it is.
+    pub attn_norm: Option<NormWeights>,
     pub attn_q: Linear,
     pub attn_k: Linear,
     pub attn_v: Linear,
-    /// `[head_dim]`, where the architecture norms q and k.
-    pub attn_q_norm: Option<Vec<f32>>,
-    pub attn_k_norm: Option<Vec<f32>>,
+    pub attn_q_norm: Option<HeadNorm>,
+    pub attn_k_norm: Option<HeadNorm>,
     pub attn_output: Linear,
-    /// `[d_model]`, where the residual is a sandwich.
-    pub post_attention_norm: Option<Vec<f32>>,
     /// `[d_model]`
-    pub ffn_norm: Vec<f32>,
-    pub ffn_gate: Linear,
+    pub post_attention_norm: Option<NormWeights>,
+    /// `[d_model]`; `None`: that of attention, where both read the same, or none.
+    pub ffn_norm: Option<NormWeights>,
+    /// `None` where the feed-forward is not gated.
+    pub ffn_gate: Option<Linear>,
     pub ffn_up: Linear,
     pub ffn_down: Linear,
-    /// `[d_model]`, where the residual is a sandwich.
-    pub post_ffw_norm: Option<Vec<f32>>,
+    /// `[d_model]`
+    pub post_ffw_norm: Option<NormWeights>,
 }
 
 /// How matrices are multiplied.
@@ -64,13 +81,23 @@ pub struct Model {
     pub arithmetic: Arithmetic,
     /// `[n_vocab, d_model]`
     pub token_embd: WeightMatrix,
+    /// `[n_positions, d_model]`, where positions are learned.
+    pub position_embd: Option<WeightMatrix>,
+    /// `[d_model]`, of the embedding.
+    pub token_embd_norm: Option<NormWeights>,
     pub layers: Vec<LayerWeights>,
     /// `[d_model]`
-    pub output_norm: Vec<f32>,
+    pub output_norm: NormWeights,
     /// `[n_vocab, d_model]`; `None` when the embedding serves as output too.
     pub output: Option<WeightMatrix>,
+    /// `[n_vocab]`
+    pub output_bias: Option<Vec<f32>>,
     pub rope_full: RopeTable,
     pub rope_sliding: RopeTable,
+    /// Of layers that do not rotate.
+    pub rope_none: RopeTable,
+    /// `[n_heads]`, or empty, see [`crate::attention::HeadTerms`].
+    pub alibi_slopes: Vec<f32>,
     /// Size of the model's files.
     pub n_bytes: u64,
 }
@@ -100,23 +127,48 @@ impl WeightMatrix {
     }
 }
 
+impl NormWeights {
+    fn vectors(&self) -> impl Iterator<Item = &[f32]> {
+        [&*self.gain].into_iter().chain(self.bias.as_deref())
+    }
+}
+
 impl Model {
     /// The matrix that turns the last hidden state into logits.
     pub fn output_matrix(&self) -> &WeightMatrix {
         self.output.as_ref().unwrap_or(&self.token_embd)
     }
 
+    /// The most positions of a text; `None`: positions are not learned, and none is too far.
+    pub fn n_positions_max(&self) -> Option<usize> {
+        let Positions::Learned { first_row } = self.spec.positions else { return None };
+        self.position_embd.as_ref().map(|positions| positions.n_out - first_row)
+    }
+
+    /// The angles of a layer: none where it does not rotate.
+    pub fn rope(&self, layer_idx: usize) -> &RopeTable {
+        match self.config.layer_kinds[layer_idx] {
+            _ if !self.config.rotates[layer_idx] => &self.rope_none,
+            LayerKind::Full => &self.rope_full,
+            LayerKind::Sliding => &self.rope_sliding,
+        }
+    }
+
     pub fn matrices(&self) -> impl Iterator<Item = &WeightMatrix> {
         let layers = self.layers.iter().flat_map(LayerWeights::matrices);
-        [&self.token_embd].into_iter().chain(layers).chain(&self.output)
+        let embeddings = [&self.token_embd].into_iter().chain(&self.position_embd);
+        embeddings.chain(layers).chain(&self.output)
     }
 
     /// Bytes of all weights in memory: matrices as the file has them, vectors as f32.
     pub fn n_weight_bytes(&self) -> usize {
-        let embeddings = [&self.token_embd].into_iter().chain(&self.output);
-        embeddings.map(WeightMatrix::n_bytes).sum::<usize>()
+        let embeddings = [&self.token_embd].into_iter().chain(&self.position_embd);
+        let norms = [Some(&self.output_norm), self.token_embd_norm.as_ref()];
+        let norms = norms.into_iter().flatten().flat_map(NormWeights::vectors);
+        let vectors = norms.chain(self.output_bias.as_deref()).chain([&*self.alibi_slopes]);
+        embeddings.chain(&self.output).map(WeightMatrix::n_bytes).sum::<usize>()
             + self.layers.iter().map(LayerWeights::n_bytes).sum::<usize>()
-            + size_of_val(&*self.output_norm)
+            + vectors.map(size_of_val).sum::<usize>()
     }
 
     /// SHA-256 over names, types, shapes and both ends of every matrix, and the arithmetic: models
@@ -148,33 +200,27 @@ impl Model {
 }
 
 impl LayerWeights {
-    fn linears(&self) -> [&Linear; 7] {
-        [
-            &self.attn_q,
-            &self.attn_k,
-            &self.attn_v,
-            &self.attn_output,
-            &self.ffn_gate,
-            &self.ffn_up,
-            &self.ffn_down,
-        ]
+    fn linears(&self) -> impl Iterator<Item = &Linear> {
+        let attention = [&self.attn_q, &self.attn_k, &self.attn_v, &self.attn_output];
+        let feed_forward = [&self.ffn_up, &self.ffn_down];
+        attention.into_iter().chain(&self.ffn_gate).chain(feed_forward)
     }
 
     pub fn matrices(&self) -> impl Iterator<Item = &WeightMatrix> {
-        self.linears().into_iter().map(|linear| &linear.weight)
+        self.linears().map(|linear| &linear.weight)
     }
 
     fn vectors(&self) -> impl Iterator<Item = &[f32]> {
-        let biases = self.linears().map(|linear| linear.bias.as_ref());
+        let biases = self.linears().filter_map(|linear| linear.bias.as_deref());
         let norms = [
-            Some(&self.attn_norm),
-            self.attn_q_norm.as_ref(),
-            self.attn_k_norm.as_ref(),
+            self.attn_norm.as_ref(),
+            self.attn_q_norm.as_ref().map(|norm| &norm.weights),
+            self.attn_k_norm.as_ref().map(|norm| &norm.weights),
             self.post_attention_norm.as_ref(),
-            Some(&self.ffn_norm),
+            self.ffn_norm.as_ref(),
             self.post_ffw_norm.as_ref(),
         ];
-        biases.into_iter().chain(norms).flatten().map(Vec::as_slice)
+        biases.chain(norms.into_iter().flatten().flat_map(NormWeights::vectors))
     }
 
     /// Matrices as the file has them, vectors as f32.

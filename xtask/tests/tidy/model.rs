@@ -7,6 +7,8 @@ use crate::words::starts_with_any;
 
 const ARCH: &str = "crates/model/src/arch/";
 const ARCH_LIST: &str = "crates/model/src/arch/mod.rs";
+/// Lists the architectures.
+const DOCS: &str = "docs/models.md";
 const ARCH_LINES_MAX: usize = 150;
 
 /// Crates that must not know an architecture by name. Tokenizers are missing on purpose: kinds of
@@ -49,7 +51,7 @@ fn architecture_names_stay_in_arch() {
 #[test]
 fn every_architecture_has_a_row_and_a_golden() {
     let sources = sources();
-    let list = tree::read(ARCH_LIST);
+    let (list, docs) = (tree::read(ARCH_LIST), tree::read(DOCS));
     let mut problems = Vec::new();
     for Architecture { path, n_lines, constant, name } in architectures(&sources) {
         let stem = path.rsplit('/').next().unwrap_or(&path).trim_end_matches(".rs");
@@ -62,7 +64,11 @@ fn every_architecture_has_a_row_and_a_golden() {
         if !list.lines().any(|line| has_word(line, &row)) {
             problems.push(format!("{ARCH_LIST}: no row `{row}`; add it to ARCHITECTURES (M1)"));
         }
-        for file in ["hf/config.json", "model.gguf", "expected.json", "expected.safetensors"] {
+        let listed = format!("`{name}`");
+        if !docs.contains(&listed) {
+            problems.push(format!("{DOCS}: {listed} is missing; add it to the list"));
+        }
+        for file in ["hf/config.json", "expected.json", "expected.safetensors"] {
             let golden = format!("tests/goldens/{name}/{file}");
             if !tree::exists(&golden) {
                 let advice = "add the case to make_tiny.py and run `cargo xtask goldens`";

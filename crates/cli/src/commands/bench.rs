@@ -117,6 +117,7 @@ impl<'a> Bench<'a> {
         let n_beyond = args.p.max(args.n).saturating_add(2 * KEY_BLOCK);
         let n_positions = n_ctx.saturating_add(n_beyond.saturating_mul(n_parallel));
         let kv_shape = kv.shape(&opened.loaded.model.config)?;
+        open::check_positions(&opened.loaded.model, n_ctx)?;
         open::check_cache_fits(CacheOf { kv, shape: &kv_shape }, n_positions)?;
         let options = RunnerOptions {
             n_ctx,

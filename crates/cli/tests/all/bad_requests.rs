@@ -189,3 +189,10 @@ fn a_models_folder_need_not_be_text() {
     let output = command.env("LOOKBACK_MODELS", &folder).output().expect("the binary starts");
     assert_eq!(Ran::of(output).status, Some(0));
 }
+
+#[test]
+fn a_context_beyond_learned_positions_is_refused() {
+    let lab = Lab::new();
+    let model = format!("{}/../../tests/goldens/gpt2/model.gguf", env!("CARGO_MANIFEST_DIR"));
+    lab.fails(&["run", "hen", "--ctx", "129", "-m", &model], &["learned 128 positions"]);
+}

@@ -1,6 +1,7 @@
 //! The engine from request to answer: on scripts, which force any logits, and on tiny random
 //! models, which make every difference of a bit visible.
 
+mod architectures;
 mod batches;
 mod cancel;
 mod damaged;

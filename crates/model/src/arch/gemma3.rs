@@ -1,7 +1,9 @@
 //! Gemma 3, text (Gemma Team 2025): five sliding-window layers to one full, RMS norm before and
 //! after every block and on q and k, scaled embeddings, two RoPE bases.
 
-use super::llama::LLAMA;
+use super::gemma2::SANDWICH_TENSORS;
+use super::llama::{LLAMA, LLAMA_TENSORS};
+use super::qwen3::QK_NORM_TENSORS;
 use crate::config::ModelConfig;
 use crate::spec::LayerKind::{Full, Sliding};
 use crate::spec::{
@@ -12,24 +14,7 @@ use crate::spec::{
 pub(super) const GEMMA3: ArchSpec = ArchSpec {
     name: "gemma3",
     hf_names: &["Gemma3ForCausalLM"],
-    hf_tensors: &[
-        ("model.embed_tokens", "token_embd"),
-        ("model.norm", "output_norm"),
-        ("lm_head", "output"),
-        ("model.layers.{}.input_layernorm", "blk.{}.attn_norm"),
-        ("model.layers.{}.self_attn.q_proj", "blk.{}.attn_q"),
-        ("model.layers.{}.self_attn.k_proj", "blk.{}.attn_k"),
-        ("model.layers.{}.self_attn.v_proj", "blk.{}.attn_v"),
-        ("model.layers.{}.self_attn.o_proj", "blk.{}.attn_output"),
-        ("model.layers.{}.self_attn.q_norm", "blk.{}.attn_q_norm"),
-        ("model.layers.{}.self_attn.k_norm", "blk.{}.attn_k_norm"),
-        ("model.layers.{}.post_attention_layernorm", "blk.{}.post_attention_norm"),
-        ("model.layers.{}.pre_feedforward_layernorm", "blk.{}.ffn_norm"),
-        ("model.layers.{}.post_feedforward_layernorm", "blk.{}.post_ffw_norm"),
-        ("model.layers.{}.mlp.gate_proj", "blk.{}.ffn_gate"),
-        ("model.layers.{}.mlp.up_proj", "blk.{}.ffn_up"),
-        ("model.layers.{}.mlp.down_proj", "blk.{}.ffn_down"),
-    ],
+    hf_tensors: &[QK_NORM_TENSORS, SANDWICH_TENSORS, LLAMA_TENSORS],
     norm: PerFormat { gguf: Norm::Rms, hf: Norm::RmsPlusOne },
     residual: Residual::SandwichNorm,
     qk_norm: QkNorm::PerHead,

@@ -1,12 +1,60 @@
 //! The architectures, one file each, and the list of them.
 
+mod bloom;
+mod cohere2;
+mod command_r;
+mod falcon;
+mod gemma;
+mod gemma2;
 mod gemma3;
+mod glm4;
+mod gpt2;
+mod gptj;
+mod gptneox;
+mod granite;
 mod llama;
+mod mistral;
+mod mpt;
+mod nemotron;
+mod olmo2;
+mod opt;
+mod phi2;
+mod phi3;
 mod qwen2;
+mod qwen3;
+mod smollm3;
+mod stablelm;
+mod starcoder2;
 
 use crate::spec::ArchSpec;
 
-pub const ARCHITECTURES: &[ArchSpec] = &[llama::LLAMA, qwen2::QWEN2, gemma3::GEMMA3];
+pub const ARCHITECTURES: &[ArchSpec] = &[
+    bloom::BLOOM,
+    cohere2::COHERE2,
+    command_r::COMMAND_R,
+    falcon::FALCON,
+    gemma::GEMMA,
+    gemma2::GEMMA2,
+    gemma3::GEMMA3,
+    glm4::GLM4,
+    gpt2::GPT2,
+    gptj::GPTJ,
+    gptneox::GPTNEOX,
+    granite::GRANITE,
+    llama::LLAMA,
+    mistral::MISTRAL,
+    mpt::MPT,
+    nemotron::NEMOTRON,
+    olmo2::OLMO2,
+    opt::OPT,
+    phi2::PHI2,
+    phi3::PHI3,
+    qwen2::QWEN2,
+    qwen3::QWEN3,
+    smollm3::SMOLLM3,
+    stablelm::STABLELM,
+    starcoder2::STARCODER2,
+];
 
 /// By GGUF's `general.architecture`.
 pub fn by_name(name: &str) -> Option<&'static ArchSpec> {

@@ -23,6 +23,11 @@ impl RopeTable {
         Self { frequencies: frequencies.collect() }
     }
 
+    /// Rotates nothing.
+    pub fn none() -> Self {
+        Self { frequencies: Vec::new() }
+    }
+
     /// Pairs of values that are rotated: `rope_dim / 2`.
     pub fn n_pairs(&self) -> usize {
         self.frequencies.len()
@@ -61,6 +66,15 @@ impl RopeTable {
             *sin *= share;
         }
     }
+}
+
+/// What a score loses for each position of distance, by head (Press et al. 2022): `2^(-8 i / n)`
+/// for a power of two, and every other one of the next power's for heads beyond one.
+pub fn alibi_slopes(n_heads: usize) -> Vec<f32> {
+    let slope = |i: usize, n: usize| (-8.0 * i as f64 / n as f64).exp2() as f32;
+    let n = (n_heads + 1).next_power_of_two() / 2;
+    let further = (1..=n_heads - n).map(|i| slope(2 * i - 1, 2 * n));
+    (1..=n).map(|i| slope(i, n)).chain(further).collect()
 }
 
 /// Rotates one head, `[head_dim]`, by the angles of its token, `[n_pairs]` each.

@@ -3,7 +3,7 @@
 use kernels::Kernels;
 
 use super::compute::{Compute, Input, Norm};
-use super::feed_forward::add_delta;
+use super::feed_forward::AddDelta;
 use super::forward::ForwardCtx;
 use super::workspace::{RopeAngles, Workspace, attention_params};
 use crate::attention::{AttendCtx, HeadTerms, LayerKeys, Queries, attend, attention_weights};
@@ -11,7 +11,7 @@ use crate::kv::{KeyMotion, KvCache, KvType, KvView, NewKeys};
 use crate::probe::{Capture, HeadRow, Probe, RowStats};
 use crate::shape::Heads;
 use crate::spec::LayerKind;
-use crate::weights::Model;
+use crate::weights::{HeadNorm, Model};
 
 pub(super) fn attention_block<P: Probe>(
     ctx: &ForwardCtx<'_>,
@@ -28,9 +28,10 @@ pub(super) fn attention_block<P: Probe>(
     let (v, delta) = (&mut ws.v[..n * kv_width], &mut ws.delta[..n * c.d_model]);
     let attn_out = &mut ws.attn_out[..n * q_width];
 
-    let norm = Norm { gain: &layer.attn_norm, eps: c.norm_eps };
+    let norm = layer.attn_norm.as_ref().map(|weights| Norm { weights, eps: c.norm_eps });
     let products = [(&layer.attn_q, &mut *q), (&layer.attn_k, &mut *k), (&layer.attn_v, &mut *v)];
-    ws.compute.multiply(Input { x: residual, norm: Some(norm) }, products);
+    ws.compute.multiply(Input { x: residual, norm }, products);
+    clip([&mut *q, &mut *k, &mut *v], c.qkv_clip);
     let angles = match c.layer_kinds[ctx.layer_idx] {
         LayerKind::Full => &ws.rope_full,
         LayerKind::Sliding => &ws.rope_sliding,
@@ -38,7 +39,7 @@ pub(super) fn attention_block<P: Probe>(
     let kv_layer = kv.shape().layers[ctx.layer_idx];
     let heads = [(&mut *q, &layer.attn_q_norm), (&mut *k, &layer.attn_k_norm)];
     for (heads, gain) in heads {
-        norm_and_rotate(ctx, &mut ws.compute, (gain.as_deref(), angles), kv_layer.k_type, heads);
+        norm_and_rotate(ctx, &mut ws.compute, (gain.as_ref(), angles), kv_layer.k_type, heads);
     }
     if kv_layer.v_type.is_rotated() {
         spread(&mut ws.compute, c.head_dim, kv_width, v);
@@ -74,9 +75,16 @@ pub(super) fn attention_block<P: Probe>(
     }
     let input = Input { x: attn_out, norm: None };
     ws.compute.multiply(input, [(&layer.attn_output, &mut *delta)]);
-    let post_norm = layer.post_attention_norm.as_deref();
-    let post_norm = post_norm.map(|gain| Norm { gain, eps: c.norm_eps });
-    add_delta(&mut ws.compute, post_norm, residual, delta, c.d_model);
+    if !c.residual.is_parallel() {
+        let add = AddDelta::new(ctx, layer.post_attention_norm.as_ref());
+        add.run(&mut ws.compute, residual, delta);
+    }
+}
+
+fn clip(heads: [&mut [f32]; 3], limit: Option<f32>) {
+    if let Some(limit) = limit {
+        heads.into_iter().flatten().for_each(|x| *x = x.clamp(-limit, limit));
+    }
 }
 
 /// Spreads each head over its dimensions for a cache of few bits, or takes that back.
@@ -89,30 +97,37 @@ fn spread(compute: &mut Compute, head_dim: usize, n_cols: usize, heads: &mut [f3
     });
 }
 
-/// Norms each head, where there is a gain, rotates it by its token's angles, and spreads it if the
-/// type of the keys wants that: queries and keys alike, so that their products stay.
+/// Norms each head, or all together, where there is a gain, rotates it by its token's angles, and
+/// spreads it if the type of the keys wants that: queries and keys alike, so that their products
+/// stay.
 ///
 /// # Shapes
 /// - `heads`: `[n_tokens, any number of heads, head_dim]`
 fn norm_and_rotate(
     ctx: &ForwardCtx<'_>,
     compute: &mut Compute,
-    (gain, angles): (Option<&[f32]>, &RopeAngles),
+    (norm, angles): (Option<&HeadNorm>, &RopeAngles),
     k_type: KvType,
     heads: &mut [f32],
 ) {
     let c = &ctx.model.config;
     let n_cols = heads.len() / ctx.batch.n_tokens();
-    let n_pairs = c.rope_full.rope_dim / 2;
+    let n_pairs = ctx.model.rope(ctx.layer_idx).n_pairs();
     compute.for_each_row([(heads, n_cols)], |kernels, spare, token_idx, [row]| {
         let cos = &angles.cos[token_idx * n_pairs..][..n_pairs];
         let sin = &angles.sin[token_idx * n_pairs..][..n_pairs];
-        for head in row.chunks_exact_mut(c.head_dim) {
-            if let Some(gain) = gain {
-                let copy = &mut spare[..c.head_dim];
-                copy.copy_from_slice(head);
-                (kernels.rms_norm)(copy, gain, c.norm_eps, head);
+        if let Some(HeadNorm { weights, width }) = norm {
+            let norm = if weights.is_centered { kernels.layer_norm } else { kernels.rms_norm };
+            let copy = &mut spare[..n_cols];
+            copy.copy_from_slice(row);
+            // Gains of one width for all, or as wide as the row.
+            let gains = weights.gain.chunks_exact(*width).cycle();
+            let parts = copy.chunks_exact(*width).zip(row.chunks_exact_mut(*width));
+            for ((x, out), gain) in parts.zip(gains) {
+                norm(x, gain, c.norm_eps, out);
             }
+        }
+        for head in row.chunks_exact_mut(c.head_dim) {
             crate::attention::rotate(kernels, c.rope_pairing, head, cos, sin);
             if k_type.is_rotated() {
                 (kernels.hadamard)(head);
@@ -130,7 +145,7 @@ pub(super) fn attend_ctx<'a>(
         kernels,
         params: attention_params(&model.config),
         pattern: model.config.pattern(layer_idx),
-        terms: HeadTerms::default(),
+        terms: HeadTerms { alibi_slopes: &model.alibi_slopes, sink_logits: &[] },
     }
 }
 
@@ -141,12 +156,8 @@ pub(super) fn key_motion<'a>(
     k_type: KvType,
     kernels: &'static Kernels,
 ) -> KeyMotion<'a> {
-    let rope = match model.config.layer_kinds[layer_idx] {
-        LayerKind::Full => &model.rope_full,
-        LayerKind::Sliding => &model.rope_sliding,
-    };
     let (pairing, is_spread) = (model.config.rope_pairing, k_type.is_rotated());
-    KeyMotion { kernels, rope, pairing, is_spread }
+    KeyMotion { kernels, rope: model.rope(layer_idx), pairing, is_spread }
 }
 
 /// Hands a probe what it asked for, row by row.

@@ -5,8 +5,8 @@ use kernels::{Kernels, QuantizedTile, TILE_TOKENS};
 use super::product::{Product, Rows};
 use super::workspace::ThreadScratch;
 use crate::pool::{ThreadPool, TileMut, TileRows, Tiled};
-use crate::spec::Activation;
-use crate::weights::{Arithmetic, Linear, WeightMatrix};
+use crate::spec::{Activation, PlainActivation};
+use crate::weights::{Arithmetic, Linear, NormWeights, WeightMatrix};
 
 /// Threads, their buffers and the kernels they run.
 pub(super) struct Compute {
@@ -35,9 +35,20 @@ pub(super) struct Input<'a> {
 
 #[derive(Clone, Copy)]
 pub(super) struct Norm<'a> {
-    /// `[n_in]`
-    pub(super) gain: &'a [f32],
+    pub(super) weights: &'a NormWeights,
     pub(super) eps: f32,
+}
+
+impl Norm<'_> {
+    /// Norms one row.
+    pub(super) fn apply(&self, kernels: &Kernels, x: &[f32], out: &mut [f32]) {
+        let NormWeights { is_centered, gain, bias } = self.weights;
+        let norm = if *is_centered { kernels.layer_norm } else { kernels.rms_norm };
+        norm(x, gain, self.eps, out);
+        if let Some(bias) = bias {
+            (kernels.add)(out, bias);
+        }
+    }
 }
 
 /// Rows handled together by [`Compute::for_each_row`].
@@ -106,6 +117,24 @@ impl Compute {
         });
     }
 
+    /// `out = activation(up input)`; shapes as above.
+    pub(super) fn multiply_plain(
+        &mut self,
+        input: Input<'_>,
+        up: &Linear,
+        activation: PlainActivation,
+        out: &mut [f32],
+    ) {
+        let n_threads = self.pool.n_threads();
+        let product = Product::from(up);
+        self.prepare(input, &[product]);
+        let rows = self.prepared.rows(self.kernels, input, &[product]);
+        let out = rows.tiled(out, up.weight.n_out, n_threads);
+        self.pool.for_each_tile(&mut self.scratch, [out], |scratch, _, [mut out]| {
+            rows.multiply_plain(&product, activation, scratch, &mut out);
+        });
+    }
+
     /// Makes the forms of the input that the products need: int8, f32 or both.
     fn prepare(&mut self, input: Input<'_>, products: &[Product<'_>]) {
         let n_in = products[0].weight.n_in;
@@ -119,7 +148,7 @@ impl Compute {
             self.for_each_row(
                 [(&mut normed[..x.len()], n_in)],
                 |kernels, _, token_idx, [normed]| {
-                    (kernels.rms_norm)(&x[token_idx * n_in..][..n_in], norm.gain, norm.eps, normed);
+                    norm.apply(kernels, &x[token_idx * n_in..][..n_in], normed);
                 },
             );
             if needs_int {
@@ -148,7 +177,7 @@ impl Compute {
                 };
                 let normed = &mut scratch.normed[..x.len()];
                 for (x, normed) in x.chunks_exact(n_in).zip(normed.chunks_exact_mut(n_in)) {
-                    (kernels.rms_norm)(x, norm.gain, norm.eps, normed);
+                    norm.apply(kernels, x, normed);
                 }
                 (kernels.quantize)(normed, n_in, tile);
             }

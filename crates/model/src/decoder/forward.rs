@@ -3,13 +3,14 @@
 use std::ops::Range;
 
 use super::attention_block::attention_block;
+use super::compute::Norm;
 use super::feed_forward::feed_forward_block;
 use super::workspace::Workspace;
 use crate::batch::Batch;
 use crate::kv::KvCache;
 use crate::probe::{Probe, Site};
 use crate::shape::Rows;
-use crate::spec::LayerKind;
+use crate::spec::{LayerKind, Positions};
 use crate::weights::Model;
 
 /// What a block of a layer needs to know.
@@ -69,6 +70,12 @@ pub fn unembed<'a>(model: &Model, rows: Range<usize>, ws: &'a mut Workspace) -> 
         return logits;
     }
     ws.compute.multiply_matrix(hidden, model.output_matrix(), logits);
+    if let Some(bias) = &model.output_bias {
+        logits.chunks_exact_mut(n_vocab).for_each(|row| (ws.compute.kernels.add)(row, bias));
+    }
+    if model.config.logit_scale != 1.0 {
+        logits.iter_mut().for_each(|x| *x *= model.config.logit_scale);
+    }
     if let Some(cap) = model.config.logit_softcap {
         (ws.compute.kernels.softcap)(logits, cap);
     }
@@ -90,10 +97,25 @@ fn fill_angles(model: &Model, batch: &Batch, ws: &mut Workspace) {
 fn embed(model: &Model, batch: &Batch, ws: &mut Workspace) {
     let (d_model, scale) = (model.config.d_model, model.config.embedding_scale);
     let residual = &mut ws.residual[..batch.n_tokens() * d_model];
-    ws.compute.for_each_row([(residual, d_model)], |_, _, token_idx, [row]| {
+    let first_row = match model.spec.positions {
+        Positions::Learned { first_row } => first_row,
+        Positions::Rope | Positions::Alibi => 0,
+    };
+    let norm = model.token_embd_norm.as_ref();
+    let norm = norm.map(|weights| Norm { weights, eps: model.config.norm_eps });
+    ws.compute.for_each_row([(residual, d_model)], |kernels, spare, token_idx, [row]| {
         model.token_embd.decode_row(batch.token_ids[token_idx] as usize, row);
         if scale != 1.0 {
             row.iter_mut().for_each(|x| *x *= scale);
+        }
+        let spare = &mut spare[..d_model];
+        if let Some(positions) = &model.position_embd {
+            positions.decode_row(first_row + batch.positions[token_idx] as usize, spare);
+            (kernels.add)(row, spare);
+        }
+        if let Some(norm) = norm {
+            spare.copy_from_slice(row);
+            norm.apply(kernels, spare, row);
         }
     });
 }
@@ -103,8 +125,8 @@ fn norm_output(model: &Model, batch: &Batch, ws: &mut Workspace) {
     let rows = batch.logit_rows.iter().zip(ws.hidden.chunks_exact_mut(d_model));
     for (&token_idx, hidden) in rows {
         let residual = &ws.residual[token_idx * d_model..][..d_model];
-        let (gain, eps) = (&model.output_norm, model.config.norm_eps);
-        (ws.compute.kernels.rms_norm)(residual, gain, eps, hidden);
+        let norm = Norm { weights: &model.output_norm, eps: model.config.norm_eps };
+        norm.apply(ws.compute.kernels, residual, hidden);
     }
 }
 

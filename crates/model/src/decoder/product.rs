@@ -5,7 +5,7 @@ use kernels::{Kernels, PANEL_ROWS, QuantizedTile, TILE_TOKENS};
 
 use super::workspace::{Panels, ThreadScratch};
 use crate::pool::{TileMut, TileRows, Tiled};
-use crate::spec::Activation;
+use crate::spec::{Activation, PlainActivation};
 use crate::weights::{Arithmetic, Linear, WeightMatrix};
 
 /// Most panels of weight rows in one strip.
@@ -122,6 +122,30 @@ impl<'a> Rows<'a> {
                 join(gate[..n_tokens].as_flattened_mut(), up[..n_tokens].as_flattened());
             }
             self.store(gates, first, n, out);
+        }
+    }
+
+    /// The columns of `out`, through an activation.
+    pub(super) fn multiply_plain(
+        &self,
+        up: &Product<'_>,
+        activation: PlainActivation,
+        scratch: &mut ThreadScratch,
+        out: &mut TileMut<'_>,
+    ) {
+        let activate = match activation {
+            PlainActivation::Gelu => self.kernels.gelu,
+            PlainActivation::GeluTanh => self.kernels.gelu_tanh,
+            PlainActivation::Relu => self.kernels.relu,
+            PlainActivation::ReluSquared => self.kernels.relu_squared,
+        };
+        let ThreadScratch { panels, results: [results, _], .. } = scratch;
+        for (first, n) in self.panels(out) {
+            let results = self.strip(up, (out.first_col() + first, n), panels, results);
+            for (i, tile) in results.iter_mut().enumerate() {
+                activate(tile[..self.tile_tokens(i)].as_flattened_mut());
+            }
+            self.store(results, first, n, out);
         }
     }
 

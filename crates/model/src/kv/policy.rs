@@ -104,13 +104,16 @@ impl KvPolicy {
         }
     }
 
-    /// The most keys of a layer without a window that a query behind [`Self::n_exact`] looks at.
-    pub(crate) fn n_read_max(self) -> usize {
-        match self {
-            Self::KeepAll | Self::Evict { .. } => usize::MAX,
-            Self::SinksAndWindow { n_sinks, window } => n_sinks as usize + window as usize,
+    /// The most keys of a layer, which may have a window, that a query behind [`Self::n_exact`]
+    /// looks at.
+    pub(crate) fn n_read_max(self, window_of_layer: Option<u32>) -> usize {
+        let of_layer = window_of_layer.map_or(usize::MAX, |window| window as usize);
+        match (self, window_of_layer) {
+            (Self::SinksAndWindow { n_sinks, window }, None) => n_sinks as usize + window as usize,
+            (Self::SinksAndWindow { window, .. }, Some(_)) => of_layer.min(window as usize),
             // The first one and its own among them.
-            Self::TopBlocks { n_blocks, .. } => (n_blocks as usize + 2) * KEY_BLOCK,
+            (Self::TopBlocks { n_blocks, .. }, None) => (n_blocks as usize + 2) * KEY_BLOCK,
+            _ => of_layer,
         }
     }
 

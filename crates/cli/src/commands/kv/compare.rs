@@ -94,6 +94,7 @@ fn passage(args: &CompareArgs, text: Option<String>, loaded: &Loaded) -> Result<
 fn check_cache_fits(loaded: &Loaded, n_positions: usize) -> Result<()> {
     let kv = &KvArg::of(KvSetting::REFERENCE.k_type);
     let shape = &KvSetting::REFERENCE.shape(&loaded.model.config);
+    open::check_positions(&loaded.model, n_positions)?;
     open::check_cache_fits(CacheOf { kv, shape }, n_positions)
 }
 

@@ -1,0 +1,138 @@
+//! The weights of one layer, however a file lays them out.
+
+use super::source::{RowRuns, Source};
+use crate::config::ModelConfig;
+use crate::error::LoadError;
+use crate::spec::{Bias, QkNorm, QkvLayout, Residual};
+use crate::weights::{HeadNorm, LayerWeights, Linear};
+
+impl Source<'_> {
+    pub(super) fn layer(
+        &mut self,
+        config: &ModelConfig,
+        layer_idx: usize,
+    ) -> Result<LayerWeights, LoadError> {
+        let (c, biases) = (config, self.spec.biases);
+        let q_width = c.n_heads * c.head_dim;
+        let name = |part: &str| format!("blk.{layer_idx}.{part}");
+        let reads_norm = c.residual != Residual::PostNorm;
+        let has_ffn_norm = reads_norm && c.residual != Residual::Parallel;
+        let norms_results = matches!(c.residual, Residual::SandwichNorm | Residual::PostNorm);
+        let mut norm_if = |is_there: bool, part: &str| {
+            is_there.then(|| self.norm(&name(part), c.d_model)).transpose()
+        };
+        let attn_norm = norm_if(reads_norm, "attn_norm")?;
+        let post_attention_norm = norm_if(norms_results, "post_attention_norm")?;
+        let ffn_norm = norm_if(has_ffn_norm, "ffn_norm")?;
+        let post_ffw_norm = norm_if(norms_results, "post_ffw_norm")?;
+        let [attn_q, attn_k, attn_v] = self.qkv(c, layer_idx)?;
+        let shape = [c.d_model, q_width];
+        let attn_output = self.linear(&name("attn_output"), shape, biases.attn_output)?;
+        let (ffn_gate, ffn_up) = self.gate_and_up(c, layer_idx)?;
+        let shape = [c.d_model, c.d_ff];
+        Ok(LayerWeights {
+            attn_norm,
+            attn_q,
+            attn_k,
+            attn_v,
+            attn_q_norm: self.head_norm(&name("attn_q_norm"), c, c.n_heads)?,
+            attn_k_norm: self.head_norm(&name("attn_k_norm"), c, c.n_kv_heads)?,
+            attn_output,
+            post_attention_norm,
+            ffn_norm,
+            ffn_gate,
+            ffn_up,
+            ffn_down: self.linear(&name("ffn_down"), shape, biases.feed_forward)?,
+            post_ffw_norm,
+        })
+    }
+
+    fn head_norm(
+        &mut self,
+        name: &str,
+        config: &ModelConfig,
+        n_heads: usize,
+    ) -> Result<Option<HeadNorm>, LoadError> {
+        let (head_dim, all) = (config.head_dim, n_heads * config.head_dim);
+        let (weights, width) = match self.spec.qk_norm {
+            QkNorm::None => return Ok(None),
+            QkNorm::PerHead => (Some(self.norm(name, head_dim)?), head_dim),
+            QkNorm::PerHeadOwnGains => (self.head_gains(name, n_heads, head_dim)?, head_dim),
+            QkNorm::Whole => (Some(self.norm(name, all)?), all),
+        };
+        Ok(weights.map(|weights| HeadNorm { weights, width }))
+    }
+
+    fn qkv(&mut self, config: &ModelConfig, layer_idx: usize) -> Result<[Linear; 3], LoadError> {
+        let c = config;
+        let name = |part: &str| format!("blk.{layer_idx}.{part}");
+        let (q_width, kv_width) = (c.n_heads * c.head_dim, c.n_kv_heads * c.head_dim);
+        let bias = self.spec.biases.qkv;
+        let rows = match self.layout().qkv {
+            // Who joins them does not always.
+            layout if layout == QkvLayout::Separate || self.has(&name("attn_q.weight"))? => {
+                return Ok([
+                    self.linear(&name("attn_q"), [q_width, c.d_model], bias)?,
+                    self.linear(&name("attn_k"), [kv_width, c.d_model], bias)?,
+                    self.linear(&name("attn_v"), [kv_width, c.d_model], bias)?,
+                ]);
+            }
+            QkvLayout::Separate | QkvLayout::Joined => {
+                let (k_end, v_end) = (q_width + kv_width, q_width + 2 * kv_width);
+                [0..q_width, q_width..k_end, k_end..v_end].map(RowRuns::one)
+            }
+            QkvLayout::ByKvHead => {
+                let (n_q, d, n_runs) = (c.n_heads_per_kv(), c.head_dim, c.n_kv_heads);
+                let parts = [(0, n_q), (n_q, 1), (n_q + 1, 1)];
+                parts.map(|(first, n)| RowRuns {
+                    first: first * d,
+                    len: n * d,
+                    stride: (n_q + 2) * d,
+                    n_runs,
+                })
+            }
+        };
+        self.split(&name("attn_qkv"), [q_width + 2 * kv_width, c.d_model], bias, rows)
+    }
+
+    /// Gate, where there is one, and up.
+    fn gate_and_up(
+        &mut self,
+        config: &ModelConfig,
+        layer_idx: usize,
+    ) -> Result<(Option<Linear>, Linear), LoadError> {
+        let (c, bias) = (config, self.spec.biases.feed_forward);
+        let name = |part: &str| format!("blk.{layer_idx}.{part}");
+        let shape = [c.d_ff, c.d_model];
+        if self.layout().joins_gate {
+            let rows = [0..c.d_ff, c.d_ff..2 * c.d_ff].map(RowRuns::one);
+            let joined = [2 * c.d_ff, c.d_model];
+            let [gate, up] = self.split(&name("ffn_up"), joined, bias, rows)?;
+            return Ok((Some(gate), up));
+        }
+        let is_gated = self.spec.feed_forward.is_gated();
+        let gate = is_gated.then(|| self.linear(&name("ffn_gate"), shape, bias)).transpose()?;
+        Ok((gate, self.linear(&name("ffn_up"), shape, bias)?))
+    }
+
+    fn linear(&mut self, name: &str, shape: [usize; 2], bias: Bias) -> Result<Linear, LoadError> {
+        let weight = self.matrix(&format!("{name}.weight"), shape)?;
+        Ok(Linear { weight, bias: self.bias(name, shape[0], bias)? })
+    }
+
+    /// Matrices that a file joins, by their rows.
+    fn split<const N: usize>(
+        &mut self,
+        name: &str,
+        shape: [usize; 2],
+        bias: Bias,
+        parts: [RowRuns; N],
+    ) -> Result<[Linear; N], LoadError> {
+        let joined = self.whole_matrix(&format!("{name}.weight"), shape)?;
+        let bias = self.bias(name, shape[0], bias)?;
+        Ok(parts.map(|rows| Linear {
+            weight: joined.rows(rows),
+            bias: bias.as_deref().map(|bias| rows.of_vector(bias)),
+        }))
+    }
+}

@@ -1,0 +1,191 @@
+//! Spec + file -> [`Model`], every tensor's shape checked by name.
+
+mod layers;
+mod source;
+
+use std::path::Path;
+
+use format::gguf::GgufFile;
+use format::safetensors::SafetensorsFolder;
+use format::{Mapping, Tensor};
+use serde_json::Value;
+
+use self::source::Source;
+
+use crate::arch;
+use crate::attention::{RopeTable, alibi_slopes};
+use crate::error::LoadError;
+use crate::spec::{ArchSpec, FileFormat, Positions};
+use crate::weights::{Arithmetic, Model};
+use crate::{config_gguf, config_hf};
+
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LoadOptions {
+    pub arithmetic: Arithmetic,
+    pub pages: Pages,
+}
+
+/// What loading does with the pages of a mapped file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Pages {
+    /// Reads every weight: the time and the progress of a load are those of the disk, and the
+    /// first token does not pay for them.
+    #[default]
+    Touch,
+    /// Reads no matrix: for describing a model.
+    Leave,
+}
+
+/// An opened model: a GGUF file (all its parts) or a Hugging Face folder.
+pub enum ModelFile {
+    Gguf(GgufFile),
+    HuggingFace {
+        folder: SafetensorsFolder,
+        /// config.json
+        config: Value,
+    },
+}
+
+impl ModelFile {
+    /// A file is read as GGUF, a folder as Hugging Face's.
+    ///
+    /// # Errors
+    /// Whatever the reader finds wrong with the file.
+    pub fn open(path: &Path, mapping: Mapping) -> Result<Self, LoadError> {
+        if path.is_dir() {
+            let folder = SafetensorsFolder::open(path, mapping)?;
+            let config = folder.require_json("config.json")?;
+            return Ok(Self::HuggingFace { folder, config });
+        }
+        Ok(Self::Gguf(GgufFile::open(path, mapping)?))
+    }
+
+    fn format(&self) -> FileFormat {
+        match self {
+            Self::Gguf(_) => FileFormat::Gguf,
+            Self::HuggingFace { .. } => FileFormat::HuggingFace,
+        }
+    }
+
+    fn tensor(&self, name: &str) -> Result<Option<Tensor>, LoadError> {
+        match self {
+            Self::Gguf(file) => Ok(file.tensor(name)),
+            Self::HuggingFace { folder, .. } => Ok(folder.tensor(name)?),
+        }
+    }
+
+    fn tensor_names(&self) -> Vec<&str> {
+        match self {
+            Self::Gguf(file) => file.tensors().map(|info| info.name.as_str()).collect(),
+            Self::HuggingFace { folder, .. } => {
+                folder.tensors().map(|info| info.name.as_str()).collect()
+            }
+        }
+    }
+
+    /// Whether the embedding is the output matrix too; `None` where the file does not say.
+    fn ties_output(&self) -> Option<bool> {
+        match self {
+            Self::Gguf(_) => None,
+            Self::HuggingFace { config, .. } => config["tie_word_embeddings"].as_bool(),
+        }
+    }
+
+    pub fn n_bytes(&self) -> u64 {
+        match self {
+            Self::Gguf(file) => file.n_bytes(),
+            Self::HuggingFace { folder, .. } => folder.n_bytes(),
+        }
+    }
+
+    /// The architecture that the file names.
+    ///
+    /// # Errors
+    /// A file that names none, or one that is not in the list.
+    pub fn architecture(&self) -> Result<&'static ArchSpec, LoadError> {
+        let (found, spec) = match self {
+            Self::Gguf(file) => {
+                let name = file.metadata().require_str("general.architecture")?;
+                (name, arch::by_name(name))
+            }
+            Self::HuggingFace { config, .. } => {
+                let name = config["architectures"][0].as_str().unwrap_or_default();
+                (name, arch::by_hf_name(name))
+            }
+        };
+        spec.ok_or_else(|| LoadError::UnknownArchitecture {
+            found: found.to_owned(),
+            nearest: self.nearest(found),
+        })
+    }
+
+    /// The supported architecture whose name, as this format writes it, is most like another.
+    fn nearest(&self, found: &str) -> Option<&'static str> {
+        /// Below, names have little in common.
+        const ALIKE: f64 = 0.6;
+        let names = arch::ARCHITECTURES.iter().flat_map(|spec| match self {
+            Self::Gguf(_) => std::slice::from_ref(&spec.name),
+            Self::HuggingFace { .. } => spec.hf_names,
+        });
+        let likeness = |name: &str| strsim::normalized_damerau_levenshtein(name, found);
+        let alike = names.copied().map(|name| (likeness(name), name));
+        let best = alike.max_by(|a, b| a.0.total_cmp(&b.0))?;
+        (best.0 >= ALIKE).then_some(best.1)
+    }
+}
+
+/// Builds a model over an opened file. `progress(done, total)` is called with bytes.
+///
+/// # Errors
+/// An unknown architecture, a number out of bounds, a tensor that is missing or misshapen.
+pub fn load(
+    file: &ModelFile,
+    options: LoadOptions,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Model, LoadError> {
+    let spec = file.architecture()?;
+    let pages = options.pages;
+    let mut source = Source::new(file, spec, pages, progress);
+    let n_vocab = source.n_rows("token_embd.weight")?;
+    let config = match file {
+        ModelFile::Gguf(file) => config_gguf::read_config(spec, file.metadata(), n_vocab)?,
+        ModelFile::HuggingFace { config, .. } => config_hf::read_config(spec, config, n_vocab)?,
+    };
+    let (d_model, vocab_shape) = (config.d_model, [n_vocab, config.d_model]);
+    let token_embd = source.matrix("token_embd.weight", vocab_shape)?;
+    let position_embd = match spec.positions {
+        Positions::Learned { first_row } => {
+            let shape = [first_row + config.n_ctx, d_model];
+            Some(source.matrix("position_embd.weight", shape)?)
+        }
+        Positions::Rope | Positions::Alibi => None,
+    };
+    let token_embd_norm = source.optional_norm("token_embd_norm", d_model)?;
+    let layers: Result<Vec<_>, _> =
+        (0..config.n_layers).map(|layer_idx| source.layer(&config, layer_idx)).collect();
+    let layers = layers?;
+    let rope_factors = source.rope_factors(config.rope_full.rope_dim / 2)?;
+    let rope = |config| RopeTable::new(config, rope_factors.as_deref());
+    let model = Model {
+        spec,
+        arithmetic: options.arithmetic,
+        token_embd,
+        position_embd,
+        token_embd_norm,
+        layers,
+        output_norm: source.norm("output_norm", d_model)?,
+        output: source.output(vocab_shape)?,
+        output_bias: source.bias("output", n_vocab, spec.biases.output)?,
+        rope_full: rope(&config.rope_full),
+        rope_sliding: rope(&config.rope_sliding),
+        rope_none: RopeTable::none(),
+        alibi_slopes: match spec.positions {
+            Positions::Alibi => alibi_slopes(config.n_heads),
+            Positions::Rope | Positions::Learned { .. } => Vec::new(),
+        },
+        n_bytes: file.n_bytes(),
+        config,
+    };
+    source.check_all_used()?;
+    Ok(model)
+}

@@ -1,0 +1,348 @@
+//! The tensors of a file by GGUF's names, each checked when it is asked for.
+
+use std::collections::HashSet;
+use std::ops::Range;
+
+use format::{Bytes, Tensor};
+use kernels::{DType, block};
+
+use super::{ModelFile, Pages};
+use crate::error::LoadError;
+use crate::spec::{ArchSpec, Bias, FileFormat, Layout};
+use crate::weights::{NormWeights, WeightMatrix};
+
+/// Ends of names of tensors that some folders store, and that follow from config.json:
+/// frequencies and masks.
+const REDUNDANT: [&str; 5] = [
+    ".rotary_emb.inv_freq",
+    ".attn.bias",
+    ".attn.masked_bias",
+    ".attention.bias",
+    ".attention.masked_bias",
+];
+
+/// Hands out tensors and remembers which were asked for.
+pub(super) struct Source<'a> {
+    file: &'a ModelFile,
+    pub(super) spec: &'static ArchSpec,
+    pages: Pages,
+    used: HashSet<String>,
+    n_read: u64,
+    progress: &'a mut dyn FnMut(u64, u64),
+}
+
+/// A matrix as `[n_out, n_in]`, of which some rows may be wanted.
+pub(super) struct Matrix {
+    name: String,
+    dtype: DType,
+    shape: [usize; 2],
+    bytes: Bytes,
+}
+
+/// Rows of a joined matrix: runs of so many, `stride` rows apart.
+#[derive(Clone, Copy)]
+pub(super) struct RowRuns {
+    pub(super) first: usize,
+    pub(super) len: usize,
+    pub(super) stride: usize,
+    pub(super) n_runs: usize,
+}
+
+impl RowRuns {
+    pub(super) fn one(rows: Range<usize>) -> Self {
+        Self { first: rows.start, len: rows.len(), stride: 0, n_runs: 1 }
+    }
+
+    fn iter(self) -> impl Iterator<Item = Range<usize>> {
+        let starts = (0..self.n_runs).map(move |run| self.first + run * self.stride);
+        starts.map(move |start| start..start + self.len)
+    }
+
+    /// Of a vector with a value a row.
+    pub(super) fn of_vector(self, values: &[f32]) -> Vec<f32> {
+        self.iter().flat_map(|rows| &values[rows]).copied().collect()
+    }
+}
+
+impl Matrix {
+    fn whole(self) -> WeightMatrix {
+        WeightMatrix::new(self.name, self.dtype, self.shape, self.bytes)
+    }
+
+    /// Rows one after the other: a part of the file where they are in it so, else a copy.
+    pub(super) fn rows(&self, runs: RowRuns) -> WeightMatrix {
+        let [n_rows, n_in] = self.shape;
+        let row_bytes = self.bytes.len() / n_rows.max(1);
+        let mut parts = runs.iter().map(|rows| rows.start * row_bytes..rows.end * row_bytes);
+        let bytes = match (runs.n_runs, parts.next()) {
+            (1, Some(part)) => self.bytes.slice(part),
+            (_, first) => {
+                let parts = first.into_iter().chain(parts).map(|part| &self.bytes[part]);
+                Bytes::from(parts.collect::<Vec<_>>().concat())
+            }
+        };
+        let shape = [runs.len * runs.n_runs, n_in];
+        WeightMatrix::new(self.name.clone(), self.dtype, shape, bytes)
+    }
+}
+
+impl<'a> Source<'a> {
+    pub(super) fn new(
+        file: &'a ModelFile,
+        spec: &'static ArchSpec,
+        pages: Pages,
+        progress: &'a mut dyn FnMut(u64, u64),
+    ) -> Self {
+        Self { file, spec, pages, used: HashSet::new(), n_read: 0, progress }
+    }
+
+    pub(super) fn layout(&self) -> Layout {
+        self.spec.layout.get(self.file.format())
+    }
+
+    /// `None`: the embedding serves as output too.
+    pub(super) fn output(&mut self, shape: [usize; 2]) -> Result<Option<WeightMatrix>, LoadError> {
+        // Never transposed: it is a copy of the embedding's kind.
+        match self.file.ties_output() {
+            Some(true) => Ok(None),
+            Some(false) => {
+                let matrix = self.optional_matrix("output.weight", shape, false)?;
+                matrix.ok_or_else(|| self.missing("output.weight", &shape)).map(Some)
+            }
+            None => self.optional_matrix("output.weight", shape, false),
+        }
+        .map(|matrix| matrix.map(Matrix::whole))
+    }
+
+    /// Divisors of RoPE's frequencies.
+    pub(super) fn rope_factors(&mut self, n: usize) -> Result<Option<Vec<f32>>, LoadError> {
+        let name = "rope_freqs.weight";
+        let factors = self.optional_vector(name, n)?;
+        match factors.iter().flatten().find(|factor| **factor <= 0.0) {
+            None => Ok(factors),
+            Some(found) => Err(LoadError::config(name, "positive numbers".into(), found)),
+        }
+    }
+
+    /// An embedding, or a matrix of a layer.
+    pub(super) fn matrix(
+        &mut self,
+        name: &str,
+        shape: [usize; 2],
+    ) -> Result<WeightMatrix, LoadError> {
+        Ok(self.whole_matrix(name, shape)?.whole())
+    }
+
+    pub(super) fn whole_matrix(
+        &mut self,
+        name: &str,
+        shape: [usize; 2],
+    ) -> Result<Matrix, LoadError> {
+        let is_transposed = self.layout().is_transposed && name.starts_with("blk.");
+        let matrix = self.optional_matrix(name, shape, is_transposed)?;
+        matrix.ok_or_else(|| self.missing(name, &shape))
+    }
+
+    fn optional_matrix(
+        &mut self,
+        name: &str,
+        shape: [usize; 2],
+        is_transposed: bool,
+    ) -> Result<Option<Matrix>, LoadError> {
+        let [n_out, n_in] = shape;
+        let stored = if is_transposed { [n_in, n_out] } else { shape };
+        let Some(tensor) = self.find(name, &stored)? else { return Ok(None) };
+        if self.pages == Pages::Touch {
+            self.read_pages(&tensor);
+        }
+        let (dtype, name) = (tensor.info.dtype, tensor.info.name);
+        let bytes = match is_transposed {
+            false => tensor.bytes,
+            true if dtype.is_quantized() => {
+                let expected = "floats, since it is stored by columns".into();
+                return Err(LoadError::config(&name, expected, dtype));
+            }
+            true => transposed(&tensor.bytes, stored).into(),
+        };
+        Ok(Some(Matrix { name, dtype, shape, bytes }))
+    }
+
+    /// A norm, with its bias where the architecture has them.
+    pub(super) fn norm(&mut self, name: &str, n: usize) -> Result<NormWeights, LoadError> {
+        let gain = self.vector(&format!("{name}.weight"), n)?;
+        self.finish_norm(name, gain)
+    }
+
+    /// The same, if the file has it.
+    pub(super) fn optional_norm(
+        &mut self,
+        name: &str,
+        n: usize,
+    ) -> Result<Option<NormWeights>, LoadError> {
+        let gain = self.optional_vector(&format!("{name}.weight"), n)?;
+        gain.map(|gain| self.finish_norm(name, gain)).transpose()
+    }
+
+    /// Gains of each head, if the file has them.
+    pub(super) fn head_gains(
+        &mut self,
+        name: &str,
+        n_heads: usize,
+        head_dim: usize,
+    ) -> Result<Option<NormWeights>, LoadError> {
+        let gain = self.optional(&format!("{name}.weight"), &[n_heads, head_dim])?;
+        Ok(gain.map(|gain| self.ready(gain, None)))
+    }
+
+    fn finish_norm(&mut self, name: &str, gain: Vec<f32>) -> Result<NormWeights, LoadError> {
+        let is_centered = self.spec.norm.get(self.file.format()).is_centered();
+        let is_of_heads = name.ends_with("q_norm") || name.ends_with("k_norm");
+        let bias = match is_centered && !is_of_heads {
+            true => self.bias(name, gain.len(), self.spec.biases.norm)?,
+            false => None,
+        };
+        Ok(self.ready(gain, bias))
+    }
+
+    fn ready(&self, mut gain: Vec<f32>, bias: Option<Vec<f32>>) -> NormWeights {
+        let norm = self.spec.norm.get(self.file.format());
+        if norm.adds_one() {
+            gain.iter_mut().for_each(|w| *w += 1.0);
+        }
+        NormWeights { is_centered: norm.is_centered(), gain, bias }
+    }
+
+    /// What is added to the results of `name`.
+    pub(super) fn bias(
+        &mut self,
+        name: &str,
+        n: usize,
+        bias: Bias,
+    ) -> Result<Option<Vec<f32>>, LoadError> {
+        let name = format!("{name}.bias");
+        match bias {
+            Bias::None => Ok(None),
+            Bias::Present => self.vector(&name, n).map(Some),
+            Bias::Optional => self.optional_vector(&name, n),
+        }
+    }
+
+    fn vector(&mut self, name: &str, n: usize) -> Result<Vec<f32>, LoadError> {
+        self.optional_vector(name, n)?.ok_or_else(|| self.missing(name, &[n]))
+    }
+
+    fn optional_vector(&mut self, name: &str, n: usize) -> Result<Option<Vec<f32>>, LoadError> {
+        self.optional(name, &[n])
+    }
+
+    /// Small numbers of any shape, as f32.
+    fn optional(&mut self, name: &str, shape: &[usize]) -> Result<Option<Vec<f32>>, LoadError> {
+        let Some(tensor) = self.find(name, shape)? else { return Ok(None) };
+        let mut values = vec![0.0; shape.iter().product()];
+        block::decode_row(tensor.info.dtype, &tensor.bytes, &mut values);
+        match values.iter().position(|x| !x.is_finite()) {
+            None => Ok(Some(values)),
+            Some(value_idx) => {
+                let (name, found) = (tensor.info.name, values[value_idx]);
+                Err(LoadError::NotFinite { name, value_idx, found })
+            }
+        }
+    }
+
+    fn find(&mut self, name: &str, shape: &[usize]) -> Result<Option<Tensor>, LoadError> {
+        let name = self.file_name(name)?;
+        let Some(tensor) = self.file.tensor(&name)? else { return Ok(None) };
+        if tensor.info.shape != shape {
+            let (expected, found) = (shape.to_vec(), tensor.info.shape);
+            return Err(LoadError::TensorShape { name, expected, found });
+        }
+        self.used.insert(name);
+        Ok(Some(tensor))
+    }
+
+    pub(super) fn has(&self, name: &str) -> Result<bool, LoadError> {
+        Ok(self.file.tensor(&self.file_name(name)?)?.is_some())
+    }
+
+    pub(super) fn n_rows(&self, name: &str) -> Result<usize, LoadError> {
+        let tensor = self.file.tensor(&self.file_name(name)?)?;
+        let tensor = tensor.ok_or_else(|| self.missing(name, &[]))?;
+        Ok(tensor.info.shape.first().copied().unwrap_or(1))
+    }
+
+    fn missing(&self, name: &str, expected: &[usize]) -> LoadError {
+        let name = self.names(name).into_iter().next().unwrap_or_else(|| name.to_owned());
+        LoadError::MissingTensor { name, expected: expected.to_vec() }
+    }
+
+    /// What the file calls the tensor that GGUF calls `name`.
+    fn file_name(&self, name: &str) -> Result<String, LoadError> {
+        let mut names = self.names(name);
+        for (i, name) in names.iter().enumerate() {
+            if self.file.tensor(name)?.is_some() {
+                return Ok(names.swap_remove(i));
+            }
+        }
+        Ok(names.swap_remove(0))
+    }
+
+    /// What a file may call it; one name at the least.
+    fn names(&self, name: &str) -> Vec<String> {
+        if self.file.format() == FileFormat::Gguf {
+            return vec![name.to_owned()];
+        }
+        let (stem, kind) = name.rsplit_once('.').expect("tensor names end in .weight or .bias");
+        let mut parts = stem.splitn(3, '.');
+        let (stem, layer_idx) = match (parts.next(), parts.next(), parts.next()) {
+            (Some("blk"), Some(layer_idx), Some(part)) => (format!("blk.{{}}.{part}"), layer_idx),
+            _ => (stem.to_owned(), ""),
+        };
+        let rows = self.spec.hf_tensors.iter().copied().flatten();
+        let rows = rows.filter(|(_, ours)| *ours == stem);
+        let full = |theirs: &str| format!("{}.{kind}", theirs.replace("{}", layer_idx));
+        let names: Vec<String> = rows.map(|(theirs, _)| full(theirs)).collect();
+        if names.is_empty() { vec![full(&stem)] } else { names }
+    }
+
+    /// See [`Pages::Touch`].
+    fn read_pages(&mut self, tensor: &Tensor) {
+        const PAGE: usize = 4096;
+        let mut sum = 0u8;
+        for chunk in tensor.bytes.chunks(1 << 24) {
+            sum = chunk.iter().step_by(PAGE).fold(sum, |sum, byte| sum.wrapping_add(*byte));
+            self.n_read += chunk.len() as u64;
+            (self.progress)(self.n_read, self.file.n_bytes());
+        }
+        std::hint::black_box(sum);
+    }
+
+    /// A tensor that nobody asked for means that the file is not what it says it is.
+    pub(super) fn check_all_used(&self) -> Result<(), LoadError> {
+        let tied = match self.file.ties_output() {
+            Some(true) => self.names("output.weight"),
+            _ => Vec::new(),
+        };
+        let is_redundant = |name: &str| {
+            tied.iter().any(|tied| tied == name) || REDUNDANT.iter().any(|end| name.ends_with(end))
+        };
+        for name in self.file.tensor_names() {
+            if !self.used.contains(name) && !is_redundant(name) {
+                let (name, architecture) = (name.to_owned(), self.spec.name);
+                return Err(LoadError::SuperfluousTensor { name, architecture });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `[n_cols, n_rows]` of what is stored as `[n_rows, n_cols]`.
+fn transposed(bytes: &[u8], [n_rows, n_cols]: [usize; 2]) -> Vec<u8> {
+    let size = bytes.len() / (n_rows * n_cols).max(1);
+    let mut out = Vec::with_capacity(bytes.len());
+    for col in 0..n_cols {
+        for row in 0..n_rows {
+            out.extend_from_slice(&bytes[(row * n_cols + col) * size..][..size]);
+        }
+    }
+    out
+}
