@@ -68,6 +68,28 @@ pub enum RopeScaling {
         high_freq_factor: f64,
         n_ctx_original: f64,
     },
+    Yarn(Yarn),
+}
+
+/// YaRN (Peng et al. 2023): pairs that turn less than `beta_slow` times over the original context
+/// are divided by `factor`, those that turn more than `beta_fast` times are kept, a blend between.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Yarn {
+    pub factor: f64,
+    pub n_ctx_original: f64,
+    pub beta_fast: f64,
+    pub beta_slow: f64,
+    /// Whether the ends of the blend are whole pairs.
+    pub is_truncated: bool,
+    /// What rotated queries and keys are multiplied by.
+    pub magnitude: f64,
+}
+
+impl Yarn {
+    /// The magnitude of the paper: `0.1 ln(factor) + 1`.
+    pub fn magnitude_of(factor: f64) -> f64 {
+        0.1 * factor.max(1.0).ln() + 1.0
+    }
 }
 
 /// Raw numbers as a file gives them; [`RawConfig::finish`] completes and checks them.
@@ -292,10 +314,21 @@ fn check_numbers(config: &ModelConfig, names: &Names<'_>) -> Result<(), LoadErro
     positive(names.get("rope.freq_base_swa", "rope_local_base_freq"), config.rope_sliding.base)?;
     let scaling =
         |key: &str| names.get(&format!("rope.scaling.{key}"), &format!("rope_scaling.{key}"));
-    match config.rope_full.scaling {
+    match &config.rope_full.scaling {
         RopeScaling::None => Ok(()),
-        RopeScaling::Linear { factor } => positive(scaling("factor"), factor),
-        RopeScaling::Llama3 { factor, low_freq_factor, high_freq_factor, n_ctx_original } => {
+        RopeScaling::Linear { factor } => positive(scaling("factor"), *factor),
+        RopeScaling::Yarn(yarn) => {
+            positive(scaling("factor"), yarn.factor)?;
+            let n_ctx = names.get(
+                "rope.scaling.original_context_length",
+                "rope_scaling.original_max_position_embeddings",
+            );
+            positive(n_ctx, yarn.n_ctx_original)?;
+            positive(scaling("beta_fast"), yarn.beta_fast)?;
+            positive(scaling("beta_slow"), yarn.beta_slow)?;
+            positive(scaling("attention_factor"), yarn.magnitude)
+        }
+        &RopeScaling::Llama3 { factor, low_freq_factor, high_freq_factor, n_ctx_original } => {
             positive(scaling("factor"), factor)?;
             positive(scaling("low_freq_factor"), low_freq_factor)?;
             positive(scaling("original_max_position_embeddings"), n_ctx_original)?;

@@ -2,7 +2,7 @@
 
 use format::gguf::Metadata;
 
-use crate::config::{ModelConfig, RawConfig, RopeScaling};
+use crate::config::{ModelConfig, RawConfig, RopeScaling, Yarn};
 use crate::error::LoadError;
 use crate::spec::{ArchSpec, FileFormat, LayerKind};
 
@@ -88,12 +88,33 @@ fn rope_scaling(keys: &Keys<'_>) -> Result<RopeScaling, LoadError> {
     match (keys.metadata.str(&key)?, factor) {
         (None, None) | (Some("none"), _) => Ok(RopeScaling::None),
         (None | Some("linear"), Some(factor)) => Ok(RopeScaling::Linear { factor: factor.into() }),
-        (Some("linear"), None) => {
+        (Some(kind @ ("linear" | "yarn")), None) => {
             let key = keys.key("rope.scaling.factor");
-            Err(LoadError::config(&key, "a number, for linear scaling".into(), "nothing"))
+            Err(LoadError::config(&key, format!("a number, for {kind} scaling"), "nothing"))
         }
-        (Some(found), _) => Err(LoadError::config(&key, "none or linear".into(), found)),
+        (Some("yarn"), Some(factor)) => Ok(RopeScaling::Yarn(yarn(keys, factor.into())?)),
+        (Some(found), _) => Err(LoadError::config(&key, "none, linear or yarn".into(), found)),
     }
+}
+
+fn yarn(keys: &Keys<'_>, factor: f64) -> Result<Yarn, LoadError> {
+    let number = |name: &str| {
+        let number = keys.number(&format!("rope.scaling.{name}"))?;
+        Ok::<_, LoadError>(number.map(f64::from))
+    };
+    if number("yarn_log_multiplier")?.is_some_and(|x| x != 0.0) {
+        let key = keys.key("rope.scaling.yarn_log_multiplier");
+        return Err(LoadError::config(&key, "nothing".into(), "a number"));
+    }
+    let attn_factor = number("attn_factor")?.or(number("yarn_attn_factor")?).unwrap_or(1.0);
+    Ok(Yarn {
+        factor,
+        n_ctx_original: keys.require("rope.scaling.original_context_length")? as f64,
+        beta_fast: number("yarn_beta_fast")?.unwrap_or(32.0),
+        beta_slow: number("yarn_beta_slow")?.unwrap_or(1.0),
+        is_truncated: true,
+        magnitude: attn_factor * Yarn::magnitude_of(factor),
+    })
 }
 
 /// `sliding_window_pattern` is a period (every n-th layer is full) or one flag per layer.

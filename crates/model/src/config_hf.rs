@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::config::{ModelConfig, RawConfig, RopeScaling};
+use crate::config::{ModelConfig, RawConfig, RopeScaling, Yarn};
 use crate::config_gguf::periodic;
 use crate::error::LoadError;
 use crate::spec::{
@@ -218,9 +218,29 @@ fn rope_scaling(parameters: Option<&Value>) -> Result<RopeScaling, LoadError> {
             high_freq_factor: field("high_freq_factor")?,
             n_ctx_original: field("original_max_position_embeddings")?,
         }),
+        Some(Some("yarn")) => {
+            let factor = field("factor")?;
+            let or = |key: &str, default: f64| {
+                Ok::<_, LoadError>(number(parameters, &[key])?.unwrap_or(default))
+            };
+            let (all, one) = (or("mscale_all_dim", 0.0)?, or("mscale", 0.0)?);
+            let of = |mscale: f64| mscale * (Yarn::magnitude_of(factor) - 1.0) + 1.0;
+            let default = match all != 0.0 && one != 0.0 {
+                true => of(one) / of(all),
+                false => Yarn::magnitude_of(factor),
+            };
+            Ok(RopeScaling::Yarn(Yarn {
+                factor,
+                n_ctx_original: field("original_max_position_embeddings")?,
+                beta_fast: or("beta_fast", 32.0)?,
+                beta_slow: or("beta_slow", 1.0)?,
+                is_truncated: flag(parameters, &["truncate"])?.unwrap_or(true),
+                magnitude: or("attention_factor", default)?,
+            }))
+        }
         Some(_) => {
             let found = kind.unwrap_or(&Value::Null);
-            Err(LoadError::config("rope_type", "default, linear or llama3".into(), found))
+            Err(LoadError::config("rope_type", "default, linear, llama3 or yarn".into(), found))
         }
     }
 }

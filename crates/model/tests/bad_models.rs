@@ -184,11 +184,18 @@ fn numbers_that_are_none_or_not_positive_are_named() {
 #[test]
 fn position_scaling_is_known_and_positive() {
     let kind = |name: &str| Parts::of(&llama()).set("llama.rope.scaling.type", name);
-    let yarn = "config: llama.rope.scaling.type: expected none or linear, found yarn";
-    check(kind("yarn").load(), yarn);
+    let unknown = "config: llama.rope.scaling.type: expected none, linear or yarn, found longrope";
+    check(kind("longrope").load(), unknown);
     let key = "llama.rope.scaling.factor";
-    let expected = "expected a number, for linear scaling, found nothing";
-    check(kind("linear").load(), &format!("config: {key}: {expected}"));
+    for name in ["linear", "yarn"] {
+        let expected = format!("expected a number, for {name} scaling, found nothing");
+        check(kind(name).load(), &format!("config: {key}: {expected}"));
+    }
+    let n_ctx = "llama.rope.scaling.original_context_length";
+    let missing = format!("tiny: metadata key {n_ctx:?} is missing");
+    check(kind("yarn").set(key, 4.0f32).load(), &missing);
+    let none = format!("config: {n_ctx}: expected a positive number, found 0");
+    check(kind("yarn").set(key, 4.0f32).set(n_ctx, 0u32).load(), &none);
     for factor in [0.0f32, -2.0, f32::NAN] {
         let key = "llama.rope.scaling.factor";
         let expected = format!("config: {key}: expected a positive number, found {factor}");
@@ -431,8 +438,9 @@ fn config_json_with_bad_position_scaling_is_named() {
     let scaling = |value| load_folder("llama", &[("rope_scaling", Some(value))]);
     let factor = "config: rope_scaling.factor: expected a number, found nothing";
     check(scaling(json!({ "type": "linear" })), factor);
-    let kinds = "config: rope_type: expected default, linear or llama3, found";
-    check(scaling(json!({ "rope_type": "yarn" })), &format!("{kinds} \"yarn\""));
+    check(scaling(json!({ "rope_type": "yarn" })), factor);
+    let kinds = "config: rope_type: expected default, linear, llama3 or yarn, found";
+    check(scaling(json!({ "rope_type": "longrope" })), &format!("{kinds} \"longrope\""));
     check(scaling(json!({ "rope_type": 3 })), &format!("{kinds} 3"));
 }
 

@@ -21,6 +21,7 @@ const TOLERANCE: f32 = 1e-5;
 
 struct Golden {
     ids: Vec<u32>,
+    first_pos: u32,
     tensors: SafetensorsFile,
 }
 
@@ -30,9 +31,10 @@ impl Golden {
         let json: serde_json::Value = serde_json::from_slice(&json).expect("JSON");
         let ids = json["token_ids"].as_array().expect("token_ids");
         let ids = ids.iter().map(|id| id.as_u64().expect("an id") as u32).collect();
+        let first_pos = json["first_pos"].as_u64().unwrap_or(0) as u32;
         let path = folder.join("expected.safetensors");
         let tensors = SafetensorsFile::open(&path, Mapping::Read).expect("expected.safetensors");
-        Self { ids, tensors }
+        Self { ids, first_pos, tensors }
     }
 
     fn values(&self, name: &str) -> Vec<f32> {
@@ -48,6 +50,7 @@ impl Golden {
 struct Recorder {
     n_heads: usize,
     n_tokens: usize,
+    first_pos: u32,
     sites: Vec<(String, Vec<f32>)>,
 }
 
@@ -64,7 +67,8 @@ impl Probe for Recorder {
         }
         let (_, map) = self.sites.last_mut().expect("just pushed");
         for (&key_pos, &weight) in key_positions.iter().zip(weights) {
-            map[(at.head_idx * n + at.query_pos as usize) * n + key_pos as usize] = weight;
+            let [query, key] = [at.query_pos, key_pos].map(|pos| (pos - self.first_pos) as usize);
+            map[(at.head_idx * n + query) * n + key] = weight;
         }
     }
 
@@ -78,7 +82,7 @@ impl Probe for Recorder {
     }
 }
 
-fn record(model: &Model, ids: &[u32]) -> Vec<(String, Vec<f32>)> {
+fn record(model: &Model, ids: &[u32], first_pos: u32) -> Vec<(String, Vec<f32>)> {
     let n = ids.len();
     let shape = KvShape::of(&model.config, KvType::F32, KvType::F32);
     let mut kv = KvCache::new(shape, usize::MAX);
@@ -87,9 +91,9 @@ fn record(model: &Model, ids: &[u32]) -> Vec<(String, Vec<f32>)> {
     let id = kv.admit();
     kv.reserve(id, n).expect("room for the text");
     let mut batch = Batch::default();
-    batch.push(id, ids, 0, LogitRows::All);
+    batch.push(id, ids, first_pos, LogitRows::All);
     let (n_heads, sites) = (model.config.n_heads, Vec::new());
-    let mut recorder = Recorder { n_heads, n_tokens: n, sites };
+    let mut recorder = Recorder { n_heads, n_tokens: n, first_pos, sites };
     model::forward(model, &batch, &mut kv, &mut ws, &mut recorder);
     let logits = model::unembed(model, 0..n, &mut ws).to_vec();
     recorder.sites.push(("logits".into(), logits));
@@ -100,7 +104,7 @@ fn record(model: &Model, ids: &[u32]) -> Vec<(String, Vec<f32>)> {
 fn check(file: &ModelFile, golden: &Golden) -> Result<(), String> {
     let model = model::load(file, LoadOptions::default(), &mut |_, _| ());
     let model = model.map_err(|err| err.to_string())?;
-    let sites = record(&model, &golden.ids);
+    let sites = record(&model, &golden.ids, golden.first_pos);
     if sites.len() != 2 * model.config.n_layers + 3 {
         return Err(format!("{} sites were seen", sites.len()));
     }

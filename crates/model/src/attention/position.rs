@@ -9,6 +9,8 @@ use crate::spec::RopePairing;
 #[derive(Clone, Debug)]
 pub struct RopeTable {
     frequencies: Vec<f64>,
+    /// What rotated heads are multiplied by.
+    magnitude: f64,
 }
 
 impl RopeTable {
@@ -18,14 +20,18 @@ impl RopeTable {
         let frequencies = (0..config.rope_dim / 2).map(|i| {
             let frequency = config.base.powf(-2.0 * i as f64 / rope_dim);
             let factor = factors.map_or(1.0, |factors| f64::from(factors[i]));
-            scale(frequency, &config.scaling) / factor
+            scale(frequency, config) / factor
         });
-        Self { frequencies: frequencies.collect() }
+        let magnitude = match &config.scaling {
+            RopeScaling::Yarn(yarn) => yarn.magnitude,
+            RopeScaling::None | RopeScaling::Linear { .. } | RopeScaling::Llama3 { .. } => 1.0,
+        };
+        Self { frequencies: frequencies.collect(), magnitude }
     }
 
     /// Rotates nothing.
     pub fn none() -> Self {
-        Self { frequencies: Vec::new() }
+        Self { frequencies: Vec::new(), magnitude: 1.0 }
     }
 
     /// Pairs of values that are rotated: `rope_dim / 2`.
@@ -33,7 +39,7 @@ impl RopeTable {
         self.frequencies.len()
     }
 
-    /// Cosines and sines of the angles of each position.
+    /// Cosines and sines of the angles of each position, times the magnitude.
     ///
     /// # Shapes
     /// - `positions`: `[n_tokens]`
@@ -42,11 +48,16 @@ impl RopeTable {
         let n_pairs = self.n_pairs();
         for (token_idx, &pos) in positions.iter().enumerate() {
             let row = token_idx * n_pairs..(token_idx + 1) * n_pairs;
-            self.fill_at(pos.into(), &mut cos[row.clone()], &mut sin[row]);
+            let (cos, sin) = (&mut cos[row.clone()], &mut sin[row]);
+            self.fill_at(pos.into(), cos, sin);
+            if self.magnitude != 1.0 {
+                cos.iter_mut().chain(sin).for_each(|x| *x *= self.magnitude as f32);
+            }
         }
     }
 
-    /// The same for one position, or for a distance, which may be negative: `[n_pairs]` each.
+    /// Of one position, or of a distance, which may be negative, without the magnitude: what turns
+    /// a head on that was rotated before. `[n_pairs]` each.
     pub(crate) fn fill_at(&self, pos: f64, cos: &mut [f32], sin: &mut [f32]) {
         for ((frequency, cos), sin) in self.frequencies.iter().zip(cos).zip(sin) {
             let (s, c) = (pos * frequency).sin_cos();
@@ -91,8 +102,8 @@ pub(crate) fn rotate(
     }
 }
 
-fn scale(frequency: f64, scaling: &RopeScaling) -> f64 {
-    match *scaling {
+fn scale(frequency: f64, config: &RopeConfig) -> f64 {
+    match config.scaling {
         RopeScaling::None => frequency,
         RopeScaling::Linear { factor } => frequency / factor,
         RopeScaling::Llama3 { factor, low_freq_factor, high_freq_factor, n_ctx_original } => {
@@ -100,6 +111,20 @@ fn scale(frequency: f64, scaling: &RopeScaling) -> f64 {
             let blend = (n_turns - low_freq_factor) / (high_freq_factor - low_freq_factor);
             let blend = blend.clamp(0.0, 1.0);
             frequency * (blend + (1.0 - blend) / factor)
+        }
+        RopeScaling::Yarn(ref yarn) => {
+            // The pair that turns so many times over the original context; pairs need not be whole.
+            let n_pairs = config.rope_dim as f64 / 2.0;
+            let pair = |frequency: f64| -frequency.ln() / config.base.ln() * n_pairs;
+            let pair_of_turns =
+                |n_turns: f64| pair(n_turns * std::f64::consts::TAU / yarn.n_ctx_original);
+            let (low, high) = (pair_of_turns(yarn.beta_fast), pair_of_turns(yarn.beta_slow));
+            let (low, high) =
+                if yarn.is_truncated { (low.floor(), high.ceil()) } else { (low, high) };
+            let (low, high) = (low.max(0.0), high.min(2.0 * n_pairs - 1.0));
+            let width = if low == high { 0.001 } else { high - low };
+            let divided = ((pair(frequency) - low) / width).clamp(0.0, 1.0);
+            frequency * (1.0 - divided + divided / yarn.factor)
         }
     }
 }
