@@ -1,4 +1,4 @@
-//! Project tasks: `cargo xtask check`, `goldens`, `bench`. One file a task.
+//! Project tasks: `cargo xtask check`, `goldens`, `bench`, `new-arch`. One file a task.
 
 #![forbid(unsafe_code)]
 
@@ -6,6 +6,7 @@ mod aarch64;
 mod bench;
 mod check;
 mod goldens;
+mod new_arch;
 mod venv;
 
 use std::path::Path;
@@ -15,7 +16,8 @@ const USAGE: &str = "usage: cargo xtask <task>
 
   check      format, tidy, clippy, tests; stops at the first failure
   goldens    writes the tiny models of tests/goldens anew; needs Python 3.11 or later
-  bench      speed beside llama.cpp's, written to docs/performance.md; builds llama.cpp once";
+  bench      speed beside llama.cpp's, written to docs/performance.md; builds llama.cpp once
+  new-arch   NAME CLASS, as `qwen3 Qwen3ForCausalLM`: the files of a new architecture";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -24,6 +26,7 @@ fn main() -> ExitCode {
         ["check"] => check::run(root()),
         ["goldens"] => goldens::run(root()),
         ["bench"] | ["bench", "--compare"] => bench::compare(root()),
+        ["new-arch", name, class] => new_arch::run(root(), name, class),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
