@@ -67,7 +67,7 @@ fn insert_sorted(text: &str, prefix: &str, line: &str) -> anyhow::Result<String>
     let lines: Vec<&str> = text.lines().collect();
     let is_like =
         |other: &&str| other.starts_with(prefix) && other.ends_with(&line[line.len() - 1..]);
-    let first = lines.iter().position(|other| is_like(other)).context("a block of such lines")?;
+    let first = lines.iter().position(is_like).context("a block of such lines")?;
     let block = lines[first..].iter().take_while(|other| is_like(other));
     let n_before = block.take_while(|other| **other < line).count();
     let (before, after) = lines.split_at(first + n_before);
