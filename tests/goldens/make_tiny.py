@@ -244,10 +244,40 @@ CASES = {
         word_embed_proj_dim=32,
         dropout=0.0,
     ),
+    "mixtral": transformers.MixtralConfig(
+        **SHARED,
+        **dict(SMALL, num_hidden_layers=1),
+        num_local_experts=4,
+        num_experts_per_tok=2,
+        sliding_window=8,
+    ),
+    "llama-experts": transformers.MixtralConfig(
+        **SHARED, **SMALL, num_local_experts=4, num_experts_per_tok=2
+    ),
+    # Weights of the chosen experts do not sum to one; one expert is shared.
+    "qwen2moe": transformers.Qwen2MoeConfig(
+        **SHARED,
+        **SMALL,
+        num_experts=6,
+        num_experts_per_tok=2,
+        moe_intermediate_size=24,
+        shared_expert_intermediate_size=32,
+        qkv_bias=True,
+    ),
+    "qwen3moe": transformers.Qwen3MoeConfig(
+        **SHARED,
+        **SMALL,
+        head_dim=16,
+        num_experts=6,
+        num_experts_per_tok=3,
+        moe_intermediate_size=24,
+        norm_topk_prob=True,
+    ),
+    "olmoe": transformers.OlmoeConfig(**SHARED, **SMALL, num_experts=4, num_experts_per_tok=2),
 }
 
 # GGUF has no name of its own for these: only the Hugging Face folder is written.
-ONLY_HUGGING_FACE = {"mistral", "opt"}
+ONLY_HUGGING_FACE = {"mistral", "mixtral", "opt"}
 # q and k rows are permuted in GGUF, so that pairs are neighbours.
 PERMUTED = {"llama", "granite", "smollm3"}
 # The gain is 1 + w; llama.cpp's converter adds the one.
@@ -372,7 +402,10 @@ def add_numbers(writer, config, architecture, tensors):
     writer.add_context_length(N_CTX)
     writer.add_embedding_length(config.hidden_size)
     joins_gate = architecture in ("phi3", "glm4")
-    writer.add_feed_forward_length(len(tensors["blk.0.ffn_up.weight"]) // (1 + joins_gate))
+    if "blk.0.ffn_up.weight" in tensors:
+        writer.add_feed_forward_length(len(tensors["blk.0.ffn_up.weight"]) // (1 + joins_gate))
+    else:
+        add_experts(writer, config)
     writer.add_head_count(n_heads)
     writer.add_head_count_kv(n_kv_heads(config))
     eps = [getattr(config, name, None) for name in ("rms_norm_eps", *LAYER_NORM_EPS)]
@@ -416,6 +449,17 @@ def add_numbers(writer, config, architecture, tensors):
     if architecture == "mpt":
         writer.add_clamp_kqv(config.attn_config.clip_qkv)
         writer.add_max_alibi_bias(config.attn_config.alibi_bias_max)
+
+
+def add_experts(writer, config):
+    writer.add_feed_forward_length(config.intermediate_size)
+    n_experts = getattr(config, "num_local_experts", None) or config.num_experts
+    writer.add_expert_count(n_experts)
+    writer.add_expert_used_count(config.num_experts_per_tok)
+    if hasattr(config, "moe_intermediate_size"):
+        writer.add_expert_feed_forward_length(config.moe_intermediate_size)
+    if hasattr(config, "shared_expert_intermediate_size"):
+        writer.add_expert_shared_feed_forward_length(config.shared_expert_intermediate_size)
 
 
 LAYER_NORM_EPS = ("layer_norm_eps", "layer_norm_epsilon", "norm_epsilon", "norm_eps")
@@ -466,6 +510,15 @@ def gguf_tensors(model, architecture):
         weights = weights.numpy()
         if module in conv1d and part == "weight":
             weights = weights.T
+        if ".mlp.experts." in name:
+            prefix = f"blk.{name.split('.')[2]}"
+            if name.endswith("down_proj"):
+                tensors[f"{prefix}.ffn_down_exps.weight"] = weights
+            else:
+                gate, up = np.split(weights, 2, axis=1)
+                tensors[f"{prefix}.ffn_gate_exps.weight"] = gate
+                tensors[f"{prefix}.ffn_up_exps.weight"] = up
+            continue
         # The map knows them without their prefix.
         known = module.removeprefix("transformer.") if architecture == "bloom" else module
         gguf_name = names.get_name(known)

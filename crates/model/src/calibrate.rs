@@ -13,7 +13,10 @@ use crate::cost::keys_seen;
 use crate::kv::{KvCache, KvPolicy, KvShape, KvType, SequenceId};
 use crate::pool::ThreadPool;
 use crate::speeds::{Curve, Speeds};
-use crate::weights::{LayerWeights, Linear, Model, WeightMatrix};
+use crate::weights::{
+    DenseWeights, ExpertWeights, FeedForwardWeights, LayerWeights, Linear, Model, SharedExpert,
+    WeightMatrix,
+};
 use crate::{Workspace, WorkspaceSize, forward, unembed};
 
 /// What a model is to run with.
@@ -278,6 +281,11 @@ fn layer(like: &LayerWeights) -> LayerWeights {
         weight: matrix(like.weight.dtype, [like.weight.n_out, like.weight.n_in]),
         bias: like.bias.clone(),
     };
+    let dense = |like: &DenseWeights| DenseWeights {
+        gate: like.gate.as_ref().map(linear),
+        up: linear(&like.up),
+        down: linear(&like.down),
+    };
     LayerWeights {
         attn_norm: like.attn_norm.clone(),
         attn_q: linear(&like.attn_q),
@@ -288,9 +296,17 @@ fn layer(like: &LayerWeights) -> LayerWeights {
         attn_output: linear(&like.attn_output),
         post_attention_norm: like.post_attention_norm.clone(),
         ffn_norm: like.ffn_norm.clone(),
-        ffn_gate: like.ffn_gate.as_ref().map(linear),
-        ffn_up: linear(&like.ffn_up),
-        ffn_down: linear(&like.ffn_down),
+        feed_forward: match &like.feed_forward {
+            FeedForwardWeights::Dense(like) => FeedForwardWeights::Dense(dense(like)),
+            FeedForwardWeights::Experts(like) => FeedForwardWeights::Experts(ExpertWeights {
+                router: linear(&like.router),
+                experts: like.experts.iter().map(dense).collect(),
+                shared: like.shared.as_ref().map(|like| SharedExpert {
+                    weights: dense(&like.weights),
+                    gate: like.gate.clone(),
+                }),
+            }),
+        },
         post_ffw_norm: like.post_ffw_norm.clone(),
     }
 }

@@ -29,6 +29,9 @@ pub struct ModelConfig {
     pub residual: Residual,
     /// Whether the feed-forward has a gate.
     pub is_gated: bool,
+    /// Where the feed-forward is a mixture of experts; `d_ff` is then the width of what all tokens
+    /// share, or of an expert.
+    pub experts: Option<ExpertsConfig>,
     /// Queries, keys and values are cut to `-clip..=clip`.
     pub qkv_clip: Option<f32>,
     /// `cap * tanh(score / cap)` on attention scores.
@@ -44,6 +47,21 @@ pub struct ModelConfig {
     pub layer_kinds: Vec<LayerKind>,
     /// One per layer: whether queries and keys are rotated.
     pub rotates: Vec<bool>,
+}
+
+/// A mixture of experts (Shazeer et al. 2017): each token goes through the few that a router
+/// chooses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExpertsConfig {
+    pub n_experts: usize,
+    /// For each token.
+    pub n_used: usize,
+    /// Width of each expert's feed-forward.
+    pub d_ff: usize,
+    /// That of one that all tokens go through, where there is one.
+    pub d_ff_shared: Option<usize>,
+    /// Whether the weights of the chosen ones sum to one.
+    pub normalizes: bool,
 }
 
 /// RoPE of one kind of layer (Su et al. 2021).
@@ -98,6 +116,12 @@ pub(crate) struct RawConfig {
     pub d_model: usize,
     /// Four times `d_model` where nobody says.
     pub d_ff: Option<usize>,
+    /// Zero and none: no experts.
+    pub n_experts: Option<usize>,
+    pub n_experts_used: Option<usize>,
+    pub d_ff_expert: Option<usize>,
+    pub d_ff_shared: Option<usize>,
+    pub normalizes_experts: Option<bool>,
     pub n_heads: usize,
     pub n_kv_heads: Option<usize>,
     pub head_dim: Option<usize>,
@@ -123,6 +147,7 @@ pub(crate) struct RawConfig {
 }
 
 pub(crate) const N_LAYERS_MAX: usize = 512;
+const N_EXPERTS_MAX: usize = 1 << 12;
 const WIDTH_MAX: usize = 1 << 20;
 pub(crate) const HEAD_DIM_MAX: usize = 1024;
 
@@ -159,6 +184,8 @@ impl RawConfig {
             Positions::Rope => self.rope_dim.unwrap_or(head_dim),
             Positions::Learned { .. } | Positions::Alibi => 0,
         };
+        let d_ff = self.d_ff.unwrap_or(4 * self.d_model);
+        let experts = self.experts(spec, d_ff);
         let layer_kinds = layer_kinds(spec, self.layer_kinds, self.window, self.n_layers);
         // Position scaling stretches the full layers; a window never sees far positions.
         let scaling_sliding = match spec.rope_base_sliding {
@@ -171,7 +198,8 @@ impl RawConfig {
         let mut config = ModelConfig {
             n_layers: self.n_layers,
             d_model: self.d_model,
-            d_ff: self.d_ff.unwrap_or(4 * self.d_model),
+            d_ff: experts.map_or(d_ff, |experts| experts.d_ff_shared.unwrap_or(experts.d_ff)),
+            experts,
             n_heads: self.n_heads,
             n_kv_heads: self.n_kv_heads.unwrap_or(self.n_heads),
             head_dim,
@@ -207,6 +235,18 @@ impl RawConfig {
         check_shape(&config, &names)?;
         check_numbers(&config, &names)?;
         Ok(config)
+    }
+}
+
+impl RawConfig {
+    fn experts(&self, spec: &ArchSpec, d_ff: usize) -> Option<ExpertsConfig> {
+        Some(ExpertsConfig {
+            n_experts: self.n_experts.filter(|&n| n > 0)?,
+            n_used: self.n_experts_used.unwrap_or(0),
+            d_ff: self.d_ff_expert.unwrap_or(d_ff),
+            d_ff_shared: self.d_ff_shared.filter(|&n| n > 0),
+            normalizes: self.normalizes_experts.unwrap_or(spec.normalizes_experts),
+        })
     }
 }
 
@@ -263,6 +303,13 @@ fn check_shape(config: &ModelConfig, names: &Names<'_>) -> Result<(), LoadError>
     let ModelConfig { n_layers, n_heads, n_kv_heads, head_dim, .. } = *config;
     bounded(names.get("embedding_length", "hidden_size"), config.d_model, 1, WIDTH_MAX)?;
     bounded(names.get("feed_forward_length", "intermediate_size"), config.d_ff, 1, WIDTH_MAX)?;
+    if let Some(experts) = config.experts {
+        let ExpertsConfig { n_experts, n_used, d_ff, .. } = experts;
+        bounded(names.get("expert_count", "num_experts"), n_experts, 1, N_EXPERTS_MAX)?;
+        bounded(names.get("expert_used_count", "num_experts_per_tok"), n_used, 1, n_experts)?;
+        let key = names.get("expert_feed_forward_length", "moe_intermediate_size");
+        bounded(key, d_ff, 1, WIDTH_MAX)?;
+    }
     bounded(names.get("context_length", "max_position_embeddings"), config.n_ctx, 1, 1 << 30)?;
     let key = names.get("attention.head_count_kv", "num_key_value_heads");
     if n_kv_heads == 0 || !n_heads.is_multiple_of(n_kv_heads) {

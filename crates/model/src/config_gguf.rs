@@ -25,7 +25,15 @@ pub(crate) fn read_config(
     let raw = RawConfig {
         n_layers,
         d_model: keys.require("embedding_length")?,
-        d_ff: Some(keys.require("feed_forward_length")?),
+        d_ff: match keys.count("expert_count")?.unwrap_or(0) {
+            0 => Some(keys.require("feed_forward_length")?),
+            _ => keys.count("feed_forward_length")?,
+        },
+        n_experts: keys.count("expert_count")?,
+        n_experts_used: keys.count("expert_used_count")?,
+        d_ff_expert: keys.count("expert_feed_forward_length")?,
+        d_ff_shared: keys.count("expert_shared_feed_forward_length")?,
+        normalizes_experts: metadata.bool(&keys.key("expert_weights_norm"))?,
         n_heads: keys.require("attention.head_count")?,
         n_kv_heads: keys.count("attention.head_count_kv")?,
         head_dim,

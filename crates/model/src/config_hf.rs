@@ -53,10 +53,12 @@ pub(crate) fn read_config(
     let raw = RawConfig {
         n_layers,
         d_model,
-        d_ff: match count(json, names::D_FF)? {
-            Some(d_ff) => Some(d_ff),
-            None => count(json, &["expansion_ratio"])?.map(|ratio| ratio.saturating_mul(d_model)),
-        },
+        d_ff: count(json, names::D_FF)?.or(expanded(json, d_model)?),
+        n_experts: count(json, &["num_experts", "num_local_experts"])?,
+        n_experts_used: count(json, &["num_experts_per_tok"])?,
+        d_ff_expert: count(json, &["moe_intermediate_size"])?,
+        d_ff_shared: count(json, &["shared_expert_intermediate_size"])?,
+        normalizes_experts: flag(json, &["norm_topk_prob"])?,
         n_heads,
         n_kv_heads: match json["multi_query"] == true {
             true => Some(1),
@@ -99,6 +101,10 @@ pub(crate) fn read_config(
         rotates: rotates(json)?,
     };
     raw.finish(spec, FileFormat::HuggingFace)
+}
+
+fn expanded(json: &Value, d_model: usize) -> Result<Option<usize>, LoadError> {
+    Ok(count(json, &["expansion_ratio"])?.map(|ratio| ratio.saturating_mul(d_model)))
 }
 
 /// The part of a head that is rotated, where it is not all of it.
@@ -165,6 +171,20 @@ fn check_variants(spec: &ArchSpec, json: &Value) -> Result<(), LoadError> {
         if flag(json, &[key])?.is_some_and(|found| found != expected) {
             return Err(LoadError::config(key, expected.to_string(), !expected));
         }
+    }
+    if count(json, &["decoder_sparse_step"])?.is_some_and(|step| step != 1) {
+        let key = "decoder_sparse_step";
+        return Err(LoadError::config(key, "1, experts in every layer".into(), &json[key]));
+    }
+    if let Some(layers) = json["mlp_only_layers"].as_array()
+        && !layers.is_empty()
+    {
+        let expected = "an empty list, experts in every layer";
+        return Err(LoadError::config(
+            "mlp_only_layers",
+            expected.into(),
+            &json["mlp_only_layers"],
+        ));
     }
     let key = "word_embed_proj_dim";
     if let (Some(found), d_model) = (count(json, &[key])?, require(json, names::D_MODEL)?)

@@ -7,7 +7,7 @@ use kernels::{DType, KEY_BLOCK};
 
 use crate::config::ModelConfig;
 use crate::kv::{KvPolicy, KvShape};
-use crate::weights::{LayerWeights, Model};
+use crate::weights::Model;
 
 /// Operations of all matrices of the layers for one token:
 /// `2 (d H dk + 2 d Hkv dk + H dk d) + 6 d ff` a layer, or `4 d ff` without a gate.
@@ -16,7 +16,12 @@ pub fn matmul_flops(config: &ModelConfig) -> u128 {
     let (q_width, kv_width) = (c.n_heads * c.head_dim, c.n_kv_heads * c.head_dim);
     let attention = 2 * (c.d_model * q_width + 2 * c.d_model * kv_width + q_width * c.d_model);
     let n_ff_matrices = if c.is_gated { 3 } else { 2 };
-    c.n_layers as u128 * (attention + 2 * n_ff_matrices * c.d_model * c.d_ff) as u128
+    let width = match c.experts {
+        None => c.d_ff,
+        Some(experts) => experts.n_used * experts.d_ff + experts.d_ff_shared.unwrap_or(0),
+    };
+    let router = c.experts.map_or(0, |experts| 2 * c.d_model * experts.n_experts);
+    c.n_layers as u128 * (attention + router + 2 * n_ff_matrices * c.d_model * width) as u128
 }
 
 /// Operations of the logits of one token: `2 d V`.
@@ -88,9 +93,10 @@ fn first(holds: impl Fn(usize) -> bool, max: usize) -> Option<usize> {
 }
 
 /// Bytes of the weights that every token reads, by type: all matrices, but the embedding only
-/// where it is the output too.
+/// where it is the output too, and of experts as many as a token uses.
 pub fn weight_bytes_read(model: &Model) -> Vec<(DType, usize)> {
-    let layers = model.layers.iter().flat_map(LayerWeights::matrices);
+    let n_used = model.config.experts.map_or(0, |experts| experts.n_used);
+    let layers = model.layers.iter().flat_map(|layer| layer.matrices_read(n_used));
     let mut by_type: Vec<(DType, usize)> = Vec::new();
     for matrix in layers.chain([model.output_matrix()]) {
         match by_type.iter_mut().find(|(dtype, _)| *dtype == matrix.dtype) {
@@ -137,6 +143,7 @@ mod tests {
             logit_scale: 1.0,
             residual: Residual::PreNorm,
             is_gated: true,
+            experts: None,
             qkv_clip: None,
             attn_softcap: None,
             logit_softcap: None,

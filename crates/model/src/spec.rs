@@ -31,6 +31,9 @@ pub struct ArchSpec {
     /// That of the sliding-window layers, where it differs and the file does not say.
     pub rope_base_sliding: Option<f64>,
     pub feed_forward: FeedForward,
+    /// Of a model with experts: whether the weights of those chosen sum to one, where the file does
+    /// not say.
+    pub normalizes_experts: bool,
     pub embedding_scale: EmbeddingScale,
     pub logit_scale: LogitScale,
     /// What multiplies `q . k`, where the file does not say.

@@ -57,12 +57,39 @@ pub struct LayerWeights {
     pub post_attention_norm: Option<NormWeights>,
     /// `[d_model]`; `None`: that of attention, where both read the same, or none.
     pub ffn_norm: Option<NormWeights>,
-    /// `None` where the feed-forward is not gated.
-    pub ffn_gate: Option<Linear>,
-    pub ffn_up: Linear,
-    pub ffn_down: Linear,
+    pub feed_forward: FeedForwardWeights,
     /// `[d_model]`
     pub post_ffw_norm: Option<NormWeights>,
+}
+
+pub enum FeedForwardWeights {
+    Dense(DenseWeights),
+    Experts(ExpertWeights),
+}
+
+pub struct DenseWeights {
+    /// `[d_ff, d_model]`; `None` where there is no gate.
+    pub gate: Option<Linear>,
+    /// `[d_ff, d_model]`
+    pub up: Linear,
+    /// `[d_model, d_ff]`
+    pub down: Linear,
+}
+
+/// See [`crate::config::ExpertsConfig`].
+pub struct ExpertWeights {
+    /// `[n_experts, d_model]`
+    pub router: Linear,
+    /// `[n_experts]`
+    pub experts: Vec<DenseWeights>,
+    pub shared: Option<SharedExpert>,
+}
+
+/// An expert that all tokens go through.
+pub struct SharedExpert {
+    pub weights: DenseWeights,
+    /// `[d_model]`: the sigmoid of its product with a token says how much of it counts.
+    pub gate: Vec<f32>,
 }
 
 /// How matrices are multiplied.
@@ -201,9 +228,27 @@ impl Model {
 
 impl LayerWeights {
     fn linears(&self) -> impl Iterator<Item = &Linear> {
+        self.linears_read(usize::MAX)
+    }
+
+    /// All but the experts beyond the first `n_experts`.
+    fn linears_read(&self, n_experts: usize) -> impl Iterator<Item = &Linear> {
         let attention = [&self.attn_q, &self.attn_k, &self.attn_v, &self.attn_output];
-        let feed_forward = [&self.ffn_up, &self.ffn_down];
-        attention.into_iter().chain(&self.ffn_gate).chain(feed_forward)
+        let (dense, router, experts): (_, _, &[DenseWeights]) = match &self.feed_forward {
+            FeedForwardWeights::Dense(dense) => (Some(dense), None, &[]),
+            FeedForwardWeights::Experts(ExpertWeights { router, experts, shared }) => {
+                (shared.as_ref().map(|shared| &shared.weights), Some(router), experts)
+            }
+        };
+        let feed_forward = dense.into_iter().chain(experts.iter().take(n_experts));
+        let feed_forward =
+            feed_forward.flat_map(|dense| dense.gate.iter().chain([&dense.up, &dense.down]));
+        attention.into_iter().chain(router).chain(feed_forward)
+    }
+
+    /// What a token reads that uses so many experts; they have one size.
+    pub(crate) fn matrices_read(&self, n_experts: usize) -> impl Iterator<Item = &WeightMatrix> {
+        self.linears_read(n_experts).map(|linear| &linear.weight)
     }
 
     pub fn matrices(&self) -> impl Iterator<Item = &WeightMatrix> {
@@ -220,7 +265,14 @@ impl LayerWeights {
             self.ffn_norm.as_ref(),
             self.post_ffw_norm.as_ref(),
         ];
-        biases.chain(norms.into_iter().flatten().flat_map(NormWeights::vectors))
+        let shared_gate = match &self.feed_forward {
+            FeedForwardWeights::Experts(ExpertWeights { shared: Some(shared), .. }) => {
+                Some(&*shared.gate)
+            }
+            _ => None,
+        };
+        let norms = norms.into_iter().flatten().flat_map(NormWeights::vectors);
+        biases.chain(norms).chain(shared_gate)
     }
 
     /// Matrices as the file has them, vectors as f32.

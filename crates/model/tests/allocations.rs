@@ -33,11 +33,12 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 fn main() {
-    no_allocation_per_token();
+    let tiny = TinyRandom { dtype: kernels::DType::Q4_1, ..TinyRandom::default() };
+    no_allocation_per_token(&tiny);
+    no_allocation_per_token(&TinyRandom { n_experts: 5, ..tiny });
 }
 
-fn no_allocation_per_token() {
-    let tiny = TinyRandom { dtype: kernels::DType::Q4_1, ..TinyRandom::default() };
+fn no_allocation_per_token(tiny: &TinyRandom) {
     let file = GgufFile::from_bytes(tiny.bytes().into(), "tiny").expect("a model");
     let file = ModelFile::Gguf(file);
     let model = model::load(&file, LoadOptions::default(), &mut |_, _| ()).expect("a model");

@@ -96,10 +96,13 @@ fn check_same(a: &[f32], b: &[f32], what: &str) {
 #[test]
 fn a_row_does_not_depend_on_its_neighbours() {
     let (ids, others) = (text(1, N_TOKENS), text(2, 33));
-    for dtype in DTYPES {
-        let model = load(&TinyRandom { dtype, ..TinyRandom::default() }, Arithmetic::Int8);
+    let dense = DTYPES.map(|dtype| TinyRandom { dtype, ..TinyRandom::default() });
+    let experts = [DType::F16, DType::Q4K];
+    let experts = experts.map(|dtype| TinyRandom { dtype, n_experts: 5, ..TinyRandom::default() });
+    for tiny in dense.iter().chain(&experts) {
+        let model = load(tiny, Arithmetic::Int8);
         for kernels in kernels::tables() {
-            let what = format!("{dtype}, {}", kernels.name);
+            let what = format!("{}, {} experts, {}", tiny.dtype, tiny.n_experts, kernels.name);
             let whole = Run::new(&model, kernels, 1).feed_in_chunks(&ids, N_TOKENS);
             for n_chunk in [1, 30] {
                 let chunked = Run::new(&model, kernels, 1).feed_in_chunks(&ids, n_chunk);
@@ -128,7 +131,8 @@ fn models_agree_on_every_table() {
         softcap: Some(5.0),
         ..TinyRandom::default()
     };
-    for tiny in plain.iter().chain([&gemma]) {
+    let experts = TinyRandom { dtype: DType::Q5_0, n_experts: 4, ..TinyRandom::default() };
+    for tiny in plain.iter().chain([&gemma, &experts]) {
         for arithmetic in [Arithmetic::Int8, Arithmetic::Exact] {
             let model = load(tiny, arithmetic);
             let run = |kernels| Run::new(&model, kernels, 2).feed_in_chunks(&ids, N_TOKENS);

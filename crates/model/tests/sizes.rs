@@ -57,7 +57,7 @@ fn main() {
     }
 }
 
-fn tiny_models() -> [TinyRandom; 4] {
+fn tiny_models() -> [TinyRandom; 5] {
     let tiny = TinyRandom::default();
     let odd =
         TinyRandom { d_model: 64, d_ff: 160, n_heads: 6, n_kv_heads: 2, head_dim: 40, ..tiny };
@@ -66,6 +66,7 @@ fn tiny_models() -> [TinyRandom; 4] {
         odd,
         TinyRandom { architecture: "qwen2", output: Output::Tied, ..TinyRandom::default() },
         TinyRandom { architecture: "gemma3", window: Some(100), ..TinyRandom::default() },
+        TinyRandom { n_experts: 5, dtype: DType::Q8_0, ..TinyRandom::default() },
     ]
 }
 

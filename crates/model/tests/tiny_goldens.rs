@@ -151,8 +151,8 @@ fn cases() -> Vec<PathBuf> {
 
 #[test]
 fn gguf_models_equal_transformers() {
-    // GGUF calls the first one `llama` and does not know the second.
-    check_all("model.gguf", &["mistral", "opt"]);
+    // GGUF calls the first two `llama` and does not know the third.
+    check_all("model.gguf", &["mistral", "mixtral", "opt"]);
 }
 
 #[test]

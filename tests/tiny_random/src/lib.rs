@@ -20,6 +20,8 @@ pub struct TinyRandom {
     pub head_dim: usize,
     pub n_ctx: u32,
     pub window: Option<u32>,
+    /// None where it is 0; every token goes through two.
+    pub n_experts: usize,
     /// On attention scores and on logits.
     pub softcap: Option<f32>,
     pub output: Output,
@@ -50,6 +52,7 @@ impl Default for TinyRandom {
             head_dim: 64,
             n_ctx: 512,
             window: None,
+            n_experts: 0,
             softcap: None,
             output: Output::Untied,
         }
@@ -75,8 +78,9 @@ impl TinyRandom {
         for (name, shape) in self.tensors() {
             seed += 1;
             let values = random(&name, shape.iter().product(), seed);
-            // Norms and biases are kept as they are, as converters do.
-            let dtype = if shape.len() == 1 { DType::F32 } else { self.dtype };
+            // Norms, biases and routers are kept as they are, as converters do.
+            let is_kept = shape.len() == 1 || name.contains("ffn_gate_inp");
+            let dtype = if is_kept { DType::F32 } else { self.dtype };
             let n_in = *shape.last().expect("a shape");
             let row_bytes = dtype.row_bytes(n_in).expect("whole blocks");
             let mut bytes = vec![0; values.len() / n_in * row_bytes];
@@ -107,6 +111,10 @@ impl TinyRandom {
             writer.set(&key("attention.sliding_window"), window);
             writer.set(&key("attention.sliding_window_pattern"), 2u32);
         }
+        if self.n_experts > 0 {
+            writer.set(&key("expert_count"), self.n_experts as u32);
+            writer.set(&key("expert_used_count"), 2u32);
+        }
         if let Some(cap) = self.softcap {
             writer.set(&key("attn_logit_softcapping"), cap);
             writer.set(&key("final_logit_softcapping"), cap);
@@ -132,9 +140,19 @@ impl TinyRandom {
             put("attn_v.weight", vec![kv, d]);
             put("attn_output.weight", vec![d, q]);
             put("ffn_norm.weight", vec![d]);
-            put("ffn_gate.weight", vec![d_ff, d]);
-            put("ffn_up.weight", vec![d_ff, d]);
-            put("ffn_down.weight", vec![d, d_ff]);
+            match self.n_experts {
+                0 => {
+                    put("ffn_gate.weight", vec![d_ff, d]);
+                    put("ffn_up.weight", vec![d_ff, d]);
+                    put("ffn_down.weight", vec![d, d_ff]);
+                }
+                n => {
+                    put("ffn_gate_inp.weight", vec![n, d]);
+                    put("ffn_gate_exps.weight", vec![n, d_ff, d]);
+                    put("ffn_up_exps.weight", vec![n, d_ff, d]);
+                    put("ffn_down_exps.weight", vec![n, d, d_ff]);
+                }
+            }
             if self.architecture == "qwen2" {
                 put("attn_q.bias", vec![q]);
                 put("attn_k.bias", vec![kv]);

@@ -39,6 +39,7 @@ pub(super) const LLAMA: ArchSpec = ArchSpec {
     rope_base: 10_000.0,
     rope_base_sliding: None,
     feed_forward: FeedForward::Gated(Activation::Silu),
+    normalizes_experts: true,
     embedding_scale: EmbeddingScale::One,
     logit_scale: LogitScale::Multiplies,
     attn_scale: |config| (config.head_dim as f32).powf(-0.5),

@@ -14,14 +14,18 @@ mod gptneox;
 mod granite;
 mod llama;
 mod mistral;
+mod mixtral;
 mod mpt;
 mod nemotron;
 mod olmo2;
+mod olmoe;
 mod opt;
 mod phi2;
 mod phi3;
 mod qwen2;
+mod qwen2moe;
 mod qwen3;
+mod qwen3moe;
 mod smollm3;
 mod stablelm;
 mod starcoder2;
@@ -43,14 +47,18 @@ pub const ARCHITECTURES: &[ArchSpec] = &[
     granite::GRANITE,
     llama::LLAMA,
     mistral::MISTRAL,
+    mixtral::MIXTRAL,
     mpt::MPT,
     nemotron::NEMOTRON,
     olmo2::OLMO2,
+    olmoe::OLMOE,
     opt::OPT,
     phi2::PHI2,
     phi3::PHI3,
     qwen2::QWEN2,
+    qwen2moe::QWEN2MOE,
     qwen3::QWEN3,
+    qwen3moe::QWEN3MOE,
     smollm3::SMOLLM3,
     stablelm::STABLELM,
     starcoder2::STARCODER2,

@@ -1,41 +1,52 @@
 //! `residual += down(activation(gate(norm(residual))) * up(norm(residual)))`, or without a gate.
 
 use super::compute::{Compute, Input, Norm};
+use super::experts::experts_block;
 use super::forward::ForwardCtx;
 use super::workspace::Workspace;
 use crate::spec::FeedForward;
-use crate::weights::NormWeights;
+use crate::weights::{DenseWeights, FeedForwardWeights, NormWeights};
 
 pub(super) fn feed_forward_block(ctx: &ForwardCtx<'_>, ws: &mut Workspace) {
-    let model = ctx.model;
-    let (c, layer) = (&model.config, &model.layers[ctx.layer_idx]);
-    let (n, d_model) = (ctx.batch.n_tokens(), c.d_model);
-    let residual = &mut ws.residual[..n * d_model];
+    let (c, layer) = (&ctx.model.config, &ctx.model.layers[ctx.layer_idx]);
+    let of_attention = layer.attn_norm.as_ref().filter(|_| c.residual.is_parallel());
+    let norm = layer.ffn_norm.as_ref().or(of_attention);
+    let norm = norm.map(|weights| Norm { weights, eps: c.norm_eps });
+    match &layer.feed_forward {
+        FeedForwardWeights::Dense(dense) => dense_block(ctx, dense, norm, ws),
+        FeedForwardWeights::Experts(experts) => experts_block(ctx, experts, norm, ws),
+    }
+    let n_values = ctx.batch.n_tokens() * c.d_model;
+    let (residual, delta) = (&mut ws.residual[..n_values], &mut ws.delta[..n_values]);
+    AddDelta::new(ctx, layer.post_ffw_norm.as_ref()).run(&mut ws.compute, residual, delta);
+}
+
+/// Leaves what it found in `ws.delta`.
+fn dense_block(
+    ctx: &ForwardCtx<'_>,
+    dense: &DenseWeights,
+    norm: Option<Norm<'_>>,
+    ws: &mut Workspace,
+) {
+    let (c, n) = (&ctx.model.config, ctx.batch.n_tokens());
+    let residual = &mut ws.residual[..n * c.d_model];
     let gated = &mut ws.gated[..n * c.d_ff];
-    let delta = &mut ws.delta[..n * d_model];
-    let is_parallel = c.residual.is_parallel();
-    let of_attention = layer.attn_norm.as_ref().filter(|_| is_parallel);
-    let input_norm = layer.ffn_norm.as_ref().or(of_attention);
-    let norm = |weights| Norm { weights, eps: c.norm_eps };
-    let input = Input { x: residual, norm: input_norm.map(norm) };
-    match (model.spec.feed_forward, &layer.ffn_gate) {
+    let delta = &mut ws.delta[..n * c.d_model];
+    let input = Input { x: residual, norm };
+    match (ctx.model.spec.feed_forward, &dense.gate) {
         (FeedForward::Gated(activation), Some(gate)) => {
-            ws.compute.multiply_gated(input, [gate, &layer.ffn_up], activation, gated);
+            ws.compute.multiply_gated(input, [gate, &dense.up], activation, gated);
         }
         (FeedForward::Plain(activation), None) => {
-            ws.compute.multiply_plain(input, &layer.ffn_up, activation, gated);
+            ws.compute.multiply_plain(input, &dense.up, activation, gated);
         }
         _ => unreachable!("loading follows the architecture"),
     }
-    let add = AddDelta::new(ctx, None);
-    if is_parallel {
+    if c.residual.is_parallel() {
         // What attention found was kept back, so that both read the same residual.
-        add.run(&mut ws.compute, residual, delta);
+        AddDelta::new(ctx, None).run(&mut ws.compute, residual, delta);
     }
-    let input = Input { x: gated, norm: None };
-    ws.compute.multiply(input, [(&layer.ffn_down, &mut *delta)]);
-    let add = AddDelta { norm: layer.post_ffw_norm.as_ref().map(norm), ..add };
-    add.run(&mut ws.compute, residual, delta);
+    ws.compute.multiply(Input { x: gated, norm: None }, [(&dense.down, delta)]);
 }
 
 /// `residual += scale * norm(delta)`

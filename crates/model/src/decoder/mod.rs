@@ -1,8 +1,10 @@
 //! THE loop: one forward pass for prompts, decoding, batches, scoring and inspection (M2).
 
 mod attention_block;
+mod bands;
 mod compute;
 mod eviction;
+mod experts;
 mod feed_forward;
 mod forward;
 mod product;

@@ -4,6 +4,7 @@ use kernels::table::Tile;
 use kernels::{F32Panel, IntPanel, Kernels, PANEL_ROWS, QuantizedTile, TILE_TOKENS};
 
 use super::compute::{Compute, Prepared};
+use super::experts::ExpertBuffers;
 use super::product::STRIP_PANELS;
 use crate::attention::{AttendBuffers, AttendScratch, AttentionParams};
 use crate::config::ModelConfig;
@@ -41,6 +42,7 @@ pub struct Workspace {
     pub(super) kv_writes: KvWrites,
     /// `[n_tokens, d_ff]`
     pub(super) gated: Vec<f32>,
+    pub(super) experts: ExpertBuffers,
     /// Angles of the full layers.
     pub(super) rope_full: RopeAngles,
     /// Angles of the sliding layers.
@@ -130,6 +132,7 @@ impl Workspace {
             attend: AttendBuffers::new(&params, n),
             kv_writes: KvWrites::new((c.n_kv_heads, c.head_dim), n),
             gated: floats(c.d_ff),
+            experts: ExpertBuffers::new(c, n),
             rope_full: angles(model.rope_full.n_pairs()),
             rope_sliding: angles(model.rope_sliding.n_pairs()),
             hidden: floats(c.d_model),
@@ -170,6 +173,7 @@ impl WorkspaceSize {
             + n * (token_floats + angle_floats) * F32
             + self.n_logit_rows_max * c.n_vocab * F32
             + AttendBuffers::n_bytes(&params, n)
+            + ExpertBuffers::n_bytes(c, n)
             + KvWrites::n_bytes((c.n_kv_heads, c.head_dim), n)
             + n * size_of::<usize>()
     }
@@ -177,7 +181,8 @@ impl WorkspaceSize {
 
 /// Columns of the widest matrix.
 fn n_in_max(c: &ModelConfig) -> usize {
-    c.d_model.max(c.d_ff).max(c.n_heads * c.head_dim)
+    let d_ff_expert = c.experts.map_or(0, |experts| experts.d_ff);
+    c.d_model.max(c.d_ff).max(d_ff_expert).max(c.n_heads * c.head_dim)
 }
 
 pub(super) fn attention_params(c: &ModelConfig) -> AttentionParams {

@@ -1,10 +1,12 @@
 //! The weights of one layer, however a file lays them out.
 
 use super::source::{RowRuns, Source};
-use crate::config::ModelConfig;
+use crate::config::{ExpertsConfig, ModelConfig};
 use crate::error::LoadError;
 use crate::spec::{Bias, QkNorm, QkvLayout, Residual};
-use crate::weights::{HeadNorm, LayerWeights, Linear};
+use crate::weights::{
+    DenseWeights, ExpertWeights, FeedForwardWeights, HeadNorm, LayerWeights, Linear, SharedExpert,
+};
 
 impl Source<'_> {
     pub(super) fn layer(
@@ -28,8 +30,10 @@ impl Source<'_> {
         let [attn_q, attn_k, attn_v] = self.qkv(c, layer_idx)?;
         let shape = [c.d_model, q_width];
         let attn_output = self.linear(&name("attn_output"), shape, biases.attn_output)?;
-        let (ffn_gate, ffn_up) = self.gate_and_up(c, layer_idx)?;
-        let shape = [c.d_model, c.d_ff];
+        let feed_forward = match c.experts {
+            None => FeedForwardWeights::Dense(self.dense(c, layer_idx)?),
+            Some(experts) => FeedForwardWeights::Experts(self.experts(c, experts, layer_idx)?),
+        };
         Ok(LayerWeights {
             attn_norm,
             attn_q,
@@ -40,9 +44,7 @@ impl Source<'_> {
             attn_output,
             post_attention_norm,
             ffn_norm,
-            ffn_gate,
-            ffn_up,
-            ffn_down: self.linear(&name("ffn_down"), shape, biases.feed_forward)?,
+            feed_forward,
             post_ffw_norm,
         })
     }
@@ -93,6 +95,45 @@ impl Source<'_> {
             }
         };
         self.split(&name("attn_qkv"), [q_width + 2 * kv_width, c.d_model], bias, rows)
+    }
+
+    fn dense(&mut self, config: &ModelConfig, layer_idx: usize) -> Result<DenseWeights, LoadError> {
+        let (gate, up) = self.gate_and_up(config, layer_idx)?;
+        let shape = [config.d_model, config.d_ff];
+        let name = format!("blk.{layer_idx}.ffn_down");
+        let down = self.linear(&name, shape, self.spec.biases.feed_forward)?;
+        Ok(DenseWeights { gate, up, down })
+    }
+
+    fn experts(
+        &mut self,
+        config: &ModelConfig,
+        experts: ExpertsConfig,
+        layer_idx: usize,
+    ) -> Result<ExpertWeights, LoadError> {
+        let (d_model, d_ff, n) = (config.d_model, experts.d_ff, experts.n_experts);
+        let name = |part: &str| format!("blk.{layer_idx}.{part}");
+        let shape = [n, d_model];
+        let router = self.linear(&name("ffn_gate_inp"), shape, Bias::None)?;
+        let mut all = |part: &str, shape| self.stacked(&name(part), n, shape);
+        let gates = all("ffn_gate_exps", [d_ff, d_model])?;
+        let ups = all("ffn_up_exps", [d_ff, d_model])?;
+        let downs = all("ffn_down_exps", [d_model, d_ff])?;
+        let linear = |weight| Linear { weight, bias: None };
+        let experts_of = gates.into_iter().zip(ups).zip(downs).map(|((gate, up), down)| {
+            DenseWeights { gate: Some(linear(gate)), up: linear(up), down: linear(down) }
+        });
+        let shared = experts.d_ff_shared.map(|d_ff| {
+            let mut of = |part: &str, shape| self.linear(&name(part), shape, Bias::None);
+            let weights = DenseWeights {
+                gate: Some(of("ffn_gate_shexp", [d_ff, d_model])?),
+                up: of("ffn_up_shexp", [d_ff, d_model])?,
+                down: of("ffn_down_shexp", [d_model, d_ff])?,
+            };
+            let gate = self.row(&name("ffn_gate_inp_shexp.weight"), d_model)?;
+            Ok::<_, LoadError>(SharedExpert { weights, gate })
+        });
+        Ok(ExpertWeights { router, experts: experts_of.collect(), shared: shared.transpose()? })
     }
 
     /// Gate, where there is one, and up.

@@ -143,6 +143,37 @@ impl<'a> Source<'a> {
         matrix.ok_or_else(|| self.missing(name, &shape))
     }
 
+    /// `n` matrices of one shape: one tensor `[n, n_out, n_in]`, or one each, with its number.
+    pub(super) fn stacked(
+        &mut self,
+        name: &str,
+        n: usize,
+        [n_out, n_in]: [usize; 2],
+    ) -> Result<Vec<WeightMatrix>, LoadError> {
+        let together = format!("{name}.weight");
+        if self.file.format() == FileFormat::HuggingFace {
+            let one = |i: usize| self.matrix(&format!("{name}.{i}.weight"), [n_out, n_in]);
+            return (0..n).map(one).collect();
+        }
+        let shape = [n, n_out, n_in];
+        let tensor = self.find(&together, &shape)?;
+        let tensor = tensor.ok_or_else(|| self.missing(&together, &shape))?;
+        if self.pages == Pages::Touch {
+            self.read_pages(&tensor);
+        }
+        let (dtype, name) = (tensor.info.dtype, tensor.info.name);
+        let all = Matrix { name, dtype, shape: [n * n_out, n_in], bytes: tensor.bytes };
+        Ok((0..n).map(|i| all.rows(RowRuns::one(i * n_out..(i + 1) * n_out))).collect())
+    }
+
+    /// A vector that a file may hold as a matrix of one row.
+    pub(super) fn row(&mut self, name: &str, n: usize) -> Result<Vec<f32>, LoadError> {
+        let is_matrix = self.file.tensor(&self.file_name(name)?)?;
+        let is_matrix = is_matrix.is_some_and(|tensor| tensor.info.shape.len() == 2);
+        let shape: &[usize] = if is_matrix { &[1, n] } else { &[n] };
+        self.optional(name, shape)?.ok_or_else(|| self.missing(name, shape))
+    }
+
     fn optional_matrix(
         &mut self,
         name: &str,
@@ -292,14 +323,17 @@ impl<'a> Source<'a> {
             return vec![name.to_owned()];
         }
         let (stem, kind) = name.rsplit_once('.').expect("tensor names end in .weight or .bias");
-        let mut parts = stem.splitn(3, '.');
-        let (stem, layer_idx) = match (parts.next(), parts.next(), parts.next()) {
-            (Some("blk"), Some(layer_idx), Some(part)) => (format!("blk.{{}}.{part}"), layer_idx),
-            _ => (stem.to_owned(), ""),
-        };
+        // Numbers, of the layer and of an expert, stand where `{}` does.
+        let is_number = |part: &&str| part.parse::<usize>().is_ok();
+        let numbers: Vec<&str> = stem.split('.').filter(is_number).collect();
+        let parts = stem.split('.').map(|part| if is_number(&part) { "{}" } else { part });
+        let stem = parts.collect::<Vec<_>>().join(".");
         let rows = self.spec.hf_tensors.iter().copied().flatten();
         let rows = rows.filter(|(_, ours)| *ours == stem);
-        let full = |theirs: &str| format!("{}.{kind}", theirs.replace("{}", layer_idx));
+        let full = |theirs: &str| {
+            let put = |name: String, number: &&str| name.replacen("{}", number, 1);
+            format!("{}.{kind}", numbers.iter().fold(theirs.to_owned(), put))
+        };
         let names: Vec<String> = rows.map(|(theirs, _)| full(theirs)).collect();
         if names.is_empty() { vec![full(&stem)] } else { names }
     }
