@@ -304,6 +304,11 @@ fn check_shape(config: &ModelConfig, names: &Names<'_>) -> Result<(), LoadError>
     bounded(names.get("embedding_length", "hidden_size"), config.d_model, 1, WIDTH_MAX)?;
     bounded(names.get("feed_forward_length", "intermediate_size"), config.d_ff, 1, WIDTH_MAX)?;
     if let Some(experts) = config.experts {
+        if !config.is_gated || config.residual.is_parallel() {
+            let key = names.get("expert_count", "num_experts");
+            let expected = "none: this architecture has no experts";
+            return Err(LoadError::config(&key, expected.into(), experts.n_experts));
+        }
         let ExpertsConfig { n_experts, n_used, d_ff, .. } = experts;
         bounded(names.get("expert_count", "num_experts"), n_experts, 1, N_EXPERTS_MAX)?;
         bounded(names.get("expert_used_count", "num_experts_per_tok"), n_used, 1, n_experts)?;

@@ -461,6 +461,22 @@ fn config_json_that_does_not_fit_the_tensors_is_named_by_tensor() {
     check(nameless, "architecture \"\" is not supported; docs/models.md lists those that are");
 }
 
+#[test]
+fn experts_are_where_they_can_be() {
+    let experts = TinyRandom { n_experts: 4, ..llama() };
+    let parallel = Parts::of(&experts).set("llama.use_parallel_residual", true).load();
+    let none = "expected none: this architecture has no experts, found 4";
+    check(parallel, &format!("config: llama.expert_count: {none}"));
+    let used = Parts::of(&experts).set("llama.expert_used_count", 5u32).load();
+    check(used, "config: llama.expert_used_count: expected 1 to 4, found 5");
+    let fewer = Parts::of(&experts).set("llama.expert_count", 3u32).load();
+    let message = fewer.err().expect("an error").to_string();
+    assert!(
+        message.starts_with("tensor blk.0.ffn_gate_inp.weight: expected shape [3,"),
+        "{message}"
+    );
+}
+
 /// What the decoder loop does not do is refused, never left out silently.
 #[test]
 fn variants_that_are_not_supported_are_refused() {
