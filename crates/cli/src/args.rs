@@ -4,10 +4,12 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::kv_arg::{KvArg, kv_type};
+use crate::policy_arg::PolicyArg;
 use clap::builder::NonEmptyStringValueParser as NonEmpty;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use kernels::DType;
 use model::KvType;
-use model::kv::{Importance, KvPolicy};
+use model::kv::KvPolicy;
 
 /// Run open language models on your own machine and see where they look.
 #[derive(Parser, Debug)]
@@ -58,7 +60,7 @@ pub(crate) struct JsonArgs {
 }
 
 /// Which model, and how its file is read.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(crate) struct ModelArgs {
     /// GGUF file, first part of a split one, Hugging Face folder, or a name from `lookback models`
     #[arg(short, long, value_name = "MODEL", default_value = crate::hub::DEFAULT_MODEL)]
@@ -66,6 +68,17 @@ pub(crate) struct ModelArgs {
     /// Read the whole file into memory instead of mapping it
     #[arg(long)]
     pub(crate) no_mmap: bool,
+    /// Quantise weights that are floats while loading: q8_0, half of BF16 to read for each token;
+    /// score tells what it costs
+    #[arg(long, value_name = "TYPE", value_parser = weight_type)]
+    pub(crate) quantize: Option<DType>,
+}
+
+fn weight_type(text: &str) -> Result<DType, String> {
+    match text {
+        "q8_0" => Ok(DType::Q8_0),
+        _ => Err("expected q8_0".to_owned()),
+    }
 }
 
 /// How the model is run.
@@ -177,57 +190,6 @@ pub(crate) struct SamplingArgs {
     /// Compute tokens ahead where the text repeats itself: the same answer, sooner
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub(crate) speculate: SpeculateArg,
-}
-
-/// What of its text a request goes without: nothing with `all`, `window=2048,sinks=4`, `blocks=32`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct PolicyArg(pub(crate) KvPolicy);
-
-impl FromStr for PolicyArg {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        const N_SINKS: u32 = 4;
-        /// The first tokens and the last, which stay whatever they matter, and some more.
-        const N_KEYS_MIN: u32 = 256;
-        let expected = || {
-            format!(
-                "expected all, window=N, window=N,sinks=M, blocks=N, snapkv=N or expected=N, found \
-                 {text}"
-            )
-        };
-        if text == "all" {
-            return Ok(Self(KvPolicy::KeepAll));
-        }
-        if let Some(n) = text.strip_prefix("blocks=") {
-            let n_blocks = n.parse().map_err(|_| expected())?;
-            return Ok(Self(KvPolicy::TopBlocks { n_blocks, from: 0 }));
-        }
-        let evictions = [("snapkv=", Importance::Observed), ("expected=", Importance::Expected)];
-        for (name, by) in evictions {
-            let Some(n) = text.strip_prefix(name) else { continue };
-            let n_keys = n.parse().map_err(|_| expected())?;
-            if n_keys < N_KEYS_MIN {
-                return Err(format!("expected at least {N_KEYS_MIN} tokens to keep, found {n}"));
-            }
-            return Ok(Self(KvPolicy::Evict { by, n_keys, n_prompt: 0 }));
-        }
-        let (mut window, mut n_sinks) = (None, None);
-        for part in text.split(',') {
-            let (number, n) = match part.split_once('=') {
-                Some(("window", n)) => (&mut window, n),
-                Some(("sinks", n)) => (&mut n_sinks, n),
-                _ => return Err(expected()),
-            };
-            if number.is_some() {
-                return Err(expected());
-            }
-            *number = Some(n.parse::<u32>().map_err(|_| expected())?);
-        }
-        let window = window.filter(|&n| n > 0).ok_or_else(expected)?;
-        let n_sinks = n_sinks.unwrap_or(N_SINKS);
-        Ok(Self(KvPolicy::SinksAndWindow { n_sinks, window }))
-    }
 }
 
 #[derive(Args, Debug)]

@@ -16,6 +16,7 @@ mod memory;
 mod open;
 mod output;
 mod plot;
+mod policy_arg;
 mod prediction;
 mod saved_kv;
 

@@ -66,7 +66,8 @@ pub(crate) fn open(
     let path = resolve_or_pull(&args.model, show, interrupt)?;
     let start = Instant::now();
     let mut bar = Bar::bytes(show, "loading");
-    let settings = LoadSettings { mapping: mapping(args), arithmetic, pages: Pages::Touch };
+    let (pages, quantize) = (Pages::Touch, args.quantize);
+    let settings = LoadSettings { mapping: mapping(args), arithmetic, pages, quantize };
     let loaded = load_model(&path, settings, &mut |n_done, n_total| bar.set(n_done, n_total));
     bar.finish();
     let loaded = loaded?;

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use format::Mapping;
+use kernels::DType;
 use model::load::ModelFile;
 use model::{Arithmetic, LoadOptions, Model, Pages};
 use tokenizer::template::Options;
@@ -25,6 +26,8 @@ pub struct LoadSettings {
     pub mapping: Mapping,
     pub arithmetic: Arithmetic,
     pub pages: Pages,
+    /// See [`LoadOptions`].
+    pub quantize: Option<DType>,
 }
 
 /// Most ids without an embedding row, and most of them for each hundred rows. Folders name tokens
@@ -80,8 +83,8 @@ pub fn load_file(
     settings: LoadSettings,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Loaded, OpenError> {
-    let LoadSettings { arithmetic, pages, .. } = settings;
-    let model = model::load(file, LoadOptions { arithmetic, pages }, progress)?;
+    let LoadSettings { arithmetic, pages, quantize, .. } = settings;
+    let model = model::load(file, LoadOptions { arithmetic, pages, quantize }, progress)?;
     let tokenizer = vocab::tokenizer(file)?;
     check_vocabulary(tokenizer.n_vocab(), model.config.n_vocab)?;
     let template = vocab::template_source(file, &tokenizer)?;

@@ -157,6 +157,23 @@ fn mapped_weights_equal_owned_ones() {
     check_same(&logits[0], &logits[1], "mapped and owned");
 }
 
+/// Floats that are quantised while loading are what a file of that type holds.
+#[test]
+fn quantised_while_loading_is_quantised_before() {
+    let ids = text(4, N_TOKENS);
+    let dense = TinyRandom::default();
+    for tiny in [TinyRandom { n_experts: 3, ..dense.clone() }, dense] {
+        let run =
+            |model: &Model| Run::new(model, kernels::detect(), 2).feed_in_chunks(&ids, N_TOKENS);
+        let before = TinyRandom { dtype: DType::Q8_0, ..tiny.clone() };
+        let expected = run(&load(&before, Arithmetic::Int8));
+        let file = GgufFile::from_bytes(tiny.bytes().into(), "tiny").expect("a model");
+        let options = LoadOptions { quantize: Some(DType::Q8_0), ..LoadOptions::default() };
+        let model = model::load(&ModelFile::Gguf(file), options, &mut |_, _| ());
+        check_same(&expected, &run(&model.expect("a model that loads")), "quantised");
+    }
+}
+
 /// A2: an edited turn is computed where the old one was.
 #[test]
 fn truncated_then_recomputed_is_the_same() {

@@ -95,7 +95,7 @@ pub(crate) fn plan(args: &PlanArgs) -> Result<ExitCode> {
     let path = open::resolve_or_pull(&args.model, show, &interrupt)?;
     let file = ModelFile::open(&path, Mapping::Mmap)?;
     let arithmetic = open::arithmetic(&args.runtime);
-    let options = LoadOptions { arithmetic, pages: Pages::Leave };
+    let options = LoadOptions { arithmetic, pages: Pages::Leave, quantize: None };
     let model = model::load(&file, options, &mut |_, _| ())?;
     let plan = Plan::new(args, model)?;
     let key = calibration::Key::of(&plan.model, &args.runtime, &plan.kv)?;

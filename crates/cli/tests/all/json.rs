@@ -177,6 +177,17 @@ fn score() {
     let perplexity = value["perplexity"].as_f64().expect("more than one token");
     assert_eq!(perplexity, mean_nll.exp());
 
+    let smaller = ["--quantize", "q8_0"];
+    let plain = ["score", "-m", &model, "the cat"];
+    let quantized = lab.json(&[&plain[..], &smaller, &["--json"]].concat());
+    assert_eq!(quantized["mean_nll_nats_unquantized"], value["mean_nll_nats"]);
+    assert_ne!(quantized["mean_nll_nats"], value["mean_nll_nats"]);
+    let human = lab.run(&[&plain[..], &smaller].concat());
+    assert!(human.stdout.contains("by quantising, from"), "{human:?}");
+    let unknown = lab.run(&[&plain[..], &["--quantize", "q3"]].concat());
+    assert_eq!(unknown.status, Some(2), "{unknown:?}");
+    assert!(unknown.stderr.contains("expected q8_0"), "{unknown:?}");
+
     let again = lab.json(&["score", "-m", &model, "--ids", &joined(&value["ids"]), "--json"]);
     assert_eq!(again["logprobs"], value["logprobs"]);
 

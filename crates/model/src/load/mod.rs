@@ -1,6 +1,7 @@
 //! Spec + file -> [`Model`], every tensor's shape checked by name.
 
 mod layers;
+mod quantize;
 mod source;
 
 use std::path::Path;
@@ -8,6 +9,7 @@ use std::path::Path;
 use format::gguf::GgufFile;
 use format::safetensors::SafetensorsFolder;
 use format::{Mapping, Tensor};
+use kernels::DType;
 use serde_json::Value;
 
 use self::source::Source;
@@ -23,6 +25,8 @@ use crate::{config_gguf, config_hf};
 pub struct LoadOptions {
     pub arithmetic: Arithmetic,
     pub pages: Pages,
+    /// What matrices of floats become, but routers and positions; needs [`Pages::Touch`].
+    pub quantize: Option<DType>,
 }
 
 /// What loading does with the pages of a mapped file.
@@ -144,8 +148,7 @@ pub fn load(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Model, LoadError> {
     let spec = file.architecture()?;
-    let pages = options.pages;
-    let mut source = Source::new(file, spec, pages, progress);
+    let mut source = Source::new(file, spec, options, progress);
     let n_vocab = source.n_rows("token_embd.weight")?;
     let config = match file {
         ModelFile::Gguf(file) => config_gguf::read_config(spec, file.metadata(), n_vocab)?,

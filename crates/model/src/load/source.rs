@@ -6,7 +6,8 @@ use std::ops::Range;
 use format::{Bytes, Tensor};
 use kernels::{DType, block};
 
-use super::{ModelFile, Pages};
+use super::quantize::quantized;
+use super::{LoadOptions, ModelFile, Pages};
 use crate::error::LoadError;
 use crate::spec::{ArchSpec, Bias, FileFormat, Layout};
 use crate::weights::{NormWeights, WeightMatrix};
@@ -25,7 +26,7 @@ const REDUNDANT: [&str; 5] = [
 pub(super) struct Source<'a> {
     file: &'a ModelFile,
     pub(super) spec: &'static ArchSpec,
-    pages: Pages,
+    options: LoadOptions,
     used: HashSet<String>,
     n_read: u64,
     progress: &'a mut dyn FnMut(u64, u64),
@@ -90,10 +91,10 @@ impl<'a> Source<'a> {
     pub(super) fn new(
         file: &'a ModelFile,
         spec: &'static ArchSpec,
-        pages: Pages,
+        options: LoadOptions,
         progress: &'a mut dyn FnMut(u64, u64),
     ) -> Self {
-        Self { file, spec, pages, used: HashSet::new(), n_read: 0, progress }
+        Self { file, spec, options, used: HashSet::new(), n_read: 0, progress }
     }
 
     pub(super) fn layout(&self) -> Layout {
@@ -158,11 +159,12 @@ impl<'a> Source<'a> {
         let shape = [n, n_out, n_in];
         let tensor = self.find(&together, &shape)?;
         let tensor = tensor.ok_or_else(|| self.missing(&together, &shape))?;
-        if self.pages == Pages::Touch {
+        if self.options.pages == Pages::Touch {
             self.read_pages(&tensor);
         }
         let (dtype, name) = (tensor.info.dtype, tensor.info.name);
         let all = Matrix { name, dtype, shape: [n * n_out, n_in], bytes: tensor.bytes };
+        let all = self.as_asked(&together, all);
         Ok((0..n).map(|i| all.rows(RowRuns::one(i * n_out..(i + 1) * n_out))).collect())
     }
 
@@ -183,19 +185,33 @@ impl<'a> Source<'a> {
         let [n_out, n_in] = shape;
         let stored = if is_transposed { [n_in, n_out] } else { shape };
         let Some(tensor) = self.find(name, &stored)? else { return Ok(None) };
-        if self.pages == Pages::Touch {
+        if self.options.pages == Pages::Touch {
             self.read_pages(&tensor);
         }
-        let (dtype, name) = (tensor.info.dtype, tensor.info.name);
+        let (dtype, file_name) = (tensor.info.dtype, tensor.info.name);
         let bytes = match is_transposed {
             false => tensor.bytes,
             true if dtype.is_quantized() => {
                 let expected = "floats, since it is stored by columns".into();
-                return Err(LoadError::config(&name, expected, dtype));
+                return Err(LoadError::config(&file_name, expected, dtype));
             }
             true => transposed(&tensor.bytes, stored).into(),
         };
-        Ok(Some(Matrix { name, dtype, shape, bytes }))
+        Ok(Some(self.as_asked(name, Matrix { name: file_name, dtype, shape, bytes })))
+    }
+
+    /// The matrix that GGUF calls `name`, quantised where that was asked for.
+    fn as_asked(&self, name: &str, matrix: Matrix) -> Matrix {
+        let Some(dtype) = self.options.quantize else { return matrix };
+        // A router decides more than its few numbers weigh; positions are only looked up.
+        let is_kept = name.contains("ffn_gate_inp") || name.contains("position_embd");
+        if is_kept || matrix.dtype.is_quantized() {
+            return matrix;
+        }
+        match quantized(&matrix.bytes, (matrix.dtype, dtype), matrix.shape) {
+            Some(bytes) => Matrix { dtype, bytes: bytes.into(), ..matrix },
+            None => matrix,
+        }
     }
 
     /// A norm, with its bias where the architecture has them.
