@@ -53,8 +53,17 @@ struct Rounds {
     theirs: BTreeMap<&'static str, Lines>,
 }
 
-/// Measures, prints the ratios, and writes them into the page.
-pub(crate) fn compare(root: &Path) -> anyhow::Result<()> {
+/// What is measured.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// All, and written into the page.
+    Page,
+    /// With nothing in the cache, and only printed: a quarter of the time.
+    Short,
+}
+
+/// Measures and prints the ratios.
+pub(crate) fn compare(root: &Path, scope: Scope) -> anyhow::Result<()> {
     let models = models_folder()?;
     venv::call("cargo", ["build", "--release", "--package", "lookback"])?;
     let peers = root.join("xtask/peers");
@@ -67,6 +76,7 @@ pub(crate) fn compare(root: &Path) -> anyhow::Result<()> {
             bail!("{} is missing: tests/fetch_models.py fetches it", model.display());
         }
         let model = model.to_str().context("a model path that is text")?;
+        let depth = depth.filter(|_| scope == Scope::Page);
         for (suite, depth) in [(&SHORT, Some("0")), (&LONG, depth)] {
             let Some(depth) = depth else { continue };
             let mut rounds = Rounds::default();
@@ -93,7 +103,10 @@ pub(crate) fn compare(root: &Path) -> anyhow::Result<()> {
     }
     let text = page.finish(&n_threads);
     println!("{text}");
-    write_page(root, &text)
+    match scope {
+        Scope::Page => write_page(root, &text),
+        Scope::Short => Ok(()),
+    }
 }
 
 /// One sequence, then several, in runs of their own: the peak of memory is that of one.

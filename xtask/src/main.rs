@@ -9,6 +9,8 @@ mod goldens;
 mod new_arch;
 mod venv;
 
+use crate::bench::Scope;
+
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -16,7 +18,8 @@ const USAGE: &str = "usage: cargo xtask <task>
 
   check      format, tidy, clippy, tests; stops at the first failure
   goldens    writes the tiny models of tests/goldens anew; needs Python 3.11 or later
-  bench      speed beside llama.cpp's, written to docs/performance.md; builds llama.cpp once
+  bench      speed beside llama.cpp's, written to docs/performance.md; builds llama.cpp once;
+             --short prints it for empty caches only
   new-arch   NAME CLASS, as `qwen3 Qwen3ForCausalLM`: the files of a new architecture";
 
 fn main() -> ExitCode {
@@ -25,7 +28,8 @@ fn main() -> ExitCode {
     let result = match arguments[..] {
         ["check"] => check::run(root()),
         ["goldens"] => goldens::run(root()),
-        ["bench"] | ["bench", "--compare"] => bench::compare(root()),
+        ["bench"] | ["bench", "--compare"] => bench::compare(root(), Scope::Page),
+        ["bench", "--short"] => bench::compare(root(), Scope::Short),
         ["new-arch", name, class] => new_arch::run(root(), name, class),
         _ => {
             eprintln!("{USAGE}");
