@@ -9,10 +9,10 @@ mod goldens;
 mod new_arch;
 mod venv;
 
-use crate::bench::Scope;
-
 use std::path::Path;
 use std::process::ExitCode;
+
+use crate::bench::Scope;
 
 const USAGE: &str = "usage: cargo xtask <task>
 

@@ -128,10 +128,14 @@ pub fn tables() -> impl Iterator<Item = &'static Kernels> {
 /// By products of bytes, where the time goes: `vpdpbusd` does in one instruction what takes two or
 /// three without it, so with it even half the width is worth more than AVX-512.
 #[cfg(target_arch = "x86_64")]
-fn wide_tables() -> [Option<&'static Kernels>; 4] {
+fn wide_tables() -> [Option<&'static Kernels>; 5] {
     use crate::arch::x86_64::{avx2, avx512, avx512vnni, avxvnni};
+    let whole = Avx512Vnni::detect().map(avx512vnni::table);
+    let halved = Avx512VnniHalved::detect().map(avx512vnni::halved_table);
+    let [first, second] = if halves_512_bits() { [halved, whole] } else { [whole, halved] };
     [
-        Avx512Vnni::detect().map(avx512vnni::table),
+        first,
+        second,
         AvxVnni::detect().map(avxvnni::table),
         Avx512::detect().map(avx512::table),
         Avx2::detect().map(avx2::table),
@@ -169,8 +173,9 @@ const AVX512_VNNI: &[&str] =
     &["avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512vnni"];
 
 /// Every table that there is for some CPU, but scalar, which asks nothing.
-pub(crate) const NEEDS: [Needs; 7] = [
+pub(crate) const NEEDS: [Needs; 8] = [
     needs("avx512vnni", "x86-64", AVX512_VNNI),
+    needs("avx512vnni256", "x86-64", AVX512_VNNI),
     needs("avxvnni", "x86-64", &["avx2", "fma", "f16c", "avxvnni"]),
     needs("avx512", "x86-64", AVX512),
     needs("avx2", "x86-64", &["avx2", "fma", "f16c"]),
@@ -178,6 +183,17 @@ pub(crate) const NEEDS: [Needs; 7] = [
     needs("dotprod", "aarch64", &["dotprod"]),
     needs("neon", "aarch64", &["neon"]),
 ];
+
+/// Whether operations of 512 bits are done as two halves: AMD's family 25, which is Zen 4 where it
+/// has AVX-512.
+#[cfg(target_arch = "x86_64")]
+fn halves_512_bits() -> bool {
+    use std::arch::x86_64::__cpuid;
+    let (vendor, signature) = (__cpuid(0), __cpuid(1).eax);
+    let family = (signature >> 8 & 0xf) + (signature >> 20 & 0xff);
+    let name = [vendor.ebx, vendor.edx, vendor.ecx].map(u32::to_le_bytes);
+    name.as_flattened() == b"AuthenticAMD" && family == 25
+}
 
 /// Whether this CPU has a feature that `NEEDS` names.
 #[cfg(target_arch = "x86_64")]
@@ -231,6 +247,7 @@ macro_rules! proofs {
 #[cfg(target_arch = "x86_64")]
 proofs! {
     Avx512Vnni "avx512vnni"
+    Avx512VnniHalved "avx512vnni256"
     AvxVnni "avxvnni"
     Avx512 "avx512"
     Avx2 "avx2"

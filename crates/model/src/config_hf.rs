@@ -9,9 +9,6 @@ use crate::spec::{
     Activation, ArchSpec, FeedForward, FileFormat, LayerKind, PlainActivation, Positions,
 };
 
-/// What models with ALiBi were trained for.
-const N_CTX_ALIBI: usize = 2048;
-
 /// What config.json calls a number: the common name first.
 mod names {
     pub(super) const N_LAYERS: &[&str] = &["num_hidden_layers", "n_layer", "n_layers"];
@@ -67,10 +64,9 @@ pub(crate) fn read_config(
         head_dim,
         rope_dim: rope_dim(json, full, head_dim.unwrap_or(d_model / n_heads.max(1)))?,
         n_vocab,
-        n_ctx: match spec.positions {
-            // Some files do not say: any length will do.
-            Positions::Alibi => count(json, names::N_CTX)?.unwrap_or(N_CTX_ALIBI),
-            Positions::Rope | Positions::Learned { .. } => require(json, names::N_CTX)?,
+        n_ctx: match spec.n_ctx {
+            Some(n_ctx) => count(json, names::N_CTX)?.unwrap_or(n_ctx),
+            None => require(json, names::N_CTX)?,
         },
         norm_eps: f32_of(names::NORM_EPS)?.unwrap_or(spec.norm_eps),
         attn_scale: match number(json, &["query_pre_attn_scalar"])? {

@@ -13,6 +13,8 @@ pub struct ArchSpec {
     /// Hugging Face tensor names and ours (GGUF's), list after list; of several rows for one of
     /// ours, the first that the file has counts.
     pub hf_tensors: &'static [TensorNames],
+    /// Longest position plus one, where a folder does not say.
+    pub n_ctx: Option<usize>,
     pub layout: PerFormat<Layout>,
     pub norm: PerFormat<Norm>,
     /// Where the file does not say.

@@ -35,6 +35,7 @@ pub(super) const BLOOM: ArchSpec = ArchSpec {
             ("h.{}.mlp.dense_4h_to_h", "blk.{}.ffn_down"),
         ],
     ],
+    n_ctx: Some(2048),
     layout: PerFormat {
         gguf: Layout { qkv: QkvLayout::Joined, ..Layout::SEPARATE },
         hf: Layout { qkv: QkvLayout::ByKvHead, ..Layout::SEPARATE },

@@ -19,6 +19,7 @@ pub(super) const FALCON: ArchSpec = ArchSpec {
         ("transformer.h.{}.mlp.dense_h_to_4h", "blk.{}.ffn_up"),
         ("transformer.h.{}.mlp.dense_4h_to_h", "blk.{}.ffn_down"),
     ]],
+    n_ctx: Some(2048),
     layout: PerFormat::same(Layout { qkv: QkvLayout::Joined, ..Layout::SEPARATE }),
     norm: PerFormat::same(Norm::Layer),
     residual: Residual::Parallel,

@@ -19,6 +19,7 @@ pub(super) const MPT: ArchSpec = ArchSpec {
         ("transformer.blocks.{}.ffn.up_proj", "blk.{}.ffn_up"),
         ("transformer.blocks.{}.ffn.down_proj", "blk.{}.ffn_down"),
     ]],
+    n_ctx: Some(2048),
     layout: PerFormat::same(Layout { qkv: QkvLayout::Joined, ..Layout::SEPARATE }),
     norm: PerFormat::same(Norm::Layer),
     positions: Positions::Alibi,

@@ -2,7 +2,7 @@
 
 use super::entries::entries;
 use super::lanes::Lanes8;
-use super::vnni::Vnni;
+use super::vnni::{Vex, Vnni};
 use super::{avx2, int_panel as product, rows};
 use crate::scalar::matmul as scalar;
 use crate::table::{AvxVnni, Evidence, Kernels, Tile};
@@ -25,11 +25,11 @@ entries! {
 
 #[target_feature(enable = "avx2,fma,f16c,avxvnni")]
 fn multiply(panel: &IntPanel, x: &[QuantizedTile], out: &mut [Tile]) {
-    product::int_panel::<_, 2>(Vnni::<Lanes8>::new(), panel, x, out);
+    product::int_panel::<_, 2>(Vnni::<Lanes8, Vex>::new(), panel, x, out);
 }
 
 #[target_feature(enable = "avx2,fma,f16c,avxvnni")]
 fn multiply_rows(dtype: DType, rows: &[u8], n_in: usize, x: &QuantizedTile, out: &mut [Tile]) {
-    let bytes = Vnni::<Lanes8>::new();
+    let bytes = Vnni::<Lanes8, Vex>::new();
     rows::int_rows(bytes, scalar::int_rows, (dtype, rows, n_in), x, out);
 }

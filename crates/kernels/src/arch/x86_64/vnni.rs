@@ -5,6 +5,7 @@
 //! the activations taken off: `sum(q x) = sum((q + 128) x) - 128 sum(x)`.
 
 use std::arch::x86_64::*;
+use std::marker::PhantomData;
 
 use super::int_panel::{Bytes, SIGNED, Tokens, weights};
 use super::lanes::{Lanes, Lanes8, Lanes16, methods};
@@ -13,9 +14,18 @@ use crate::{Step, TILE_TOKENS};
 /// 128 in each byte.
 pub(super) const BIAS: i32 = 0x8080_8080_u32 as i32;
 
-/// `vpdpbusd` for a width of registers. A value is the proof that it may be used.
+/// `vpdpbusd` for a width of registers and an encoding, which is a feature of its own. A value is
+/// the proof that it may be used.
 #[derive(Clone, Copy)]
-pub(super) struct Vnni<L>(L);
+pub(super) struct Vnni<L, E>(L, PhantomData<E>);
+
+/// AVX-VNNI.
+#[derive(Clone, Copy)]
+pub(super) struct Vex;
+
+/// AVX-512 VNNI.
+#[derive(Clone, Copy)]
+pub(super) struct Evex;
 
 /// What is an instruction of its own for each width.
 pub(super) trait Dot<L: Lanes> {
@@ -27,7 +37,7 @@ pub(super) trait Dot<L: Lanes> {
     fn spread_lane(self, x: L::Ints, t: usize) -> L::Ints;
 }
 
-impl<L: Lanes> Bytes for Vnni<L>
+impl<L: Lanes, E: Copy> Bytes for Vnni<L, E>
 where
     Self: Dot<L>,
 {
@@ -84,7 +94,7 @@ where
     }
 }
 
-impl<L: Lanes> Vnni<L>
+impl<L: Lanes, E: Copy> Vnni<L, E>
 where
     Self: Dot<L>,
 {
@@ -126,48 +136,54 @@ where
     }
 }
 
-impl Vnni<Lanes8> {
-    #[inline]
-    #[target_feature(enable = "avx2,fma,f16c,avxvnni")]
-    pub(super) fn new() -> Self {
-        Self(Lanes8::new())
-    }
-}
-
-impl Dot<Lanes8> for Vnni<Lanes8> {
-    methods! {
-        fn dot(sum: __m256i, a: __m256i, b: __m256i) -> __m256i = _mm256_dpbusd_avx_epi32;
-    }
-
-    #[inline(always)]
-    fn add_quads(self, x: __m256i) -> __m256i {
-        // SAFETY: `self` is the proof of the instructions.
-        unsafe { _mm256_add_epi32(x, _mm256_permute2x128_si256::<1>(x, x)) }
-    }
-
-    #[inline(always)]
-    fn spread_lane(self, x: __m256i, t: usize) -> __m256i {
-        // SAFETY: `self` is the proof of the instructions.
-        unsafe {
-            match t {
-                0 => _mm256_shuffle_epi32::<0b00_00_00_00>(x),
-                1 => _mm256_shuffle_epi32::<0b01_01_01_01>(x),
-                2 => _mm256_shuffle_epi32::<0b10_10_10_10>(x),
-                _ => _mm256_shuffle_epi32::<0b11_11_11_11>(x),
+macro_rules! of_eight_lanes {
+    ($Encoding:ident, $features:literal, $dot:ident) => {
+        impl Vnni<Lanes8, $Encoding> {
+            #[inline]
+            #[target_feature(enable = $features)]
+            pub(super) fn new() -> Self {
+                Self(Lanes8::new(), PhantomData)
             }
         }
-    }
-}
 
-impl Vnni<Lanes16> {
+        impl Dot<Lanes8> for Vnni<Lanes8, $Encoding> {
+            methods! {
+                fn dot(sum: __m256i, a: __m256i, b: __m256i) -> __m256i = $dot;
+            }
+
+            #[inline(always)]
+            fn add_quads(self, x: __m256i) -> __m256i {
+                // SAFETY: `self` is the proof of the instructions.
+                unsafe { _mm256_add_epi32(x, _mm256_permute2x128_si256::<1>(x, x)) }
+            }
+
+            #[inline(always)]
+            fn spread_lane(self, x: __m256i, t: usize) -> __m256i {
+                // SAFETY: `self` is the proof of the instructions.
+                unsafe {
+                    match t {
+                        0 => _mm256_shuffle_epi32::<0b00_00_00_00>(x),
+                        1 => _mm256_shuffle_epi32::<0b01_01_01_01>(x),
+                        2 => _mm256_shuffle_epi32::<0b10_10_10_10>(x),
+                        _ => _mm256_shuffle_epi32::<0b11_11_11_11>(x),
+                    }
+                }
+            }
+        }
+    };
+}
+of_eight_lanes!(Vex, "avx2,fma,f16c,avxvnni", _mm256_dpbusd_avx_epi32);
+of_eight_lanes!(Evex, "avx2,fma,f16c,avx512vl,avx512vnni", _mm256_dpbusd_epi32);
+
+impl Vnni<Lanes16, Evex> {
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
     pub(super) fn new() -> Self {
-        Self(Lanes16::new())
+        Self(Lanes16::new(), PhantomData)
     }
 }
 
-impl Dot<Lanes16> for Vnni<Lanes16> {
+impl Dot<Lanes16> for Vnni<Lanes16, Evex> {
     methods! {
         fn dot(sum: __m512i, a: __m512i, b: __m512i) -> __m512i = _mm512_dpbusd_epi32;
     }

@@ -9,7 +9,7 @@ use super::int_rows;
 use super::part_sums::{PartSums, WordSums};
 use super::{Source, Target, unpack_each};
 use crate::arch::x86_64::lanes::{Lanes8, Lanes16};
-use crate::arch::x86_64::vnni::Vnni;
+use crate::arch::x86_64::vnni::{Evex, Vex, Vnni};
 use crate::arch::x86_64::words::Words;
 use crate::panel::TileView;
 use crate::scalar::unpack::widen;
@@ -147,6 +147,7 @@ macro_rules! multiply {
     };
 }
 multiply!(WordSums<Lanes8>, "avx2,fma,f16c");
-multiply!(Vnni<Lanes8>, "avx2,fma,f16c,avxvnni");
+multiply!(Vnni<Lanes8, Vex>, "avx2,fma,f16c,avxvnni");
+multiply!(Vnni<Lanes8, Evex>, "avx2,fma,f16c,avx512vl,avx512vnni");
 multiply!(WordSums<Lanes16>, "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl");
-multiply!(Vnni<Lanes16>, "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni");
+multiply!(Vnni<Lanes16, Evex>, "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni");

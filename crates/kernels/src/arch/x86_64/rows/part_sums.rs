@@ -78,7 +78,7 @@ impl<L: Words> PartSums for WordSums<L> {
     }
 }
 
-impl<L: Words> PartSums for Vnni<L>
+impl<L: Words, E: Copy> PartSums for Vnni<L, E>
 where
     Self: Dot<L>,
 {
