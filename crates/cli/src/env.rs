@@ -9,7 +9,8 @@ pub(crate) const VARIABLES: [(&str, &str); 5] = [
     ("LOOKBACK_THREADS", "threads, where --threads is not given"),
     (
         "LOOKBACK_KERNELS",
-        "forces a kernel table: scalar, avx2, avx512, avxvnni, avx512vnni, neon, dotprod, i8mm",
+        "forces a kernel table: scalar, avx2, avx512, avxvnni, avx512vnni, avx512vnni256, neon, \
+         dotprod, i8mm",
     ),
     ("HF_ENDPOINT", "address of the model hub, instead of https://huggingface.co"),
     ("HF_TOKEN", "token for models that need a login"),
