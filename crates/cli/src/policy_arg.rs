@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use model::kv::{Importance, KvPolicy};
 
-/// Nothing with `all`, `window=2048,sinks=4`, `blocks=32`.
+/// Nothing with `all`, `window=2048,sinks=4`, `blocks=32`, `snapkv=1024`, `expected=1024`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PolicyArg(pub(crate) KvPolicy);
 

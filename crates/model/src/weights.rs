@@ -1,7 +1,7 @@
 //! A loaded model: weights where the file has them, numbers, and nothing that changes (M4).
 
 use format::Bytes;
-use kernels::{DType, block};
+use kernels::{DType, Kernels, block};
 use sha2::{Digest, Sha256};
 
 use crate::attention::RopeTable;
@@ -155,6 +155,11 @@ impl WeightMatrix {
 }
 
 impl NormWeights {
+    /// The norm without its bias: `(x, gain, eps, out)`.
+    pub(crate) fn kernel(&self, kernels: &Kernels) -> fn(&[f32], &[f32], f32, &mut [f32]) {
+        if self.is_centered { kernels.layer_norm } else { kernels.rms_norm }
+    }
+
     fn vectors(&self) -> impl Iterator<Item = &[f32]> {
         [&*self.gain].into_iter().chain(self.bias.as_deref())
     }

@@ -49,6 +49,21 @@ pub struct HeadTerms<'a> {
 }
 
 impl HeadTerms<'_> {
+    /// `score -= slope * distance` (Press et al. 2022), for the keys of a block that there are;
+    /// nothing for models without ALiBi.
+    pub(super) fn add_alibi(
+        &self,
+        (head_idx, query_pos): (usize, u32),
+        key_positions: &[u32],
+        scores: &mut [f32],
+    ) {
+        let Some(slope) = self.alibi_slopes.get(head_idx) else { return };
+        for (score, key_pos) in scores.iter_mut().zip(key_positions) {
+            // Positions are below 2^30.
+            *score -= slope * (key_pos.abs_diff(query_pos) as i32) as f32;
+        }
+    }
+
     fn add_sink(&self, kernels: &Kernels, head_idx: usize, total: &mut ChunkResult<'_>) {
         if let Some(&logit) = self.sink_logits.get(head_idx) {
             total.add_sink(kernels, logit);

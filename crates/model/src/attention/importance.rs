@@ -4,8 +4,7 @@
 use kernels::KEY_BLOCK;
 
 use super::attend::AttendCtx;
-use super::position::rotate;
-use super::tile::{AttendScratch, add_alibi, hide};
+use super::tile::{AttendScratch, hide};
 use crate::kv::{Importance, KeyMotion, KvView, N_OBSERVED, ObservedQueries};
 
 /// Tokens to come that [`Importance::Expected`] counts on, as in the paper.
@@ -81,9 +80,7 @@ impl Judge<'_> {
                     let (token_idx, head_idx) = self.row(row_idx);
                     let pos = kv.positions()[self.observed.keys.start + token_idx];
                     let keys = &kv.positions()[block_idx * KEY_BLOCK..];
-                    if let Some(&slope) = ctx.terms.alibi_slopes.get(head_idx) {
-                        add_alibi(slope, pos, keys, scores);
-                    }
+                    ctx.terms.add_alibi((head_idx, pos), keys, scores);
                     hide(scores, &kv.visible(ctx.pattern, pos), block_idx);
                     let (max, _, sum) = (ctx.kernels.online_softmax)(scores, f32::NEG_INFINITY);
                     let n_heads = ctx.params.n_heads;
@@ -141,15 +138,7 @@ impl Judge<'_> {
             let n_on = N_OBSERVED - token_idx + token_idx * N_EXPECTED / N_OBSERVED;
             motion.rope.fill_at(n_on as f64, &mut own.cos, &mut own.sin);
             own.moved.extend_from_slice(self.observed.q.head(token_idx, head_idx));
-            let head = &mut own.moved[row_idx * d..];
-            if motion.is_spread {
-                // Its own inverse.
-                (motion.kernels.hadamard)(head);
-            }
-            rotate(motion.kernels, motion.pairing, head, &own.cos, &own.sin);
-            if motion.is_spread {
-                (motion.kernels.hadamard)(head);
-            }
+            motion.turn(&mut own.moved[row_idx * d..], &own.cos, &own.sin);
         }
     }
 
@@ -170,9 +159,8 @@ impl Judge<'_> {
                 let scores = scratch.scores_of(ctx, tile.len() / d, at);
                 for (i, scores) in scores.chunks_exact_mut(KEY_BLOCK).enumerate() {
                     let (_, head_idx) = self.row(tile_idx * n_tile_rows + i);
-                    if let Some(&slope) = ctx.terms.alibi_slopes.get(head_idx) {
-                        add_alibi(slope, last_pos, &kv.positions()[keys.clone()], scores);
-                    }
+                    let key_positions = &kv.positions()[keys.clone()];
+                    ctx.terms.add_alibi((head_idx, last_pos), key_positions, scores);
                     let first = head_idx % self.n_heads() * n_keys;
                     let sums = &mut own.sums[first..][keys.clone()];
                     let squares = &mut own.squares[first..][keys.clone()];

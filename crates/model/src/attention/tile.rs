@@ -313,8 +313,8 @@ impl AttendScratch {
         let scores = self.scores.chunks_exact_mut(KEY_BLOCK).take(tile.n_rows());
         for (row_idx, scores) in scores.enumerate() {
             let (token_idx, head_idx) = tile.row(row_idx);
-            let slope = tile.attend.terms.alibi_slopes[head_idx];
-            add_alibi(slope, tile.positions[token_idx], key_positions, scores);
+            let query = (head_idx, tile.positions[token_idx]);
+            tile.attend.terms.add_alibi(query, key_positions, scores);
         }
     }
 
@@ -444,12 +444,4 @@ pub(super) fn hide(scores: &mut [f32], visible: &Spans, block_idx: usize) {
     scores[..a.start].fill(f32::NEG_INFINITY);
     scores[a.end..b.start].fill(f32::NEG_INFINITY);
     scores[b.end..].fill(f32::NEG_INFINITY);
-}
-
-/// `score -= slope * distance` (Press et al. 2022), for the keys of a block that there are.
-pub(super) fn add_alibi(slope: f32, query_pos: u32, key_positions: &[u32], scores: &mut [f32]) {
-    for (score, key_pos) in scores.iter_mut().zip(key_positions) {
-        // Positions are below 2^30.
-        *score -= slope * (key_pos.abs_diff(query_pos) as i32) as f32;
-    }
 }

@@ -3,7 +3,7 @@
 use kernels::KEY_BLOCK;
 
 use super::attend::AttendCtx;
-use super::tile::{AttendScratch, add_alibi};
+use super::tile::AttendScratch;
 use crate::kv::KvView;
 use crate::probe::RowStats;
 
@@ -30,9 +30,7 @@ pub fn attention_weights(
     for block_idx in visible.units(KEY_BLOCK).iter().filter(|&idx| kv.holds(idx)) {
         let scores = scratch.scores_of(ctx, 1, (kv, kv_head_idx, block_idx));
         let first = block_idx * KEY_BLOCK;
-        if let Some(&slope) = ctx.terms.alibi_slopes.get(head_idx) {
-            add_alibi(slope, query_pos, &kv.positions()[first..], scores);
-        }
+        ctx.terms.add_alibi((head_idx, query_pos), &kv.positions()[first..], scores);
         for key_idx in visible.clip(&(first..first + KEY_BLOCK)).iter() {
             weights[key_idx] = (scores[key_idx - first] - stats.log_sum_exp).exp();
         }

@@ -117,7 +117,7 @@ fn norm_and_rotate(
         let cos = &angles.cos[token_idx * n_pairs..][..n_pairs];
         let sin = &angles.sin[token_idx * n_pairs..][..n_pairs];
         if let Some(HeadNorm { weights, width }) = norm {
-            let norm = if weights.is_centered { kernels.layer_norm } else { kernels.rms_norm };
+            let norm = weights.kernel(kernels);
             let copy = &mut spare[..n_cols];
             copy.copy_from_slice(row);
             // Gains of one width for all, or as wide as the row.

@@ -42,10 +42,8 @@ pub(super) struct Norm<'a> {
 impl Norm<'_> {
     /// Norms one row.
     pub(super) fn apply(&self, kernels: &Kernels, x: &[f32], out: &mut [f32]) {
-        let NormWeights { is_centered, gain, bias } = self.weights;
-        let norm = if *is_centered { kernels.layer_norm } else { kernels.rms_norm };
-        norm(x, gain, self.eps, out);
-        if let Some(bias) = bias {
+        self.weights.kernel(kernels)(x, &self.weights.gain, self.eps, out);
+        if let Some(bias) = &self.weights.bias {
             (kernels.add)(out, bias);
         }
     }
@@ -73,7 +71,7 @@ impl Compute {
 
     /// `out = weight x` for one matrix without bias; shapes as in [`Self::multiply`].
     pub(super) fn multiply_matrix(&mut self, x: &[f32], weight: &WeightMatrix, out: &mut [f32]) {
-        let product = Product { weight, bias: None };
+        let product = Product { weight, bias: None, activation: None };
         self.multiply_all(Input { x, norm: None }, [product], [out]);
     }
 
@@ -125,14 +123,8 @@ impl Compute {
         activation: PlainActivation,
         out: &mut [f32],
     ) {
-        let n_threads = self.pool.n_threads();
-        let product = Product::from(up);
-        self.prepare(input, &[product]);
-        let rows = self.prepared.rows(self.kernels, input, &[product]);
-        let out = rows.tiled(out, up.weight.n_out, n_threads);
-        self.pool.for_each_tile(&mut self.scratch, [out], |scratch, _, [mut out]| {
-            rows.multiply_plain(&product, activation, scratch, &mut out);
-        });
+        let product = Product { activation: Some(activation), ..Product::from(up) };
+        self.multiply_all(input, [product], [out]);
     }
 
     /// Makes the forms of the input that the products need: int8, f32 or both.

@@ -18,11 +18,13 @@ const STRIPS_PER_THREAD: usize = 8;
 pub(super) struct Product<'a> {
     pub(super) weight: &'a WeightMatrix,
     pub(super) bias: Option<&'a [f32]>,
+    /// What results go through, bias and all.
+    pub(super) activation: Option<PlainActivation>,
 }
 
 impl<'a> From<&'a Linear> for Product<'a> {
     fn from(linear: &'a Linear) -> Self {
-        Self { weight: &linear.weight, bias: linear.bias.as_deref() }
+        Self { weight: &linear.weight, bias: linear.bias.as_deref(), activation: None }
     }
 }
 
@@ -125,30 +127,6 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// The columns of `out`, through an activation.
-    pub(super) fn multiply_plain(
-        &self,
-        up: &Product<'_>,
-        activation: PlainActivation,
-        scratch: &mut ThreadScratch,
-        out: &mut TileMut<'_>,
-    ) {
-        let activate = match activation {
-            PlainActivation::Gelu => self.kernels.gelu,
-            PlainActivation::GeluTanh => self.kernels.gelu_tanh,
-            PlainActivation::Relu => self.kernels.relu,
-            PlainActivation::ReluSquared => self.kernels.relu_squared,
-        };
-        let ThreadScratch { panels, results: [results, _], .. } = scratch;
-        for (first, n) in self.panels(out) {
-            let results = self.strip(up, (out.first_col() + first, n), panels, results);
-            for (i, tile) in results.iter_mut().enumerate() {
-                activate(tile[..self.tile_tokens(i)].as_flattened_mut());
-            }
-            self.store(results, first, n, out);
-        }
-    }
-
     /// What is computed in one call of a kernel: (first column of `out`, number of columns).
     fn panels(&self, out: &TileMut<'_>) -> impl Iterator<Item = (usize, usize)> + use<> {
         let n_cols = out.n_cols();
@@ -163,7 +141,7 @@ impl<'a> Rows<'a> {
         (self.n_tokens - first_token).min(TILE_TOKENS)
     }
 
-    /// Products of weight rows `first..first + n` with the bias added.
+    /// Products of weight rows `first..first + n` with the bias added, through the activation.
     fn strip<'b>(
         &self,
         product: &Product<'_>,
@@ -201,6 +179,9 @@ impl<'a> Rows<'a> {
         if let Some(bias) = product.bias {
             self.add_bias(&bias[first..first + n], results);
         }
+        if let Some(activation) = product.activation {
+            self.activate(activation, results);
+        }
         results
     }
 
@@ -211,6 +192,18 @@ impl<'a> Rows<'a> {
             for row in tile {
                 row.iter_mut().zip(bias).for_each(|(y, bias)| *y += bias);
             }
+        }
+    }
+
+    fn activate(&self, activation: PlainActivation, results: &mut [Tile]) {
+        let activate = match activation {
+            PlainActivation::Gelu => self.kernels.gelu,
+            PlainActivation::GeluTanh => self.kernels.gelu_tanh,
+            PlainActivation::Relu => self.kernels.relu,
+            PlainActivation::ReluSquared => self.kernels.relu_squared,
+        };
+        for (i, tile) in results.iter_mut().enumerate() {
+            activate(tile[..self.tile_tokens(i)].as_flattened_mut());
         }
     }
 

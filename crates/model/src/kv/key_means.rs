@@ -89,9 +89,7 @@ impl MeanScratch {
         motion.rope.fill_at(f64::from(n_positions), cos, sin);
         (motion.kernels.f16_to_f32)(&before.means, means);
         for mean in means.chunks_exact_mut(head.len()) {
-            motion.spread(mean);
-            rotate(motion.kernels, motion.pairing, mean, cos, sin);
-            motion.spread(mean);
+            motion.turn(mean, cos, sin);
         }
     }
 
@@ -103,6 +101,14 @@ impl MeanScratch {
 }
 
 impl KeyMotion<'_> {
+    /// Turns a head that was rotated, and spread, on by further angles.
+    pub(crate) fn turn(&self, head: &mut [f32], cos: &[f32], sin: &[f32]) {
+        // Its own inverse.
+        self.spread(head);
+        rotate(self.kernels, self.pairing, head, cos, sin);
+        self.spread(head);
+    }
+
     fn spread(&self, head: &mut [f32]) {
         if self.is_spread {
             (self.kernels.hadamard)(head);

@@ -170,8 +170,7 @@ impl<'a> Source<'a> {
 
     /// A vector that a file may hold as a matrix of one row.
     pub(super) fn row(&mut self, name: &str, n: usize) -> Result<Vec<f32>, LoadError> {
-        let is_matrix = self.file.tensor(&self.file_name(name)?)?;
-        let is_matrix = is_matrix.is_some_and(|tensor| tensor.info.shape.len() == 2);
+        let is_matrix = self.look_up(name)?.is_some_and(|tensor| tensor.info.shape.len() == 2);
         let shape: &[usize] = if is_matrix { &[1, n] } else { &[n] };
         self.optional(name, shape)?.ok_or_else(|| self.missing(name, shape))
     }
@@ -297,24 +296,32 @@ impl<'a> Source<'a> {
     }
 
     fn find(&mut self, name: &str, shape: &[usize]) -> Result<Option<Tensor>, LoadError> {
-        let name = self.file_name(name)?;
-        let Some(tensor) = self.file.tensor(&name)? else { return Ok(None) };
+        let Some(tensor) = self.look_up(name)? else { return Ok(None) };
         if tensor.info.shape != shape {
             let (expected, found) = (shape.to_vec(), tensor.info.shape);
-            return Err(LoadError::TensorShape { name, expected, found });
+            return Err(LoadError::TensorShape { name: tensor.info.name, expected, found });
         }
-        self.used.insert(name);
+        self.used.insert(tensor.info.name.clone());
         Ok(Some(tensor))
     }
 
     pub(super) fn has(&self, name: &str) -> Result<bool, LoadError> {
-        Ok(self.file.tensor(&self.file_name(name)?)?.is_some())
+        Ok(self.look_up(name)?.is_some())
     }
 
     pub(super) fn n_rows(&self, name: &str) -> Result<usize, LoadError> {
-        let tensor = self.file.tensor(&self.file_name(name)?)?;
-        let tensor = tensor.ok_or_else(|| self.missing(name, &[]))?;
+        let tensor = self.look_up(name)?.ok_or_else(|| self.missing(name, &[]))?;
         Ok(tensor.info.shape.first().copied().unwrap_or(1))
+    }
+
+    /// The tensor that GGUF calls `name`, by the first of the names that the file has.
+    fn look_up(&self, name: &str) -> Result<Option<Tensor>, LoadError> {
+        for name in self.names(name) {
+            if let Some(tensor) = self.file.tensor(&name)? {
+                return Ok(Some(tensor));
+            }
+        }
+        Ok(None)
     }
 
     fn missing(&self, name: &str, expected: &[usize]) -> LoadError {
@@ -322,18 +329,7 @@ impl<'a> Source<'a> {
         LoadError::MissingTensor { name, expected: expected.to_vec() }
     }
 
-    /// What the file calls the tensor that GGUF calls `name`.
-    fn file_name(&self, name: &str) -> Result<String, LoadError> {
-        let mut names = self.names(name);
-        for (i, name) in names.iter().enumerate() {
-            if self.file.tensor(name)?.is_some() {
-                return Ok(names.swap_remove(i));
-            }
-        }
-        Ok(names.swap_remove(0))
-    }
-
-    /// What a file may call it; one name at the least.
+    /// What a file may call the tensor that GGUF calls `name`; one name at the least.
     fn names(&self, name: &str) -> Vec<String> {
         if self.file.format() == FileFormat::Gguf {
             return vec![name.to_owned()];
