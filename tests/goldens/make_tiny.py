@@ -1,6 +1,7 @@
 """Tiny random models and what transformers computes with them, one folder per case.
 
     cargo xtask goldens          # runs this file in a virtual environment with requirements.txt
+    cargo xtask goldens qwen3    # for some cases only
 
 README.md beside this file says what is written. The seed is fixed: with the same versions the
 files come out the same.
@@ -10,6 +11,7 @@ import json
 import math
 import pathlib
 import shutil
+import sys
 import tempfile
 import zlib
 
@@ -19,6 +21,7 @@ import torch
 import transformers
 from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM
+from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
 import tiny_tokenizer
 
@@ -76,10 +79,23 @@ YARN = dict(
     original_max_position_embeddings=64,
 )
 LINEAR = dict(rope_type="linear", rope_theta=10000.0, factor=4.0)
+DYNAMIC = dict(rope_type="dynamic", rope_theta=10000.0, factor=4.0)
+# Three quarters of a head of 8: three pairs.
+LONG_ROPE = dict(
+    rope_theta=10000.0,
+    partial_rotary_factor=0.75,
+    short_factor=[1.0, 1.25, 1.5],
+    long_factor=[1.5, 8.0, 30.0],
+)
 
 FIRST_SEEDS = {"llama": 1, "llama-rope-scaled": 2, "qwen2": 3, "gemma3": 4}
 # The first position of the text, where it is not 0: far behind the original context.
-FIRST_POS = {"llama-yarn": 20000, "llama-linear": 20000}
+FIRST_POS = {
+    "llama-yarn": 20000,
+    "llama-linear": 20000,
+    "llama-dynamic": 20000,
+    "phi3-longrope": 20000,
+}
 
 CASES = {
     "llama": transformers.LlamaConfig(**SHARED, **LLAMA, num_hidden_layers=2, rope_theta=100000.0),
@@ -118,6 +134,9 @@ CASES = {
     ),
     "llama-linear": transformers.LlamaConfig(
         **SHARED, **LLAMA, num_hidden_layers=1, rope_parameters=LINEAR
+    ),
+    "llama-dynamic": transformers.LlamaConfig(
+        **SHARED, **LLAMA, num_hidden_layers=1, rope_parameters=DYNAMIC
     ),
     "gemma": transformers.GemmaConfig(
         **SHARED,
@@ -164,6 +183,21 @@ CASES = {
         **LAYER_NORM, **dict(SMALL, num_key_value_heads=4), partial_rotary_factor=0.5
     ),
     "phi3": transformers.Phi3Config(**SHARED, **SMALL, sliding_window=None),
+    # The text is longer than 64 positions, and shorter.
+    "phi3-longrope": transformers.Phi3Config(
+        **SHARED,
+        **SMALL,
+        sliding_window=None,
+        original_max_position_embeddings=64,
+        rope_parameters=dict(LONG_ROPE, rope_type="longrope"),
+    ),
+    "phi3-longrope-short": transformers.Phi3Config(
+        **SHARED,
+        **SMALL,
+        sliding_window=None,
+        original_max_position_embeddings=64,
+        rope_parameters=dict(LONG_ROPE, rope_type="longrope"),
+    ),
     "glm4": transformers.Glm4Config(
         **SHARED, **SMALL, head_dim=8, partial_rotary_factor=0.5, attention_bias=True
     ),
@@ -244,6 +278,15 @@ CASES = {
         word_embed_proj_dim=32,
         dropout=0.0,
     ),
+    "xglm": transformers.XGLMConfig(
+        **TOKENS,
+        max_position_embeddings=N_CTX,
+        d_model=32,
+        ffn_dim=40,
+        num_layers=2,
+        attention_heads=4,
+        dropout=0.0,
+    ),
     "mixtral": transformers.MixtralConfig(
         **SHARED,
         **dict(SMALL, num_hidden_layers=1),
@@ -277,7 +320,7 @@ CASES = {
 }
 
 # GGUF has no name of its own for these: only the Hugging Face folder is written.
-ONLY_HUGGING_FACE = {"mistral", "mixtral", "opt"}
+ONLY_HUGGING_FACE = {"llama-dynamic", "mistral", "mixtral", "opt", "xglm"}
 # q and k rows are permuted in GGUF, so that pairs are neighbours.
 PERMUTED = {"llama", "granite", "smollm3"}
 # The gain is 1 + w; llama.cpp's converter adds the one.
@@ -285,7 +328,8 @@ PLUS_ONE = {"gemma", "gemma2", "gemma3", "nemotron"}
 
 
 def main():
-    for name, config in CASES.items():
+    for name in sys.argv[1:] or CASES:
+        config = CASES[name]
         # By name, so that a new case changes no other.
         torch.manual_seed(FIRST_SEEDS.get(name) or zlib.crc32(name.encode()))
         folder = HERE / name
@@ -388,6 +432,10 @@ def write_gguf(model, case, path):
     rope = rope_of(config)
     if rope.get("rope_type") == "llama3":
         writer.add_tensor("rope_freqs.weight", llama3_factors(rope, head_dim(config)))
+    if rope.get("rope_type") == "longrope":
+        for length in ("short", "long"):
+            factors = np.array(rope[f"{length}_factor"], dtype=np.float32)
+            writer.add_tensor(f"rope_factors_{length}.weight", factors)
     for name, weights in tensors.items():
         writer.add_tensor(name, np.ascontiguousarray(weights))
     writer.write_header_to_file()
@@ -426,6 +474,11 @@ def add_numbers(writer, config, architecture, tensors):
         writer.add_rope_scaling_orig_ctx_len(rope["original_max_position_embeddings"])
         writer.add_rope_scaling_yarn_beta_fast(rope["beta_fast"])
         writer.add_rope_scaling_yarn_beta_slow(rope["beta_slow"])
+    if rope.get("rope_type") == "longrope":
+        original = rope["original_max_position_embeddings"]
+        magnitude = math.sqrt(1 + math.log(N_CTX / original) / math.log(original))
+        writer.add_rope_scaling_orig_ctx_len(original)
+        writer.add_rope_scaling_attn_factors(magnitude)
     share = rope.get("partial_rotary_factor", 1.0)
     rope_dim = getattr(config, "rotary_dim", None) or int(head_dim(config) * share)
     if architecture == "llama" or rope_dim != head_dim(config):
@@ -550,7 +603,7 @@ def gguf_weights(name, weights, config, architecture):
 def write_expected(model, folder, first_pos):
     ids = tiny_tokenizer.encode(TEXT)
     if first_pos:
-        rotate_exactly(model)
+        rotate_exactly(model, first_pos + len(ids))
     seen = {}
 
     def keep(name):
@@ -589,15 +642,22 @@ def write_expected(model, folder, first_pos):
     write_json(folder / "expected.json", expected)
 
 
-def rotate_exactly(model):
+def rotate_exactly(model, n_ctx):
     """Angles in float64: those of position 20000 in float32 are off by a thousandth. The
     frequencies are the library's own formula, once more."""
-    rope, rotary = rope_of(model.config), model.model.rotary_emb
-    dim = head_dim(model.config)
-    frequencies = rope["rope_theta"] ** (-torch.arange(0, dim, 2, dtype=torch.float64) / dim)
-    if rope["rope_type"] == "linear":
+    config, rope, rotary = model.config, rope_of(model.config), model.model.rotary_emb
+    dim = int(head_dim(config) * rope.get("partial_rotary_factor", 1.0))
+    base, kind = rope["rope_theta"], rope["rope_type"]
+    if kind == "dynamic":
+        stretch = rope["factor"] * n_ctx / config.max_position_embeddings - (rope["factor"] - 1)
+        base = base * stretch ** (dim / (dim - 2))
+    frequencies = base ** (-torch.arange(0, dim, 2, dtype=torch.float64) / dim)
+    if kind == "linear":
         frequencies = frequencies / rope["factor"]
-    elif rope["rope_type"] == "yarn":
+    elif kind == "longrope":
+        assert n_ctx > rope["original_max_position_embeddings"]
+        frequencies = frequencies / torch.tensor(rope["long_factor"], dtype=torch.float64)
+    elif kind == "yarn":
         # Pairs between those that turn beta_fast and beta_slow times in the original context.
         low, high = (
             dim
@@ -608,12 +668,12 @@ def rotate_exactly(model):
         low, high = max(math.floor(low), 0), min(math.ceil(high), dim - 1)
         divided = ((torch.arange(dim // 2, dtype=torch.float64) - low) / (high - low)).clamp(0, 1)
         frequencies = frequencies * (1 - divided + divided / rope["factor"])
-    torch.testing.assert_close(frequencies.float(), rotary.inv_freq, rtol=1e-6, atol=0.0)
+    library, scale = ROPE_INIT_FUNCTIONS[kind](config, torch.device("cpu"), seq_len=n_ctx)
+    torch.testing.assert_close(frequencies.float(), library, rtol=1e-6, atol=0.0)
 
     def forward(x, position_ids):
         angles = position_ids[0].double()[None, :, None] * frequencies
         angles = torch.cat((angles, angles), dim=-1)
-        scale = rotary.attention_scaling
         return (angles.cos() * scale).to(x.dtype), (angles.sin() * scale).to(x.dtype)
 
     rotary.forward = forward
@@ -626,7 +686,7 @@ def parts_of(model):
     layers = next(
         getattr(decoder, name) for name in ("layers", "h", "blocks") if hasattr(decoder, name)
     )
-    norms = ("norm", "ln_f", "final_layernorm", "final_layer_norm", "norm_f")
+    norms = ("norm", "ln_f", "final_layernorm", "final_layer_norm", "norm_f", "layer_norm")
     return decoder, layers, next(getattr(decoder, name) for name in norms if hasattr(decoder, name))
 
 

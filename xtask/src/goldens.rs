@@ -1,12 +1,14 @@
-//! `cargo xtask goldens`: writes the tiny models of tests/goldens with pinned Python packages.
+//! `cargo xtask goldens [CASE...]`: writes the tiny models of tests/goldens with pinned Python
+//! packages; all of them, or some.
 
 use std::path::Path;
 
 use crate::venv;
 
-pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
+pub(crate) fn run(root: &Path, cases: &[&str]) -> anyhow::Result<()> {
     let folder = root.join("tests/goldens");
     let requirements = folder.join("requirements.txt");
     let python = venv::python(&root.join("target/goldens-venv"), &requirements)?;
-    venv::call(python, [folder.join("make_tiny.py")])
+    let script = folder.join("make_tiny.py");
+    venv::call(python, [script.as_path()].into_iter().chain(cases.iter().map(Path::new)))
 }

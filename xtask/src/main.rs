@@ -17,7 +17,7 @@ use crate::bench::Scope;
 const USAGE: &str = "usage: cargo xtask <task>
 
   check      format, tidy, clippy, tests; stops at the first failure
-  goldens    writes the tiny models of tests/goldens anew; needs Python 3.11 or later
+  goldens    [CASE...]: writes the tiny models of tests/goldens anew; needs Python 3.11 or later
   bench      speed beside llama.cpp's, written to docs/performance.md; builds llama.cpp once;
              --short prints it for empty caches only
   new-arch   NAME CLASS, as `qwen3 Qwen3ForCausalLM`: the files of a new architecture";
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match arguments[..] {
         ["check"] => check::run(root()),
-        ["goldens"] => goldens::run(root()),
+        ["goldens", ref cases @ ..] => goldens::run(root(), cases),
         ["bench"] | ["bench", "--compare"] => bench::compare(root(), Scope::Page),
         ["bench", "--short"] => bench::compare(root(), Scope::Short),
         ["new-arch", name, class] => new_arch::run(root(), name, class),

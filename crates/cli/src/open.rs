@@ -197,7 +197,7 @@ fn fitting_n_ctx(text: Text, n_trained: usize, n_held: Option<usize>) -> usize {
 
 /// Buffers of a command with a context.
 pub(crate) fn workspace_size(n_ctx: usize, n_logit_rows_max: usize) -> WorkspaceSize {
-    WorkspaceSize { n_tokens_max: N_TOKENS_MAX.min(n_ctx), n_logit_rows_max }
+    WorkspaceSize { n_ctx, n_tokens_max: N_TOKENS_MAX.min(n_ctx), n_logit_rows_max }
 }
 
 /// The context without a flag, and why it is no longer. `n_held`: see [`n_positions_held`].
@@ -261,7 +261,6 @@ pub(crate) fn runner(
     let n_ctx = n_ctx(cache.ctx, model, CacheOf { kv: &kv, shape: &kv_shape }, text)?;
     let size = workspace_size(n_ctx, n_logit_rows_max);
     let options = RunnerOptions {
-        n_ctx,
         kv_bytes_max: kv_bytes_max(&kv_shape, cache.kv_policy(), n_ctx, size.n_tokens_max),
         kv_shape,
         n_threads: machine::n_threads(runtime.threads)?,

@@ -63,7 +63,6 @@ pub(crate) fn longest_text(runner: &dyn Runner, policy: KvPolicy) -> Result<usiz
 /// How a model runs.
 #[derive(Clone)]
 pub struct RunnerOptions {
-    pub n_ctx: usize,
     pub kv_shape: KvShape,
     /// Of keys and values, for all sequences together.
     pub kv_bytes_max: usize,
@@ -77,7 +76,6 @@ pub struct ModelRunner {
     model: Arc<Model>,
     kv: KvCache,
     workspace: Workspace,
-    n_ctx: usize,
 }
 
 impl ModelRunner {
@@ -85,7 +83,7 @@ impl ModelRunner {
         let pool = ThreadPool::new(options.n_threads);
         let workspace = Workspace::new(&model, options.kernels, pool, options.size);
         let kv = KvCache::new(options.kv_shape.clone(), options.kv_bytes_max);
-        Self { model, kv, workspace, n_ctx: options.n_ctx }
+        Self { model, kv, workspace }
     }
 }
 
@@ -95,7 +93,7 @@ impl Runner for ModelRunner {
     }
 
     fn n_ctx(&self) -> usize {
-        self.n_ctx
+        self.workspace.size().n_ctx
     }
 
     fn n_positions_max(&self) -> usize {
@@ -130,7 +128,7 @@ impl Runner for ModelRunner {
     }
 
     fn fingerprint(&self) -> Fingerprint {
-        self.model.fingerprint()
+        self.model.fingerprint(self.n_ctx())
     }
 
     fn find_non_finite(&self) -> Option<String> {

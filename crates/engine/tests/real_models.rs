@@ -48,11 +48,10 @@ fn load(path: &Path, arithmetic: Arithmetic) -> Loaded {
 
 fn runner(loaded: &Loaded, kv_type: KvType) -> ModelRunner {
     let options = RunnerOptions {
-        n_ctx: 1024,
         kv_shape: KvShape::of(&loaded.model.config, kv_type, kv_type),
         kv_bytes_max: usize::MAX,
         n_threads: std::thread::available_parallelism().map_or(1, Into::into),
-        size: WorkspaceSize { n_tokens_max: 256, n_logit_rows_max: 16 },
+        size: WorkspaceSize { n_ctx: 1024, n_tokens_max: 256, n_logit_rows_max: 16 },
         kernels: kernels::detect(),
     };
     ModelRunner::new(Arc::clone(&loaded.model), &options)

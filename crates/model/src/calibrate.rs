@@ -146,7 +146,8 @@ impl Lab {
     fn new(model: Model, conditions: Conditions) -> Self {
         let Conditions { kernels, n_threads, k_type, v_type, n_tokens_max } = conditions;
         let shape = KvShape::of(&model.config, k_type, v_type);
-        let size = WorkspaceSize { n_tokens_max, n_logit_rows_max: 1 };
+        let n_ctx = model.config.n_ctx;
+        let size = WorkspaceSize { n_ctx, n_tokens_max, n_logit_rows_max: 1 };
         let pool = ThreadPool::new(n_threads);
         let workspace = Workspace::new(&model, kernels, pool, size);
         let kv = KvCache::new(shape, usize::MAX);
@@ -267,9 +268,7 @@ fn made_up(model: &Model) -> Model {
         output_norm: model.output_norm.clone(),
         output: Some(matrix(output.dtype, [config.n_vocab, output.n_in])),
         output_bias: model.output_bias.as_ref().map(|bias| bias[..config.n_vocab].to_vec()),
-        rope_full: model.rope_full.clone(),
-        rope_sliding: model.rope_sliding.clone(),
-        rope_none: model.rope_none.clone(),
+        sinusoids: model.sinusoids.clone(),
         alibi_slopes: model.alibi_slopes.clone(),
         n_bytes: 0,
         config,

@@ -27,6 +27,7 @@ pub struct ModelConfig {
     pub residual_scale: f32,
     pub logit_scale: f32,
     pub residual: Residual,
+    pub positions: Positions,
     /// Whether the feed-forward has a gate.
     pub is_gated: bool,
     /// Where the feed-forward is a mixture of experts; `d_ff` is then the width of what all tokens
@@ -69,10 +70,35 @@ pub struct ExpertsConfig {
 pub struct RopeConfig {
     pub rope_dim: usize,
     pub base: f64,
-    pub scaling: RopeScaling,
+    pub scaled: ScaledRope,
 }
 
+/// How RoPE reaches further than it was trained for.
 #[derive(Clone, Debug, PartialEq)]
+pub struct ScaledRope {
+    pub scaling: RopeScaling,
+    /// Positions that the model was trained for before it was taught more.
+    pub n_ctx_original: f64,
+    /// Divisors of the frequencies, besides.
+    pub factors: RopeFactors,
+    /// What rotated queries and keys are multiplied by.
+    pub magnitude: f64,
+}
+
+/// Divisors of RoPE's frequencies that a file brings, `[rope_dim / 2]` each.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RopeFactors {
+    None,
+    Same(Vec<f32>),
+    /// LongRoPE (Ding et al. 2024): those of texts of up to `n_ctx_original` positions, and those
+    /// of longer ones.
+    ByContext {
+        short: Vec<f32>,
+        long: Vec<f32>,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum RopeScaling {
     None,
     /// Positions divided by `factor` (Chen et al. 2023).
@@ -84,29 +110,58 @@ pub enum RopeScaling {
         factor: f64,
         low_freq_factor: f64,
         high_freq_factor: f64,
-        n_ctx_original: f64,
     },
-    Yarn(Yarn),
+    /// YaRN (Peng et al. 2023): pairs that turn less than `beta_slow` times over the original
+    /// context are divided by `factor`, those that turn more than `beta_fast` times are kept, a
+    /// blend between.
+    Yarn {
+        factor: f64,
+        beta_fast: f64,
+        beta_slow: f64,
+        /// Whether the ends of the blend are whole pairs.
+        is_truncated: bool,
+    },
+    /// Dynamic NTK (Peng et al. 2023, section 3): a greater base where texts are longer than the
+    /// original context.
+    DynamicNtk {
+        factor: f64,
+    },
 }
 
-/// YaRN (Peng et al. 2023): pairs that turn less than `beta_slow` times over the original context
-/// are divided by `factor`, those that turn more than `beta_fast` times are kept, a blend between.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Yarn {
-    pub factor: f64,
-    pub n_ctx_original: f64,
-    pub beta_fast: f64,
-    pub beta_slow: f64,
-    /// Whether the ends of the blend are whole pairs.
-    pub is_truncated: bool,
-    /// What rotated queries and keys are multiplied by.
-    pub magnitude: f64,
+impl RopeConfig {
+    /// As trained.
+    pub fn new(rope_dim: usize, base: f64) -> Self {
+        Self { rope_dim, base, scaled: ScaledRope::default() }
+    }
+
+    /// Whether keys depend on the longest text that a model is opened for.
+    pub fn depends_on_context(&self) -> bool {
+        matches!(self.scaled.factors, RopeFactors::ByContext { .. })
+            || matches!(self.scaled.scaling, RopeScaling::DynamicNtk { .. })
+    }
 }
 
-impl Yarn {
-    /// The magnitude of the paper: `0.1 ln(factor) + 1`.
-    pub fn magnitude_of(factor: f64) -> f64 {
+impl Default for ScaledRope {
+    /// Nothing is scaled.
+    fn default() -> Self {
+        Self {
+            scaling: RopeScaling::None,
+            n_ctx_original: f64::INFINITY,
+            factors: RopeFactors::None,
+            magnitude: 1.0,
+        }
+    }
+}
+
+impl ScaledRope {
+    /// YaRN's magnitude: `0.1 ln(factor) + 1`.
+    pub fn yarn_magnitude(factor: f64) -> f64 {
         0.1 * factor.max(1.0).ln() + 1.0
+    }
+
+    /// LongRoPE's: `sqrt(1 + ln(factor) / ln(n_ctx_original))`.
+    pub fn long_rope_magnitude(factor: f64, n_ctx_original: f64) -> f64 {
+        (1.0 + factor.max(1.0).ln() / n_ctx_original.ln()).sqrt()
     }
 }
 
@@ -135,12 +190,16 @@ pub(crate) struct RawConfig {
     pub logit_scale: Option<f32>,
     /// Whether attention and feed-forward read the same residual.
     pub is_parallel: Option<bool>,
+    /// Instead of the architecture's positions.
+    pub has_alibi: bool,
     pub qkv_clip: Option<f32>,
     pub attn_softcap: Option<f32>,
     pub logit_softcap: Option<f32>,
     pub rope_base: Option<f64>,
     pub rope_base_sliding: Option<f64>,
-    pub rope_scaling: RopeScaling,
+    pub rope: ScaledRope,
+    /// M-RoPE's: pairs of a head that are turned by each of a token's positions.
+    pub rope_sections: Option<Vec<usize>>,
     pub window: Option<u32>,
     pub layer_kinds: Option<Vec<LayerKind>>,
     pub rotates: Option<Vec<bool>>,
@@ -180,17 +239,17 @@ impl RawConfig {
         bounded(names.get("block_count", "num_hidden_layers"), self.n_layers, 1, N_LAYERS_MAX)?;
         bounded(names.get("attention.head_count", "num_attention_heads"), self.n_heads, 1, 4096)?;
         let head_dim = self.head_dim.unwrap_or(self.d_model / self.n_heads);
-        let rope_dim = match spec.positions {
+        let positions = if self.has_alibi { Positions::Alibi } else { spec.positions };
+        let rope_dim = match positions {
             Positions::Rope => self.rope_dim.unwrap_or(head_dim),
-            Positions::Learned { .. } | Positions::Alibi => 0,
+            Positions::Learned { .. } | Positions::Sinusoidal { .. } | Positions::Alibi => 0,
         };
         let d_ff = self.d_ff.unwrap_or(4 * self.d_model);
         let experts = self.experts(spec, d_ff);
         let layer_kinds = layer_kinds(spec, self.layer_kinds, self.window, self.n_layers);
-        // Position scaling stretches the full layers; a window never sees far positions.
-        let scaling_sliding = match spec.rope_base_sliding {
-            Some(_) => RopeScaling::None,
-            None => self.rope_scaling.clone(),
+        let scaled_sliding = match spec.scales_sliding {
+            false => ScaledRope::default(),
+            true => self.rope.clone(),
         };
         let base_sliding = self.rope_base_sliding.or(spec.rope_base_sliding);
         let base = self.rope_base.unwrap_or(spec.rope_base);
@@ -218,21 +277,23 @@ impl RawConfig {
                 (Some(scale), LogitScale::Divides) => 1.0 / scale,
             },
             residual: residual(spec, self.is_parallel),
+            positions,
             is_gated: spec.feed_forward.is_gated(),
             qkv_clip: self.qkv_clip,
             attn_softcap: self.attn_softcap,
             logit_softcap: self.logit_softcap,
             rope_pairing: spec.rope.get(format),
-            rope_full: RopeConfig { rope_dim, base, scaling: self.rope_scaling },
-            rope_sliding: RopeConfig { rope_dim, base: base_sliding, scaling: scaling_sliding },
+            rope_full: RopeConfig { rope_dim, base, scaled: self.rope },
+            rope_sliding: RopeConfig { rope_dim, base: base_sliding, scaled: scaled_sliding },
             window: self.window.unwrap_or(0),
-            rotates: self.rotates.unwrap_or_else(|| rotates(spec, &layer_kinds)),
+            rotates: self.rotates.unwrap_or_else(|| rotates(spec, positions, &layer_kinds)),
             layer_kinds,
         };
         if self.attn_scale.is_none() {
             config.attn_scale = (spec.attn_scale)(&config);
         }
         check_shape(&config, &names)?;
+        check_sections(&config, self.rope_sections.as_deref(), &names)?;
         check_numbers(&config, &names)?;
         Ok(config)
     }
@@ -273,9 +334,9 @@ fn layer_kinds(
     }
 }
 
-fn rotates(spec: &ArchSpec, layer_kinds: &[LayerKind]) -> Vec<bool> {
+fn rotates(spec: &ArchSpec, positions: Positions, layer_kinds: &[LayerKind]) -> Vec<bool> {
     let rotates = |(layer_idx, kind): (usize, &LayerKind)| match spec.rope_layers {
-        _ if spec.positions != Positions::Rope => false,
+        _ if positions != Positions::Rope => false,
         RopeLayers::All => true,
         RopeLayers::Sliding => *kind == LayerKind::Sliding,
         RopeLayers::AllButEvery(n) => !(layer_idx + 1).is_multiple_of(n),
@@ -364,33 +425,73 @@ fn check_numbers(config: &ModelConfig, names: &Names<'_>) -> Result<(), LoadErro
     softcap("final_logit_softcapping", config.logit_softcap)?;
     positive(names.get("rope.freq_base", "rope_theta"), config.rope_full.base)?;
     positive(names.get("rope.freq_base_swa", "rope_local_base_freq"), config.rope_sliding.base)?;
-    let scaling =
+    check_scaling(&config.rope_full, names)
+}
+
+fn check_scaling(rope: &RopeConfig, names: &Names<'_>) -> Result<(), LoadError> {
+    let name =
         |key: &str| names.get(&format!("rope.scaling.{key}"), &format!("rope_scaling.{key}"));
-    match &config.rope_full.scaling {
-        RopeScaling::None => Ok(()),
-        RopeScaling::Linear { factor } => positive(scaling("factor"), *factor),
-        RopeScaling::Yarn(yarn) => {
-            positive(scaling("factor"), yarn.factor)?;
-            let n_ctx = names.get(
-                "rope.scaling.original_context_length",
-                "rope_scaling.original_max_position_embeddings",
-            );
-            positive(n_ctx, yarn.n_ctx_original)?;
-            positive(scaling("beta_fast"), yarn.beta_fast)?;
-            positive(scaling("beta_slow"), yarn.beta_slow)?;
-            positive(scaling("attention_factor"), yarn.magnitude)
+    let ScaledRope { scaling, n_ctx_original, factors, magnitude } = &rope.scaled;
+    match *scaling {
+        RopeScaling::None => (),
+        RopeScaling::Linear { factor } | RopeScaling::DynamicNtk { factor } => {
+            positive(name("factor"), factor)?;
         }
-        &RopeScaling::Llama3 { factor, low_freq_factor, high_freq_factor, n_ctx_original } => {
-            positive(scaling("factor"), factor)?;
-            positive(scaling("low_freq_factor"), low_freq_factor)?;
-            positive(scaling("original_max_position_embeddings"), n_ctx_original)?;
-            if high_freq_factor.is_finite() && high_freq_factor > low_freq_factor {
-                return Ok(());
+        RopeScaling::Yarn { factor, beta_fast, beta_slow, .. } => {
+            positive(name("factor"), factor)?;
+            positive(name("beta_fast"), beta_fast)?;
+            positive(name("beta_slow"), beta_slow)?;
+        }
+        RopeScaling::Llama3 { factor, low_freq_factor, high_freq_factor } => {
+            positive(name("factor"), factor)?;
+            positive(name("low_freq_factor"), low_freq_factor)?;
+            if !(high_freq_factor.is_finite() && high_freq_factor > low_freq_factor) {
+                let expected = format!("more than low_freq_factor, {low_freq_factor}");
+                return Err(LoadError::config(
+                    &name("high_freq_factor"),
+                    expected,
+                    high_freq_factor,
+                ));
             }
-            let expected = format!("more than low_freq_factor, {low_freq_factor}");
-            Err(LoadError::config(&scaling("high_freq_factor"), expected, high_freq_factor))
         }
     }
+    if *scaling != RopeScaling::None || *factors != RopeFactors::None {
+        let key = names.get(
+            "rope.scaling.original_context_length",
+            "rope_scaling.original_max_position_embeddings",
+        );
+        positive(key, *n_ctx_original)?;
+    }
+    if let RopeFactors::ByContext { short, long } = factors {
+        for (key, factors) in [("short_factor", short), ("long_factor", long)] {
+            if factors.len() != rope.rope_dim / 2 {
+                let expected = format!("{} numbers", rope.rope_dim / 2);
+                return Err(LoadError::config(&name(key), expected, factors.len()));
+            }
+            factors.iter().try_for_each(|&factor| positive(name(key), factor.into()))?;
+        }
+    }
+    positive(name("attention_factor"), *magnitude)
+}
+
+/// A text has one position a token, which turns all sections alike; they must be those of a head.
+fn check_sections(
+    config: &ModelConfig,
+    sections: Option<&[usize]>,
+    names: &Names<'_>,
+) -> Result<(), LoadError> {
+    let Some(sections) = sections else { return Ok(()) };
+    let n_pairs = config.rope_full.rope_dim / 2;
+    let has_all = sections.iter().try_fold(0usize, |sum, n| sum.checked_add(*n)) == Some(n_pairs);
+    if has_all && config.rope_pairing == RopePairing::HalfSplit {
+        return Ok(());
+    }
+    let key = names.get("rope.dimension_sections", "rope_scaling.mrope_section");
+    let expected = match config.rope_pairing {
+        RopePairing::HalfSplit => format!("a sum of {n_pairs}, half the rotated part of a head"),
+        RopePairing::Interleaved => "nothing, with this architecture".into(),
+    };
+    Err(LoadError::config(&key, expected, format!("{sections:?}")))
 }
 
 fn bounded(key: String, value: usize, min: usize, max: usize) -> Result<(), LoadError> {

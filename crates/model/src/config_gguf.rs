@@ -2,7 +2,7 @@
 
 use format::gguf::Metadata;
 
-use crate::config::{ModelConfig, RawConfig, RopeScaling, Yarn};
+use crate::config::{ModelConfig, RawConfig, RopeFactors, RopeScaling, ScaledRope};
 use crate::error::LoadError;
 use crate::spec::{ArchSpec, FileFormat, LayerKind};
 
@@ -14,6 +14,7 @@ pub(crate) fn read_config(
 ) -> Result<ModelConfig, LoadError> {
     let keys = Keys { metadata, prefix: spec.name };
     let n_layers = keys.require("block_count")?;
+    let n_ctx = keys.require("context_length")?;
     let head_dim = keys.count("attention.key_length")?;
     let value_dim = keys.count("attention.value_length")?;
     if let (Some(head_dim), Some(value_dim)) = (head_dim, value_dim)
@@ -39,7 +40,7 @@ pub(crate) fn read_config(
         head_dim,
         rope_dim: keys.count("rope.dimension_count")?,
         n_vocab,
-        n_ctx: keys.require("context_length")?,
+        n_ctx,
         norm_eps: match keys.number("attention.layer_norm_epsilon")? {
             Some(eps) => eps,
             None => metadata.require_f32(&keys.key("attention.layer_norm_rms_epsilon"))?,
@@ -49,13 +50,15 @@ pub(crate) fn read_config(
         residual_scale: keys.number("residual_scale")?,
         logit_scale: keys.number("logit_scale")?,
         is_parallel: metadata.bool(&keys.key("use_parallel_residual"))?,
+        has_alibi: false,
         // Zero stands for none.
         qkv_clip: keys.number("attention.clamp_kqv")?.filter(|&clip| clip != 0.0),
         attn_softcap: keys.number("attn_logit_softcapping")?,
         logit_softcap: keys.number("final_logit_softcapping")?,
         rope_base: keys.number("rope.freq_base")?.map(f64::from),
         rope_base_sliding: keys.number("rope.freq_base_swa")?.map(f64::from),
-        rope_scaling: rope_scaling(&keys)?,
+        rope: rope(&keys, n_ctx)?,
+        rope_sections: rope_sections(&keys)?,
         window: metadata.u32(&keys.key("attention.sliding_window"))?,
         layer_kinds: layer_kinds(&keys, n_layers)?,
         rotates: None,
@@ -86,43 +89,59 @@ impl Keys<'_> {
     }
 }
 
-/// A factor without a type means linear; older files call it `scale_linear`.
-fn rope_scaling(keys: &Keys<'_>) -> Result<RopeScaling, LoadError> {
-    let factor = match keys.number("rope.scaling.factor")? {
-        Some(factor) => Some(factor),
-        None => keys.number("rope.scale_linear")?,
-    };
-    let key = keys.key("rope.scaling.type");
-    match (keys.metadata.str(&key)?, factor) {
-        (None, None) | (Some("none"), _) => Ok(RopeScaling::None),
-        (None | Some("linear"), Some(factor)) => Ok(RopeScaling::Linear { factor: factor.into() }),
-        (Some(kind @ ("linear" | "yarn")), None) => {
-            let key = keys.key("rope.scaling.factor");
-            Err(LoadError::config(&key, format!("a number, for {kind} scaling"), "nothing"))
-        }
-        (Some("yarn"), Some(factor)) => Ok(RopeScaling::Yarn(yarn(keys, factor.into())?)),
-        (Some(found), _) => Err(LoadError::config(&key, "none, linear or yarn".into(), found)),
-    }
-}
-
-fn yarn(keys: &Keys<'_>, factor: f64) -> Result<Yarn, LoadError> {
+/// A factor without a type means linear; older files call it `scale_linear`. Factors of LongRoPE
+/// are tensors, which come later, with or without a type.
+fn rope(keys: &Keys<'_>, n_ctx: usize) -> Result<ScaledRope, LoadError> {
     let number = |name: &str| {
         let number = keys.number(&format!("rope.scaling.{name}"))?;
         Ok::<_, LoadError>(number.map(f64::from))
     };
-    if number("yarn_log_multiplier")?.is_some_and(|x| x != 0.0) {
-        let key = keys.key("rope.scaling.yarn_log_multiplier");
-        return Err(LoadError::config(&key, "nothing".into(), "a number"));
-    }
+    let factor = match number("factor")? {
+        Some(factor) => Some(factor),
+        None => keys.number("rope.scale_linear")?.map(f64::from),
+    };
+    let n_ctx_original = keys.count("rope.scaling.original_context_length")?;
     let attn_factor = number("attn_factor")?.or(number("yarn_attn_factor")?).unwrap_or(1.0);
-    Ok(Yarn {
-        factor,
-        n_ctx_original: keys.require("rope.scaling.original_context_length")? as f64,
-        beta_fast: number("yarn_beta_fast")?.unwrap_or(32.0),
-        beta_slow: number("yarn_beta_slow")?.unwrap_or(1.0),
-        is_truncated: true,
-        magnitude: attn_factor * Yarn::magnitude_of(factor),
+    let key = keys.key("rope.scaling.type");
+    let (scaling, magnitude) = match (keys.metadata.str(&key)?, factor) {
+        (None, None) | (Some("none" | "longrope"), _) => (RopeScaling::None, 1.0),
+        (None | Some("linear"), Some(factor)) => (RopeScaling::Linear { factor }, 1.0),
+        (Some(kind @ ("linear" | "yarn")), None) => {
+            let key = keys.key("rope.scaling.factor");
+            return Err(LoadError::config(
+                &key,
+                format!("a number, for {kind} scaling"),
+                "nothing",
+            ));
+        }
+        (Some("yarn"), Some(factor)) => {
+            keys.require("rope.scaling.original_context_length")?;
+            if number("yarn_log_multiplier")?.is_some_and(|x| x != 0.0) {
+                let key = keys.key("rope.scaling.yarn_log_multiplier");
+                return Err(LoadError::config(&key, "nothing".into(), "a number"));
+            }
+            let beta_fast = number("yarn_beta_fast")?.unwrap_or(32.0);
+            let beta_slow = number("yarn_beta_slow")?.unwrap_or(1.0);
+            let yarn = RopeScaling::Yarn { factor, beta_fast, beta_slow, is_truncated: true };
+            (yarn, ScaledRope::yarn_magnitude(factor))
+        }
+        (Some(found), _) => {
+            let expected = "none, linear, yarn or longrope";
+            return Err(LoadError::config(&key, expected.into(), found));
+        }
+    };
+    Ok(ScaledRope {
+        scaling,
+        n_ctx_original: n_ctx_original.unwrap_or(n_ctx) as f64,
+        factors: RopeFactors::None,
+        magnitude: attn_factor * magnitude,
     })
+}
+
+/// Four numbers, zeros at the end, of which a text needs only the sum.
+fn rope_sections(keys: &Keys<'_>) -> Result<Option<Vec<usize>>, LoadError> {
+    let sections = keys.metadata.u32s(&keys.key("rope.dimension_sections"))?;
+    Ok(sections.map(|sections| sections.into_iter().map(|n| n as usize).collect()))
 }
 
 /// `sliding_window_pattern` is a period (every n-th layer is full) or one flag per layer.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::config::{ModelConfig, RawConfig, RopeScaling, Yarn};
+use crate::config::{ModelConfig, RawConfig, RopeFactors, RopeScaling, ScaledRope};
 use crate::config_gguf::periodic;
 use crate::error::LoadError;
 use crate::spec::{
@@ -11,10 +11,12 @@ use crate::spec::{
 
 /// What config.json calls a number: the common name first.
 mod names {
-    pub(super) const N_LAYERS: &[&str] = &["num_hidden_layers", "n_layer", "n_layers"];
+    pub(super) const N_LAYERS: &[&str] =
+        &["num_hidden_layers", "n_layer", "n_layers", "num_layers"];
     pub(super) const D_MODEL: &[&str] = &["hidden_size", "n_embd", "d_model"];
     pub(super) const D_FF: &[&str] = &["intermediate_size", "n_inner", "ffn_dim"];
-    pub(super) const N_HEADS: &[&str] = &["num_attention_heads", "n_head", "n_heads"];
+    pub(super) const N_HEADS: &[&str] =
+        &["num_attention_heads", "n_head", "n_heads", "attention_heads"];
     pub(super) const N_KV_HEADS: &[&str] = &["num_key_value_heads", "num_kv_heads"];
     pub(super) const N_CTX: &[&str] =
         &["max_position_embeddings", "n_positions", "max_seq_len", "seq_length"];
@@ -38,8 +40,13 @@ pub(crate) fn read_config(
 ) -> Result<ModelConfig, LoadError> {
     let n_layers = require(json, names::N_LAYERS)?;
     check_variants(spec, json)?;
+    let n_ctx = match spec.n_ctx {
+        Some(n_ctx) => count(json, names::N_CTX)?.unwrap_or(n_ctx),
+        None => require(json, names::N_CTX)?,
+    };
     let (full, sliding) = rope_parameters(json)?;
-    if rope_scaling(sliding)? != RopeScaling::None {
+    let scaled_sliding = scaled_rope(json, sliding, n_ctx)?;
+    if scaled_sliding.scaling != RopeScaling::None || scaled_sliding.factors != RopeFactors::None {
         let expected = "default for sliding layers".into();
         return Err(LoadError::config("rope_type", expected, &json["rope_parameters"]));
     }
@@ -64,19 +71,20 @@ pub(crate) fn read_config(
         head_dim,
         rope_dim: rope_dim(json, full, head_dim.unwrap_or(d_model / n_heads.max(1)))?,
         n_vocab,
-        n_ctx: match spec.n_ctx {
-            Some(n_ctx) => count(json, names::N_CTX)?.unwrap_or(n_ctx),
-            None => require(json, names::N_CTX)?,
-        },
+        n_ctx,
         norm_eps: f32_of(names::NORM_EPS)?.unwrap_or(spec.norm_eps),
         attn_scale: match number(json, &["query_pre_attn_scalar"])? {
             Some(scalar) => Some(scalar.powf(-0.5) as f32),
             None => f32_of(&["attention_multiplier"])?,
         },
-        embedding_scale: f32_of(&["embedding_multiplier"])?,
+        embedding_scale: match flag(json, &["scale_embedding"])? {
+            Some(false) => Some(1.0),
+            _ => f32_of(&["embedding_multiplier"])?,
+        },
         residual_scale: f32_of(&["residual_multiplier"])?,
         logit_scale: f32_of(names::LOGIT_SCALE)?,
         is_parallel: flag(json, names::IS_PARALLEL)?,
+        has_alibi: spec.may_have_alibi && flag(json, &["alibi"])?.unwrap_or(false),
         qkv_clip: match f32_of(names::QKV_CLIP)? {
             Some(clip) => Some(clip),
             None => number(&json["attn_config"], names::QKV_CLIP)?.map(|x| x as f32),
@@ -91,7 +99,8 @@ pub(crate) fn read_config(
             Some(base) => Some(base?),
             None => number(json, &["rope_local_base_freq"])?,
         },
-        rope_scaling: rope_scaling(full.or(json.get("rope_scaling")))?,
+        rope: scaled_rope(json, full.or(json.get("rope_scaling")), n_ctx)?,
+        rope_sections: rope_sections(full.or(json.get("rope_scaling")))?,
         window: count(json, &["sliding_window"])?.map(|n| n as u32),
         layer_kinds: layer_kinds(json, n_layers)?,
         rotates: rotates(json)?,
@@ -160,13 +169,16 @@ fn check_variants(spec: &ArchSpec, json: &Value) -> Result<(), LoadError> {
         (json, "new_decoder_architecture", false),
         (json, "apply_residual_connection_post_layernorm", false),
         (json, "do_layer_norm_before", true),
-        (json, "alibi", has_alibi),
         (&json["attn_config"], "alibi", has_alibi),
         (&json["attn_config"], "qk_ln", false),
     ] {
         if flag(json, &[key])?.is_some_and(|found| found != expected) {
             return Err(LoadError::config(key, expected.to_string(), !expected));
         }
+    }
+    let (key, alibi) = ("alibi", flag(json, &["alibi"])?);
+    if alibi.is_some_and(|found| found != has_alibi && !spec.may_have_alibi) {
+        return Err(LoadError::config(key, has_alibi.to_string(), !has_alibi));
     }
     if count(json, &["decoder_sparse_step"])?.is_some_and(|step| step != 1) {
         let key = "decoder_sparse_step";
@@ -208,57 +220,102 @@ fn rope_parameters(json: &Value) -> Result<(Option<&Value>, Option<&Value>), Loa
     }
 }
 
-fn rope_scaling(parameters: Option<&Value>) -> Result<RopeScaling, LoadError> {
+/// What `rope_scaling` says, or an entry of `rope_parameters`. `n_ctx`: `max_position_embeddings`.
+fn scaled_rope(
+    json: &Value,
+    parameters: Option<&Value>,
+    n_ctx: usize,
+) -> Result<ScaledRope, LoadError> {
+    // Some folders keep it beside the rest.
+    let original = &["original_max_position_embeddings"];
+    let n_ctx_original = number(json, original)?;
+    let plain = |n_ctx_original: Option<f64>| ScaledRope {
+        n_ctx_original: n_ctx_original.unwrap_or(n_ctx as f64),
+        ..ScaledRope::default()
+    };
     let Some(parameters) = parameters.filter(|value| !value.is_null()) else {
-        return Ok(RopeScaling::None);
+        return Ok(plain(n_ctx_original));
     };
     if !parameters.is_object() {
         return Err(LoadError::config("rope_scaling", "an object".into(), parameters));
     }
     let kind = parameters.get("rope_type").or(parameters.get("type"));
+    let optional = |key: &str| number(parameters, &[key]);
     let field = |key: &str| {
         let expected =
             || LoadError::config(&format!("rope_scaling.{key}"), "a number".into(), "nothing");
-        number(parameters, &[key])?.ok_or_else(expected)
+        optional(key)?.ok_or_else(expected)
     };
+    let n_ctx_original = match n_ctx_original {
+        Some(n) => Some(n),
+        None => number(parameters, original)?,
+    };
+    let plain = plain(n_ctx_original);
+    let of = |scaling| ScaledRope { scaling, ..plain.clone() };
     match kind.map(Value::as_str) {
         None if parameters.get("factor").is_some() => {
             let expected = "a rope_type beside the factor";
             Err(LoadError::config("rope_scaling", expected.into(), parameters))
         }
-        None | Some(Some("default")) => Ok(RopeScaling::None),
-        Some(Some("linear")) => Ok(RopeScaling::Linear { factor: field("factor")? }),
-        Some(Some("llama3")) => Ok(RopeScaling::Llama3 {
-            factor: field("factor")?,
-            low_freq_factor: field("low_freq_factor")?,
-            high_freq_factor: field("high_freq_factor")?,
-            n_ctx_original: field("original_max_position_embeddings")?,
-        }),
+        // M-RoPE turns each section of a head by a position of its own; in a text they are one.
+        None | Some(Some("default" | "mrope")) => Ok(plain),
+        Some(Some("linear")) => Ok(of(RopeScaling::Linear { factor: field("factor")? })),
+        Some(Some("dynamic")) => Ok(of(RopeScaling::DynamicNtk { factor: field("factor")? })),
+        Some(Some("llama3")) => {
+            field(original[0])?;
+            Ok(of(RopeScaling::Llama3 {
+                factor: field("factor")?,
+                low_freq_factor: field("low_freq_factor")?,
+                high_freq_factor: field("high_freq_factor")?,
+            }))
+        }
         Some(Some("yarn")) => {
             let factor = field("factor")?;
-            let or = |key: &str, default: f64| {
-                Ok::<_, LoadError>(number(parameters, &[key])?.unwrap_or(default))
+            let (all, one) = (optional("mscale_all_dim")?, optional("mscale")?);
+            let of = |mscale: f64| mscale * (ScaledRope::yarn_magnitude(factor) - 1.0) + 1.0;
+            let default = match (one.filter(|&x| x != 0.0), all.filter(|&x| x != 0.0)) {
+                (Some(one), Some(all)) => of(one) / of(all),
+                _ => ScaledRope::yarn_magnitude(factor),
             };
-            let (all, one) = (or("mscale_all_dim", 0.0)?, or("mscale", 0.0)?);
-            let of = |mscale: f64| mscale * (Yarn::magnitude_of(factor) - 1.0) + 1.0;
-            let default = match all != 0.0 && one != 0.0 {
-                true => of(one) / of(all),
-                false => Yarn::magnitude_of(factor),
-            };
-            Ok(RopeScaling::Yarn(Yarn {
+            let scaling = RopeScaling::Yarn {
                 factor,
-                n_ctx_original: field("original_max_position_embeddings")?,
-                beta_fast: or("beta_fast", 32.0)?,
-                beta_slow: or("beta_slow", 1.0)?,
+                beta_fast: optional("beta_fast")?.unwrap_or(32.0),
+                beta_slow: optional("beta_slow")?.unwrap_or(1.0),
                 is_truncated: flag(parameters, &["truncate"])?.unwrap_or(true),
-                magnitude: or("attention_factor", default)?,
-            }))
+            };
+            let magnitude = optional("attention_factor")?.unwrap_or(default);
+            Ok(ScaledRope { scaling, magnitude, ..plain })
+        }
+        // The first folders called it by a syllable of an author's name.
+        Some(Some("longrope" | "su")) => {
+            let factors = |key: &str| numbers(parameters, &format!("rope_scaling.{key}"), key);
+            let (short, long) = (factors("short_factor")?, factors("long_factor")?);
+            let factor = optional("factor")?.unwrap_or(n_ctx as f64 / plain.n_ctx_original);
+            let default = ScaledRope::long_rope_magnitude(factor, plain.n_ctx_original);
+            let magnitude = optional("attention_factor")?.unwrap_or(default);
+            let factors = RopeFactors::ByContext { short, long };
+            Ok(ScaledRope { factors, magnitude, ..plain })
         }
         Some(_) => {
             let found = kind.unwrap_or(&Value::Null);
-            Err(LoadError::config("rope_type", "default, linear, llama3 or yarn".into(), found))
+            let expected = "default, linear, dynamic, yarn, longrope, llama3 or mrope";
+            Err(LoadError::config("rope_type", expected.into(), found))
         }
     }
+}
+
+fn rope_sections(parameters: Option<&Value>) -> Result<Option<Vec<usize>>, LoadError> {
+    let (key, name) = ("mrope_section", "rope_scaling.mrope_section");
+    let Some(parameters) = parameters.filter(|json| !json[key].is_null()) else { return Ok(None) };
+    let sections = numbers(parameters, name, key)?;
+    Ok(Some(sections.into_iter().map(|n| n as usize).collect()))
+}
+
+fn numbers(json: &Value, name: &str, key: &str) -> Result<Vec<f32>, LoadError> {
+    let malformed = |found: &Value| LoadError::config(name, "a list of numbers".into(), found);
+    let values = json[key].as_array().ok_or_else(|| malformed(&json[key]))?;
+    let values = values.iter().map(|x| x.as_f64().ok_or_else(|| malformed(x)));
+    values.map(|x| Ok(x? as f32)).collect()
 }
 
 /// `layer_types` names each layer; older files give a period instead, or nothing.

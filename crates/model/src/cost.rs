@@ -122,11 +122,11 @@ pub fn kv_bytes_read(config: &ModelConfig, kv: &KvShape, depth: usize) -> usize 
 mod tests {
     use super::*;
     use crate::KvType;
-    use crate::config::{RopeConfig, RopeScaling};
-    use crate::spec::{LayerKind, Residual, RopePairing};
+    use crate::config::RopeConfig;
+    use crate::spec::{LayerKind, Positions, Residual, RopePairing};
 
     fn config(n_layers: usize, n_kv_heads: usize, head_dim: usize) -> ModelConfig {
-        let rope = RopeConfig { rope_dim: head_dim, base: 1e4, scaling: RopeScaling::None };
+        let rope = RopeConfig::new(head_dim, 1e4);
         ModelConfig {
             n_layers,
             d_model: 4096,
@@ -142,6 +142,7 @@ mod tests {
             residual_scale: 1.0,
             logit_scale: 1.0,
             residual: Residual::PreNorm,
+            positions: Positions::Rope,
             is_gated: true,
             experts: None,
             qkv_clip: None,

@@ -23,6 +23,8 @@ pub struct ArchSpec {
     pub qk_norm: QkNorm,
     pub biases: Biases,
     pub positions: Positions,
+    /// Whether a file may ask for ALiBi instead, then scaled as scores are.
+    pub may_have_alibi: bool,
     pub rope: PerFormat<RopePairing>,
     /// Layers that rotate, where the file does not say.
     pub rope_layers: RopeLayers,
@@ -32,6 +34,9 @@ pub struct ArchSpec {
     pub rope_base: f64,
     /// That of the sliding-window layers, where it differs and the file does not say.
     pub rope_base_sliding: Option<f64>,
+    /// Whether what stretches positions does so in the sliding-window layers too, which never see
+    /// far ones.
+    pub scales_sliding: bool,
     pub feed_forward: FeedForward,
     /// Of a model with experts: whether the weights of those chosen sum to one, where the file does
     /// not say.
@@ -184,6 +189,9 @@ pub enum Positions {
     /// A learned vector for each position is added to the embedding (Radford et al. 2019); the
     /// first position has row `first_row`.
     Learned { first_row: usize },
+    /// Sines and cosines of each position, counted from `first`, are added to the embedding
+    /// (Vaswani et al. 2017, section 3.5): all sines first, then all cosines.
+    Sinusoidal { first: usize },
     /// Scores fall with the distance (Press et al. 2022).
     Alibi,
 }

@@ -4,9 +4,9 @@ use format::Bytes;
 use kernels::{DType, Kernels, block};
 use sha2::{Digest, Sha256};
 
-use crate::attention::RopeTable;
+use crate::attention::{RopeTable, Sinusoids};
 use crate::config::ModelConfig;
-use crate::spec::{ArchSpec, LayerKind, Positions};
+use crate::spec::{ArchSpec, Positions};
 
 /// `[n_out, n_in]`, in the file's own format. Quantised is a [`DType`], not another type.
 #[derive(Clone)]
@@ -119,10 +119,8 @@ pub struct Model {
     pub output: Option<WeightMatrix>,
     /// `[n_vocab]`
     pub output_bias: Option<Vec<f32>>,
-    pub rope_full: RopeTable,
-    pub rope_sliding: RopeTable,
-    /// Of layers that do not rotate.
-    pub rope_none: RopeTable,
+    /// What is added to the embedding, where positions are sinusoidal.
+    pub sinusoids: Option<Sinusoids>,
     /// `[n_heads]`, or empty, see [`crate::attention::HeadTerms`].
     pub alibi_slopes: Vec<f32>,
     /// Size of the model's files.
@@ -173,17 +171,8 @@ impl Model {
 
     /// The most positions of a text; `None`: positions are not learned, and none is too far.
     pub fn n_positions_max(&self) -> Option<usize> {
-        let Positions::Learned { first_row } = self.spec.positions else { return None };
+        let Positions::Learned { first_row } = self.config.positions else { return None };
         self.position_embd.as_ref().map(|positions| positions.n_out - first_row)
-    }
-
-    /// The angles of a layer: none where it does not rotate.
-    pub fn rope(&self, layer_idx: usize) -> &RopeTable {
-        match self.config.layer_kinds[layer_idx] {
-            _ if !self.config.rotates[layer_idx] => &self.rope_none,
-            LayerKind::Full => &self.rope_full,
-            LayerKind::Sliding => &self.rope_sliding,
-        }
     }
 
     pub fn matrices(&self) -> impl Iterator<Item = &WeightMatrix> {
@@ -204,8 +193,9 @@ impl Model {
     }
 
     /// SHA-256 over names, types, shapes and both ends of every matrix, and the arithmetic: models
-    /// that compute other keys have another one. Reads a few pages of each matrix.
-    pub fn fingerprint(&self) -> [u8; 32] {
+    /// that compute other keys have another one. Of texts of up to `n_ctx` positions, where that
+    /// makes a difference. Reads a few pages of each matrix.
+    pub fn fingerprint(&self, n_ctx: usize) -> [u8; 32] {
         const END_BYTES: usize = 4096;
         let mut hasher = Sha256::new();
         hasher.update(format!("{} {:?}\n", self.spec.name, self.arithmetic));
@@ -214,6 +204,10 @@ impl Model {
             hasher.update(format!("{name} {dtype} {n_out} {n_in}\n"));
             hasher.update(&bytes[..END_BYTES.min(bytes.len())]);
             hasher.update(&bytes[bytes.len().saturating_sub(END_BYTES)..]);
+        }
+        let ropes = [&self.config.rope_full, &self.config.rope_sliding];
+        for rope in ropes.into_iter().filter(|rope| rope.depends_on_context()) {
+            hasher.update(format!("{:?}\n", RopeTable::new(rope, n_ctx)));
         }
         hasher.finalize().into()
     }

@@ -43,7 +43,7 @@ fn no_allocation_per_token(tiny: &TinyRandom) {
     let file = ModelFile::Gguf(file);
     let model = model::load(&file, LoadOptions::default(), &mut |_, _| ()).expect("a model");
     let mut kv = KvCache::new(KvShape::of(&model.config, KvType::F16, KvType::F16), usize::MAX);
-    let size = WorkspaceSize { n_tokens_max: 40, n_logit_rows_max: 1 };
+    let size = WorkspaceSize { n_ctx: 128, n_tokens_max: 40, n_logit_rows_max: 1 };
     let mut ws = Workspace::new(&model, kernels::detect(), ThreadPool::new(2), size);
     let id = kv.admit();
     kv.reserve(id, 512).expect("room");

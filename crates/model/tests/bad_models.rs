@@ -62,7 +62,7 @@ impl Parts {
 
     fn with_tensor(mut self, name: &str, shape: &[usize]) -> Self {
         self.tensors.retain(|tensor| tensor.info.name != name);
-        let bytes = vec![0; 4 * shape.iter().product::<usize>()].into();
+        let bytes = 1f32.to_le_bytes().repeat(shape.iter().product()).into();
         let info = TensorInfo { name: name.into(), dtype: DType::F32, shape: shape.into() };
         self.tensors.push(Tensor { info, bytes });
         self
@@ -184,8 +184,9 @@ fn numbers_that_are_none_or_not_positive_are_named() {
 #[test]
 fn position_scaling_is_known_and_positive() {
     let kind = |name: &str| Parts::of(&llama()).set("llama.rope.scaling.type", name);
-    let unknown = "config: llama.rope.scaling.type: expected none, linear or yarn, found longrope";
-    check(kind("longrope").load(), unknown);
+    let kinds = "none, linear, yarn or longrope";
+    let unknown = format!("config: llama.rope.scaling.type: expected {kinds}, found su");
+    check(kind("su").load(), &unknown);
     let key = "llama.rope.scaling.factor";
     for name in ["linear", "yarn"] {
         let expected = format!("expected a number, for {name} scaling, found nothing");
@@ -203,6 +204,12 @@ fn position_scaling_is_known_and_positive() {
     }
     assert!(kind("none").load().is_ok());
     assert!(kind("linear").set("llama.rope.scaling.factor", 4.0f32).load().is_ok());
+    let factors = |name: &str| Parts::of(&llama()).with_tensor(name, &[4]);
+    let missing = "tensor rope_factors_long.weight is missing: expected shape [4]";
+    check(factors("rope_factors_short.weight").load(), missing);
+    let sections = &[1u32, 1, 2, 0][..];
+    let expected = "nothing, with this architecture, found [1, 1, 2, 0]";
+    check_key(&llama(), "rope.dimension_sections", sections, expected);
 }
 
 #[test]
@@ -439,9 +446,24 @@ fn config_json_with_bad_position_scaling_is_named() {
     let factor = "config: rope_scaling.factor: expected a number, found nothing";
     check(scaling(json!({ "type": "linear" })), factor);
     check(scaling(json!({ "rope_type": "yarn" })), factor);
-    let kinds = "config: rope_type: expected default, linear, llama3 or yarn, found";
-    check(scaling(json!({ "rope_type": "longrope" })), &format!("{kinds} \"longrope\""));
+    let kinds = "default, linear, dynamic, yarn, longrope, llama3 or mrope";
+    let kinds = format!("config: rope_type: expected {kinds}, found");
+    check(scaling(json!({ "rope_type": "ntk" })), &format!("{kinds} \"ntk\""));
     check(scaling(json!({ "rope_type": 3 })), &format!("{kinds} 3"));
+    let long = |short: &[f32], long: &[f32]| {
+        scaling(json!({"type": "longrope", "short_factor": short, "long_factor": long}))
+    };
+    let factors = |key: &str, what: &str| format!("config: rope_scaling.{key}: expected {what}");
+    check(scaling(json!({"type": "su", "short_factor": [1.0]})), &{
+        factors("long_factor", "a list of numbers, found null")
+    });
+    check(long(&[1.0; 11], &[1.0; 12]), &factors("short_factor", "12 numbers, found 11"));
+    check(long(&[1.0; 12], &[0.0; 12]), &factors("long_factor", "a positive number, found 0"));
+    assert!(long(&[1.0; 12], &[1.0; 12]).is_ok());
+    let sections = |sections: &[u32]| scaling(json!({"type": "mrope", "mrope_section": sections}));
+    let sum = "a sum of 12, half the rotated part of a head, found [4, 4]";
+    check(sections(&[4, 4]), &factors("mrope_section", sum));
+    assert!(sections(&[4, 4, 4]).is_ok());
 }
 
 #[test]

@@ -53,7 +53,8 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     fn new(model: &'a Model, kernels: &'static Kernels, n_threads: usize) -> Self {
         let shape = KvShape::of(&model.config, KvType::F16, KvType::Q8_0);
-        let size = WorkspaceSize { n_tokens_max: 2 * N_TOKENS, n_logit_rows_max: 2 * N_TOKENS };
+        let (n_ctx, n) = (model.config.n_ctx, 2 * N_TOKENS);
+        let size = WorkspaceSize { n_ctx, n_tokens_max: n, n_logit_rows_max: n };
         let ws = Workspace::new(model, kernels, ThreadPool::new(n_threads), size);
         Self { model, kv: KvCache::new(shape, usize::MAX), ws, batch: Batch::default() }
     }

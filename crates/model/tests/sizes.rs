@@ -85,7 +85,7 @@ fn check(name: &str, file: &ModelFile) {
     let model = load(file, options, &mut |_, _| ()).expect("a model");
     check_weights(name, &model, file);
     for (n_tokens_max, n_logit_rows_max, n_threads) in [(256, 4, 2), (256, 1, 1), (3, 16, 2)] {
-        let size = WorkspaceSize { n_tokens_max, n_logit_rows_max };
+        let size = WorkspaceSize { n_ctx: 256, n_tokens_max, n_logit_rows_max };
         check_workspace(name, &model, size, n_threads);
     }
     for (n_positions, n_together) in [(64, 64), (1000, 256)] {

@@ -12,7 +12,8 @@ use model::load::ModelFile;
 use model::probe::{Capture, HeadRow};
 use model::shape::Rows;
 use model::{
-    Batch, KvCache, KvType, LoadOptions, Model, Probe, Site, ThreadPool, Workspace, WorkspaceSize,
+    Batch, KvCache, KvType, LoadOptions, Model, Probe, SequenceId, Site, ThreadPool, Workspace,
+    WorkspaceSize,
 };
 
 /// f32 sums of up to a hundred products in another order than torch's, relative to the largest
@@ -82,20 +83,40 @@ impl Probe for Recorder {
     }
 }
 
+/// A model with a cache and buffers, and one text.
+struct Run<'a> {
+    model: &'a Model,
+    kv: KvCache,
+    ws: Workspace,
+    id: SequenceId,
+}
+
+impl<'a> Run<'a> {
+    fn new(model: &'a Model, n_ctx: usize, n: usize) -> Self {
+        let shape = KvShape::of(&model.config, KvType::F32, KvType::F32);
+        let mut kv = KvCache::new(shape, usize::MAX);
+        let size = WorkspaceSize { n_ctx, n_tokens_max: n, n_logit_rows_max: n };
+        let ws = Workspace::new(model, kernels::detect(), ThreadPool::new(2), size);
+        let id = kv.admit();
+        kv.reserve(id, n).expect("room for the text");
+        Self { model, kv, ws, id }
+    }
+
+    /// Logits of all tokens.
+    fn feed(&mut self, ids: &[u32], first_pos: u32, probe: &mut impl Probe) -> Vec<f32> {
+        let mut batch = Batch::default();
+        batch.push(self.id, ids, first_pos, LogitRows::All);
+        model::forward(self.model, &batch, &mut self.kv, &mut self.ws, probe);
+        model::unembed(self.model, 0..ids.len(), &mut self.ws).to_vec()
+    }
+}
+
 fn record(model: &Model, ids: &[u32], first_pos: u32) -> Vec<(String, Vec<f32>)> {
     let n = ids.len();
-    let shape = KvShape::of(&model.config, KvType::F32, KvType::F32);
-    let mut kv = KvCache::new(shape, usize::MAX);
-    let size = WorkspaceSize { n_tokens_max: n, n_logit_rows_max: n };
-    let mut ws = Workspace::new(model, kernels::detect(), ThreadPool::new(2), size);
-    let id = kv.admit();
-    kv.reserve(id, n).expect("room for the text");
-    let mut batch = Batch::default();
-    batch.push(id, ids, first_pos, LogitRows::All);
     let (n_heads, sites) = (model.config.n_heads, Vec::new());
     let mut recorder = Recorder { n_heads, n_tokens: n, first_pos, sites };
-    model::forward(model, &batch, &mut kv, &mut ws, &mut recorder);
-    let logits = model::unembed(model, 0..n, &mut ws).to_vec();
+    let mut run = Run::new(model, first_pos as usize + n, n);
+    let logits = run.feed(ids, first_pos, &mut recorder);
     recorder.sites.push(("logits".into(), logits));
     recorder.sites
 }
@@ -140,9 +161,17 @@ fn check_all(file_name: &str, is_missing: &[&str]) {
     assert!(problems.is_empty(), "{problems}");
 }
 
+fn goldens() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/goldens")
+}
+
+fn load_folder(case: &str) -> Model {
+    let file = ModelFile::open(&goldens().join(case).join("hf"), Mapping::Mmap);
+    model::load(&file.expect("a folder"), LoadOptions::default(), &mut |_, _| ()).expect("a model")
+}
+
 fn cases() -> Vec<PathBuf> {
-    let goldens = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/goldens");
-    let entries = std::fs::read_dir(goldens).expect("tests/goldens");
+    let entries = std::fs::read_dir(goldens()).expect("tests/goldens");
     let paths = entries.map(|entry| entry.expect("an entry").path());
     let mut cases: Vec<_> = paths.filter(|path| path.join("hf").is_dir()).collect();
     cases.sort();
@@ -151,13 +180,52 @@ fn cases() -> Vec<PathBuf> {
 
 #[test]
 fn gguf_models_equal_transformers() {
-    // GGUF calls the first two `llama` and does not know the third.
-    check_all("model.gguf", &["mistral", "mixtral", "opt"]);
+    // GGUF knows neither dynamic NTK nor the last two, and calls the others `llama`.
+    check_all("model.gguf", &["llama-dynamic", "mistral", "mixtral", "opt", "xglm"]);
 }
 
 #[test]
 fn hugging_face_folders_equal_transformers() {
     check_all("hf", &[]);
+}
+
+/// M6 where positions depend on the context: the context is the same, whatever the chunks.
+#[test]
+fn scaled_positions_do_not_depend_on_chunks() {
+    for case in ["llama-dynamic", "phi3-longrope", "phi3-longrope-short", "xglm"] {
+        let golden = Golden::read(&goldens().join(case));
+        let model = load_folder(case);
+        let run = |n_chunk: usize| {
+            let n_ctx = golden.first_pos as usize + golden.ids.len();
+            let mut run = Run::new(&model, n_ctx, golden.ids.len());
+            let chunks = golden.ids.chunks(n_chunk).enumerate();
+            let logits = chunks.map(|(i, ids)| {
+                let first_pos = golden.first_pos + (i * n_chunk) as u32;
+                run.feed(ids, first_pos, &mut ())
+            });
+            logits.collect::<Vec<_>>().concat()
+        };
+        let whole = run(golden.ids.len());
+        for n_chunk in [1, 7] {
+            let bits = |logits: Vec<f32>| logits.into_iter().map(f32::to_bits).collect::<Vec<_>>();
+            assert_eq!(bits(run(n_chunk)), bits(whole.clone()), "{case}, chunks of {n_chunk}");
+        }
+    }
+}
+
+/// Keys that another context rotates are keys of another model.
+#[test]
+fn fingerprints_know_the_context_where_it_matters() {
+    let check = |case: &str, n_ctx: [usize; 2], is_same: bool| {
+        let model = load_folder(case);
+        let [a, b] = n_ctx.map(|n_ctx| model.fingerprint(n_ctx));
+        assert_eq!(a == b, is_same, "{case}: {n_ctx:?}");
+    };
+    check("llama", [64, 128], true);
+    check("phi3-longrope", [64, 65], false);
+    check("phi3-longrope", [65, 128], true);
+    check("llama-dynamic", [64, 128], true);
+    check("llama-dynamic", [128, 129], false);
 }
 
 #[test]

@@ -120,11 +120,11 @@ impl<'a> Bench<'a> {
         open::check_positions(&opened.loaded.model, n_ctx)?;
         open::check_cache_fits(CacheOf { kv, shape: &kv_shape }, n_positions)?;
         let options = RunnerOptions {
-            n_ctx,
             kv_shape,
             kv_bytes_max: usize::MAX,
             n_threads: granted.n_threads,
             size: WorkspaceSize {
+                n_ctx,
                 n_tokens_max: N_TOKENS_MAX.max(n_parallel),
                 n_logit_rows_max: n_parallel,
             },

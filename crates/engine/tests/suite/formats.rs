@@ -28,12 +28,12 @@ fn load(path: &Path) -> Loaded {
 }
 
 fn runner(loaded: &Loaded) -> ModelRunner {
+    let n_ctx = loaded.model.config.n_ctx;
     let options = RunnerOptions {
-        n_ctx: loaded.model.config.n_ctx,
         kv_shape: KvShape::of(&loaded.model.config, KvType::F32, KvType::F32),
         kv_bytes_max: usize::MAX,
         n_threads: 1,
-        size: WorkspaceSize { n_tokens_max: 64, n_logit_rows_max: 1 },
+        size: WorkspaceSize { n_ctx, n_tokens_max: 64, n_logit_rows_max: 1 },
         kernels: kernels::detect(),
     };
     ModelRunner::new(Arc::clone(&loaded.model), &options)

@@ -24,11 +24,10 @@ fn compare(loaded: &Loaded) -> KvCompare {
 
 fn new(loaded: &Loaded, passage: Passage, needles: Needles) -> KvCompare {
     let options = RunnerOptions {
-        n_ctx: 1024,
         kv_shape: KvSetting::REFERENCE.shape(&loaded.model.config),
         kv_bytes_max: usize::MAX,
         n_threads: 2,
-        size: WorkspaceSize { n_tokens_max: 32, n_logit_rows_max: 1 },
+        size: WorkspaceSize { n_ctx: 1024, n_tokens_max: 32, n_logit_rows_max: 1 },
         kernels: kernels::detect(),
     };
     let (model, tokenizer) = (Arc::clone(&loaded.model), loaded.tokenizer.clone());

@@ -55,11 +55,14 @@ pub(crate) fn engine(loaded: &Loaded, size: Size) -> Engine {
 pub(crate) fn runner(loaded: &Loaded, size: Size) -> ModelRunner {
     let shape = KvShape::of(&loaded.model.config, KvType::F16, KvType::Q8_0);
     let options = RunnerOptions {
-        n_ctx: size.n_ctx,
         kv_bytes_max: shape.bytes(size.n_positions_max, size.n_tokens_max),
         kv_shape: shape,
         n_threads: size.n_threads,
-        size: WorkspaceSize { n_tokens_max: size.n_tokens_max, n_logit_rows_max: 4 },
+        size: WorkspaceSize {
+            n_ctx: size.n_ctx,
+            n_tokens_max: size.n_tokens_max,
+            n_logit_rows_max: 4,
+        },
         kernels: kernels::detect(),
     };
     ModelRunner::new(Arc::clone(&loaded.model), &options)

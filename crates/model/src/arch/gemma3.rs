@@ -22,6 +22,7 @@ pub(super) const GEMMA3: ArchSpec = ArchSpec {
     layer_kinds: &[Sliding, Sliding, Sliding, Sliding, Sliding, Full],
     rope_base: 1_000_000.0,
     rope_base_sliding: Some(10_000.0),
+    scales_sliding: false,
     feed_forward: FeedForward::Gated(Activation::GeluTanh),
     embedding_scale: EmbeddingScale::SqrtModelDim,
     attn_scale: scale_by_model_size,

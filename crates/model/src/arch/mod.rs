@@ -29,6 +29,7 @@ mod qwen3moe;
 mod smollm3;
 mod stablelm;
 mod starcoder2;
+mod xglm;
 
 use crate::spec::ArchSpec;
 
@@ -62,6 +63,7 @@ pub const ARCHITECTURES: &[ArchSpec] = &[
     smollm3::SMOLLM3,
     stablelm::STABLELM,
     starcoder2::STARCODER2,
+    xglm::XGLM,
 ];
 
 /// By GGUF's `general.architecture`.

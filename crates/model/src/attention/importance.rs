@@ -179,7 +179,7 @@ mod tests {
     use super::super::tests::Case;
     use super::super::{AttentionParams, AttentionPattern, RopeTable};
     use super::*;
-    use crate::config::{RopeConfig, RopeScaling};
+    use crate::config::RopeConfig;
     use crate::shape::Heads;
     use crate::spec::RopePairing;
 
@@ -268,8 +268,8 @@ mod tests {
         let case = Case::new(params, AttentionPattern::Causal, N);
         let (q, (keys, values)) = (case.q(), case.kv());
         let formulas = Formulas { q, keys, values };
-        let config = RopeConfig { base: BASE, rope_dim: D, scaling: RopeScaling::None };
-        let (rope, kernels) = (&RopeTable::new(&config, None), kernels::detect());
+        let config = RopeConfig::new(D, BASE);
+        let (rope, kernels) = (&RopeTable::new(&config, 1), kernels::detect());
         case.run_and_show(kernels, N, 1, |kv, id, _, log_sum_exp| {
             let first = N - N_OBSERVED;
             for kv_head_idx in 0..N_KV_HEADS {

@@ -19,7 +19,7 @@ pub use attend::{
 pub(crate) use importance::Judge;
 pub use pattern::AttentionPattern;
 pub(crate) use position::rotate;
-pub use position::{RopeTable, alibi_slopes};
+pub use position::{RopeTable, Sinusoids, alibi_slopes};
 pub use spans::Spans;
 pub use tile::AttendScratch;
 pub use weights::attention_weights;

@@ -1,11 +1,12 @@
-//! Rotary position embedding (Su et al. 2021): frequencies once in f64, angles per token.
+//! How a token knows where it stands: frequencies once in f64, angles per token.
 
 use kernels::Kernels;
 
-use crate::config::{RopeConfig, RopeScaling};
+use crate::config::{RopeConfig, RopeFactors, RopeScaling};
 use crate::spec::RopePairing;
 
-/// `theta_i = base^(-2i / rope_dim)`, scaled; `[rope_dim / 2]`.
+/// Rotary position embedding (Su et al. 2021): `theta_i = base^(-2i / rope_dim)`, scaled;
+/// `[rope_dim / 2]`.
 #[derive(Clone, Debug)]
 pub struct RopeTable {
     frequencies: Vec<f64>,
@@ -14,24 +15,43 @@ pub struct RopeTable {
 }
 
 impl RopeTable {
-    /// `factors`: divisors of the frequencies that a file may carry, `[rope_dim / 2]`.
-    pub fn new(config: &RopeConfig, factors: Option<&[f32]>) -> Self {
+    /// Of texts of up to `n_ctx` positions. LongRoPE and dynamic NTK look at it, and at nothing
+    /// else: a cache holds keys that are rotated already, so what rotates them cannot change while
+    /// a text grows.
+    pub fn new(config: &RopeConfig, n_ctx: usize) -> Self {
+        let scaled = &config.scaled;
+        let is_longer = n_ctx as f64 > scaled.n_ctx_original;
+        let factors = match &scaled.factors {
+            RopeFactors::None => None,
+            RopeFactors::Same(factors) => Some(factors),
+            RopeFactors::ByContext { short, .. } if !is_longer => Some(short),
+            RopeFactors::ByContext { long, .. } => Some(long),
+        };
         let rope_dim = config.rope_dim as f64;
+        let base = match scaled.scaling {
+            // Peng et al. 2023, section 3: the lowest frequency is divided by `stretch`.
+            RopeScaling::DynamicNtk { factor } if is_longer => {
+                let stretch = factor * n_ctx as f64 / scaled.n_ctx_original - (factor - 1.0);
+                config.base * stretch.powf(rope_dim / (rope_dim - 2.0))
+            }
+            _ => config.base,
+        };
         let frequencies = (0..config.rope_dim / 2).map(|i| {
-            let frequency = config.base.powf(-2.0 * i as f64 / rope_dim);
+            let frequency = base.powf(-2.0 * i as f64 / rope_dim);
             let factor = factors.map_or(1.0, |factors| f64::from(factors[i]));
             scale(frequency, config) / factor
         });
-        let magnitude = match &config.scaling {
-            RopeScaling::Yarn(yarn) => yarn.magnitude,
-            RopeScaling::None | RopeScaling::Linear { .. } | RopeScaling::Llama3 { .. } => 1.0,
-        };
-        Self { frequencies: frequencies.collect(), magnitude }
+        Self { frequencies: frequencies.collect(), magnitude: scaled.magnitude }
     }
 
     /// Rotates nothing.
     pub fn none() -> Self {
         Self { frequencies: Vec::new(), magnitude: 1.0 }
+    }
+
+    /// Bytes that [`Self::new`] allocates.
+    pub(crate) fn n_bytes(config: &RopeConfig) -> usize {
+        config.rope_dim / 2 * size_of::<f64>()
     }
 
     /// Pairs of values that are rotated: `rope_dim / 2`.
@@ -102,29 +122,55 @@ pub(crate) fn rotate(
     }
 }
 
+/// Sines and cosines of positions (Vaswani et al. 2017, section 3.5) as tensor2tensor has them:
+/// `theta_i = 10000^(-i / (n - 1))` for the `n = d_model / 2` pairs, all sines before all cosines.
+#[derive(Clone, Debug)]
+pub struct Sinusoids {
+    frequencies: Vec<f64>,
+}
+
+impl Sinusoids {
+    pub fn new(d_model: usize) -> Self {
+        let n = d_model / 2;
+        let last = n.saturating_sub(1).max(1) as f64;
+        Self { frequencies: (0..n).map(|i| 1e4f64.powf(-(i as f64) / last)).collect() }
+    }
+
+    /// `row`: `[d_model]`.
+    pub fn fill(&self, pos: usize, row: &mut [f32]) {
+        let (sines, cosines) = row.split_at_mut(self.frequencies.len());
+        // An odd last value stays zero.
+        cosines[self.frequencies.len()..].fill(0.0);
+        for ((frequency, sine), cosine) in self.frequencies.iter().zip(sines).zip(cosines) {
+            let (s, c) = (pos as f64 * frequency).sin_cos();
+            (*sine, *cosine) = (s as f32, c as f32);
+        }
+    }
+}
+
 fn scale(frequency: f64, config: &RopeConfig) -> f64 {
-    match config.scaling {
-        RopeScaling::None => frequency,
+    let n_ctx_original = config.scaled.n_ctx_original;
+    match config.scaled.scaling {
+        RopeScaling::None | RopeScaling::DynamicNtk { .. } => frequency,
         RopeScaling::Linear { factor } => frequency / factor,
-        RopeScaling::Llama3 { factor, low_freq_factor, high_freq_factor, n_ctx_original } => {
+        RopeScaling::Llama3 { factor, low_freq_factor, high_freq_factor } => {
             let n_turns = n_ctx_original * frequency / std::f64::consts::TAU;
             let blend = (n_turns - low_freq_factor) / (high_freq_factor - low_freq_factor);
             let blend = blend.clamp(0.0, 1.0);
             frequency * (blend + (1.0 - blend) / factor)
         }
-        RopeScaling::Yarn(ref yarn) => {
+        RopeScaling::Yarn { factor, beta_fast, beta_slow, is_truncated } => {
             // The pair that turns so many times over the original context; pairs need not be whole.
             let n_pairs = config.rope_dim as f64 / 2.0;
             let pair = |frequency: f64| -frequency.ln() / config.base.ln() * n_pairs;
             let pair_of_turns =
-                |n_turns: f64| pair(n_turns * std::f64::consts::TAU / yarn.n_ctx_original);
-            let (low, high) = (pair_of_turns(yarn.beta_fast), pair_of_turns(yarn.beta_slow));
-            let (low, high) =
-                if yarn.is_truncated { (low.floor(), high.ceil()) } else { (low, high) };
+                |n_turns: f64| pair(n_turns * std::f64::consts::TAU / n_ctx_original);
+            let (low, high) = (pair_of_turns(beta_fast), pair_of_turns(beta_slow));
+            let (low, high) = if is_truncated { (low.floor(), high.ceil()) } else { (low, high) };
             let (low, high) = (low.max(0.0), high.min(2.0 * n_pairs - 1.0));
             let width = if low == high { 0.001 } else { high - low };
             let divided = ((pair(frequency) - low) / width).clamp(0.0, 1.0);
-            frequency * (1.0 - divided + divided / yarn.factor)
+            frequency * (1.0 - divided + divided / factor)
         }
     }
 }
@@ -132,15 +178,24 @@ fn scale(frequency: f64, config: &RopeConfig) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::ScaledRope;
 
-    fn table(scaling: RopeScaling) -> RopeTable {
-        RopeTable::new(&RopeConfig { rope_dim: 64, base: 500_000.0, scaling }, None)
+    const ORIGINAL: usize = 8192;
+
+    fn table(scaling: RopeScaling, factors: RopeFactors, n_ctx: usize) -> RopeTable {
+        let n_ctx_original = ORIGINAL as f64;
+        let scaled = ScaledRope { scaling, n_ctx_original, factors, magnitude: 1.0 };
+        RopeTable::new(&RopeConfig { scaled, ..RopeConfig::new(64, 500_000.0) }, n_ctx)
+    }
+
+    fn plain() -> RopeTable {
+        table(RopeScaling::None, RopeFactors::None, ORIGINAL)
     }
 
     /// The score of a rotated query and key depends on their distance alone.
     #[test]
     fn rotation_is_relative() {
-        let table = table(RopeScaling::None);
+        let table = plain();
         let n = table.n_pairs();
         let (mut cos, mut sin) = (vec![0.0; 4 * n], vec![0.0; 4 * n]);
         table.fill(&[3, 10, 1003, 1010], &mut cos, &mut sin);
@@ -162,14 +217,33 @@ mod tests {
     /// Llama 3.1's blend keeps the highest frequency and divides the lowest by the factor.
     #[test]
     fn llama3_scaling_touches_low_frequencies_only() {
-        let scaled = table(RopeScaling::Llama3 {
-            factor: 8.0,
-            low_freq_factor: 1.0,
-            high_freq_factor: 4.0,
-            n_ctx_original: 8192.0,
-        });
-        let plain = table(RopeScaling::None);
-        assert_eq!(scaled.frequencies[0], plain.frequencies[0]);
-        assert_eq!(scaled.frequencies[31], plain.frequencies[31] / 8.0);
+        let llama3 =
+            RopeScaling::Llama3 { factor: 8.0, low_freq_factor: 1.0, high_freq_factor: 4.0 };
+        let scaled = table(llama3, RopeFactors::None, ORIGINAL);
+        assert_eq!(scaled.frequencies[0], plain().frequencies[0]);
+        assert_eq!(scaled.frequencies[31], plain().frequencies[31] / 8.0);
+    }
+
+    /// The base of dynamic NTK is such that the lowest frequency is divided by the stretch, and
+    /// only where texts are longer than the original context.
+    #[test]
+    fn dynamic_ntk_divides_the_lowest_frequency() {
+        let dynamic = RopeScaling::DynamicNtk { factor: 2.0 };
+        let at = |n_ctx: usize| table(dynamic, RopeFactors::None, n_ctx).frequencies;
+        assert_eq!(at(100), plain().frequencies);
+        assert_eq!(at(ORIGINAL), plain().frequencies);
+        // 2 * 3 - 1
+        let (scaled, plain) = (at(3 * ORIGINAL), plain().frequencies);
+        assert_eq!(scaled[0], plain[0]);
+        assert!((scaled[31] * 5.0 / plain[31] - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn long_texts_have_factors_of_their_own() {
+        let factors = || RopeFactors::ByContext { short: vec![1.0; 32], long: vec![4.0; 32] };
+        let at = |n_ctx: usize| table(RopeScaling::None, factors(), n_ctx).frequencies;
+        let plain = plain().frequencies;
+        assert_eq!(at(ORIGINAL), plain);
+        assert_eq!(at(ORIGINAL + 1), plain.iter().map(|x| x / 4.0).collect::<Vec<_>>());
     }
 }

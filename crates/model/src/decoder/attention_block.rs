@@ -5,12 +5,14 @@ use kernels::Kernels;
 use super::compute::{Compute, Input, Norm};
 use super::feed_forward::AddDelta;
 use super::forward::ForwardCtx;
-use super::workspace::{RopeAngles, Workspace, attention_params};
-use crate::attention::{AttendCtx, HeadTerms, LayerKeys, Queries, attend, attention_weights};
+use super::ropes::Rope;
+use super::workspace::{Workspace, attention_params};
+use crate::attention::{
+    AttendCtx, HeadTerms, LayerKeys, Queries, RopeTable, attend, attention_weights,
+};
 use crate::kv::{KeyMotion, KvCache, KvType, KvView, NewKeys};
 use crate::probe::{Capture, HeadRow, Probe, RowStats};
 use crate::shape::Heads;
-use crate::spec::LayerKind;
 use crate::weights::{HeadNorm, Model};
 
 pub(super) fn attention_block<P: Probe>(
@@ -32,21 +34,18 @@ pub(super) fn attention_block<P: Probe>(
     let products = [(&layer.attn_q, &mut *q), (&layer.attn_k, &mut *k), (&layer.attn_v, &mut *v)];
     ws.compute.multiply(Input { x: residual, norm }, products);
     clip([&mut *q, &mut *k, &mut *v], c.qkv_clip);
-    let angles = match c.layer_kinds[ctx.layer_idx] {
-        LayerKind::Full => &ws.rope_full,
-        LayerKind::Sliding => &ws.rope_sliding,
-    };
+    let rope = ws.ropes.of(c, ctx.layer_idx);
     let kv_layer = kv.shape().layers[ctx.layer_idx];
     let heads = [(&mut *q, &layer.attn_q_norm), (&mut *k, &layer.attn_k_norm)];
     for (heads, gain) in heads {
-        norm_and_rotate(ctx, &mut ws.compute, (gain.as_ref(), angles), kv_layer.k_type, heads);
+        norm_and_rotate(ctx, &mut ws.compute, (gain.as_ref(), rope), kv_layer.k_type, heads);
     }
     if kv_layer.v_type.is_rotated() {
         spread(&mut ws.compute, c.head_dim, kv_width, v);
     }
     let new =
         NewKeys { sequences: &batch.sequences, first_keys: &ws.first_keys, keys: k, values: v };
-    let motion = key_motion(model, ctx.layer_idx, kv_layer.k_type, ws.compute.kernels);
+    let motion = key_motion(model, &rope.table, kv_layer.k_type, ws.compute.kernels);
     let threads = (&mut ws.compute.pool, &mut *ws.compute.scratch);
     kv.write_batch(motion, ctx.layer_idx, new, &mut ws.kv_writes, threads);
     let queries = Queries {
@@ -106,16 +105,14 @@ fn spread(compute: &mut Compute, head_dim: usize, n_cols: usize, heads: &mut [f3
 fn norm_and_rotate(
     ctx: &ForwardCtx<'_>,
     compute: &mut Compute,
-    (norm, angles): (Option<&HeadNorm>, &RopeAngles),
+    (norm, rope): (Option<&HeadNorm>, &Rope),
     k_type: KvType,
     heads: &mut [f32],
 ) {
     let c = &ctx.model.config;
     let n_cols = heads.len() / ctx.batch.n_tokens();
-    let n_pairs = ctx.model.rope(ctx.layer_idx).n_pairs();
     compute.for_each_row([(heads, n_cols)], |kernels, spare, token_idx, [row]| {
-        let cos = &angles.cos[token_idx * n_pairs..][..n_pairs];
-        let sin = &angles.sin[token_idx * n_pairs..][..n_pairs];
+        let [cos, sin] = rope.angles(token_idx);
         if let Some(HeadNorm { weights, width }) = norm {
             let norm = weights.kernel(kernels);
             let copy = &mut spare[..n_cols];
@@ -151,13 +148,13 @@ pub(super) fn attend_ctx<'a>(
 
 /// What happens to the keys of a layer on their way to the cache.
 pub(super) fn key_motion<'a>(
-    model: &'a Model,
-    layer_idx: usize,
+    model: &Model,
+    rope: &'a RopeTable,
     k_type: KvType,
     kernels: &'static Kernels,
 ) -> KeyMotion<'a> {
     let (pairing, is_spread) = (model.config.rope_pairing, k_type.is_rotated());
-    KeyMotion { kernels, rope: model.rope(layer_idx), pairing, is_spread }
+    KeyMotion { kernels, rope, pairing, is_spread }
 }
 
 /// Hands a probe what it asked for, row by row.

@@ -21,7 +21,7 @@ pub fn evict(model: &Model, kv: &mut KvCache, id: SequenceId, ws: &mut Workspace
     let mut shares = vec![0.0; layers.len() * n_kv_heads * n_blocks];
     let data = &mut shares[..];
     let rows = Tiled { data, n_cols: n_blocks, tile_rows: TileRows::Even(1), tile_cols: n_blocks };
-    let compute = &mut ws.compute;
+    let (compute, ropes) = (&mut ws.compute, &ws.ropes);
     let kernels = compute.kernels;
     compute.pool.for_each_tile(&mut compute.scratch, [rows], |scratch, idx, [mut row]| {
         let (layer_idx, kv_head_idx) = (layers[idx / n_kv_heads], idx % n_kv_heads);
@@ -30,7 +30,10 @@ pub fn evict(model: &Model, kv: &mut KvCache, id: SequenceId, ws: &mut Workspace
             observed: kv.observed(layer_idx, id),
             kv: kv.view(layer_idx, id),
             kv_head_idx,
-            motion: key_motion(model, layer_idx, kv.shape().layers[layer_idx].k_type, kernels),
+            motion: {
+                let rope = &ropes.of(&model.config, layer_idx).table;
+                key_motion(model, rope, kv.shape().layers[layer_idx].k_type, kernels)
+            },
         };
         judge.judge(eviction.by, &mut scratch.attend, row.row_mut(0));
     });

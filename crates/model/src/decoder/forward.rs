@@ -10,7 +10,7 @@ use crate::batch::Batch;
 use crate::kv::KvCache;
 use crate::probe::{Probe, Site};
 use crate::shape::Rows;
-use crate::spec::{LayerKind, Positions};
+use crate::spec::Positions;
 use crate::weights::Model;
 
 /// What a block of a layer needs to know.
@@ -41,7 +41,7 @@ pub fn forward<P: Probe>(
             kv.append(sequence.id, &batch.token_ids[rows.clone()], &batch.positions[rows]);
         ws.first_keys.push(first_key);
     }
-    fill_angles(model, batch, ws);
+    ws.ropes.fill(&batch.positions);
     embed(model, batch, ws);
     let d_model = model.config.d_model;
     observe(probe, Site::Embedding, &ws.residual[..n_tokens * d_model], d_model);
@@ -82,23 +82,12 @@ pub fn unembed<'a>(model: &Model, rows: Range<usize>, ws: &'a mut Workspace) -> 
     logits
 }
 
-fn fill_angles(model: &Model, batch: &Batch, ws: &mut Workspace) {
-    let kinds = [
-        (LayerKind::Full, &model.rope_full, &mut ws.rope_full),
-        (LayerKind::Sliding, &model.rope_sliding, &mut ws.rope_sliding),
-    ];
-    for (kind, table, angles) in kinds {
-        if model.config.layer_kinds.contains(&kind) {
-            table.fill(&batch.positions, &mut angles.cos, &mut angles.sin);
-        }
-    }
-}
-
 fn embed(model: &Model, batch: &Batch, ws: &mut Workspace) {
     let (d_model, scale) = (model.config.d_model, model.config.embedding_scale);
     let residual = &mut ws.residual[..batch.n_tokens() * d_model];
-    let first_row = match model.spec.positions {
+    let first_pos = match model.config.positions {
         Positions::Learned { first_row } => first_row,
+        Positions::Sinusoidal { first } => first,
         Positions::Rope | Positions::Alibi => 0,
     };
     let norm = model.token_embd_norm.as_ref();
@@ -109,8 +98,13 @@ fn embed(model: &Model, batch: &Batch, ws: &mut Workspace) {
             row.iter_mut().for_each(|x| *x *= scale);
         }
         let spare = &mut spare[..d_model];
+        let pos = first_pos + batch.positions[token_idx] as usize;
         if let Some(positions) = &model.position_embd {
-            positions.decode_row(first_row + batch.positions[token_idx] as usize, spare);
+            positions.decode_row(pos, spare);
+            (kernels.add)(row, spare);
+        }
+        if let Some(sinusoids) = &model.sinusoids {
+            sinusoids.fill(pos, spare);
             (kernels.add)(row, spare);
         }
         if let Some(norm) = norm {

@@ -8,6 +8,7 @@ mod experts;
 mod feed_forward;
 mod forward;
 mod product;
+mod ropes;
 mod workspace;
 
 pub use eviction::evict;

@@ -6,15 +6,19 @@ use kernels::{F32Panel, IntPanel, Kernels, PANEL_ROWS, QuantizedTile, TILE_TOKEN
 use super::compute::{Compute, Prepared};
 use super::experts::ExpertBuffers;
 use super::product::STRIP_PANELS;
+use super::ropes::Ropes;
 use crate::attention::{AttendBuffers, AttendScratch, AttentionParams};
 use crate::config::ModelConfig;
 use crate::kv::KvWrites;
 use crate::pool::ThreadPool;
 use crate::weights::Model;
 
-/// The largest forward pass that a [`Workspace`] can hold.
+/// The largest forward pass that a [`Workspace`] can hold, and the longest text that it is for.
 #[derive(Clone, Copy, Debug)]
 pub struct WorkspaceSize {
+    /// Positions of a text: what rotates keys may depend on it, so texts of one cache share it. A
+    /// longer text is computed all the same.
+    pub n_ctx: usize,
     /// Rows of a batch.
     pub n_tokens_max: usize,
     /// Rows of one [`crate::unembed`].
@@ -43,10 +47,7 @@ pub struct Workspace {
     /// `[n_tokens, d_ff]`
     pub(super) gated: Vec<f32>,
     pub(super) experts: ExpertBuffers,
-    /// Angles of the full layers.
-    pub(super) rope_full: RopeAngles,
-    /// Angles of the sliding layers.
-    pub(super) rope_sliding: RopeAngles,
+    pub(super) ropes: Ropes,
     /// `[n_tokens, d_model]`: normed final hidden states of the rows that want logits.
     pub(super) hidden: Vec<f32>,
     /// `[n_logit_rows, n_vocab]`
@@ -55,12 +56,6 @@ pub struct Workspace {
     pub(super) first_keys: Vec<usize>,
     /// `[n_keys]`: a probe's row.
     pub(super) probe_weights: Vec<f32>,
-}
-
-/// `[n_tokens, rope_dim / 2]` each.
-pub(super) struct RopeAngles {
-    pub(super) cos: Vec<f32>,
-    pub(super) sin: Vec<f32>,
 }
 
 pub(super) struct ThreadScratch {
@@ -109,7 +104,6 @@ impl Workspace {
         let scratch = (0..pool.n_threads()).map(|_| thread()).collect();
         let tiles = (0..n_tiles).map(|_| QuantizedTile::with_capacity(n_in_max)).collect();
         let floats = |width: usize| vec![0.0; n * width];
-        let angles = |n_pairs: usize| RopeAngles { cos: floats(n_pairs), sin: floats(n_pairs) };
         Self {
             size,
             compute: Compute {
@@ -133,8 +127,7 @@ impl Workspace {
             kv_writes: KvWrites::new((c.n_kv_heads, c.head_dim), n),
             gated: floats(c.d_ff),
             experts: ExpertBuffers::new(c, n),
-            rope_full: angles(model.rope_full.n_pairs()),
-            rope_sliding: angles(model.rope_sliding.n_pairs()),
+            ropes: Ropes::new(c, size.n_ctx, n),
             hidden: floats(c.d_model),
             logits: vec![0.0; size.n_logit_rows_max * c.n_vocab],
             first_keys: Vec::with_capacity(n),
@@ -164,13 +157,12 @@ impl WorkspaceSize {
             + AttendScratch::n_bytes(&params);
         let tile_bytes = size_of::<QuantizedTile>() + QuantizedTile::n_bytes(n_in_max);
         let (q_width, kv_width) = (c.n_heads * c.head_dim, c.n_kv_heads * c.head_dim);
-        // Residual, delta, hidden and normed; q and attention's result; k and v; cosines and sines
-        // of half a rotated head for both kinds of layers.
+        // Residual, delta, hidden and normed; q and attention's result; k and v.
         let token_floats = 4 * c.d_model + 2 * q_width + 2 * kv_width + c.n_heads + c.d_ff;
-        let angle_floats = c.rope_full.rope_dim / 2 * 2 + c.rope_sliding.rope_dim / 2 * 2;
         n_threads * thread_bytes
             + n_tiles * tile_bytes
-            + n * (token_floats + angle_floats) * F32
+            + n * token_floats * F32
+            + Ropes::n_bytes(c, n)
             + self.n_logit_rows_max * c.n_vocab * F32
             + AttendBuffers::n_bytes(&params, n)
             + ExpertBuffers::n_bytes(c, n)

@@ -119,7 +119,7 @@ impl KeyMotion<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{RopeConfig, RopeScaling};
+    use crate::config::RopeConfig;
     use crate::kv::kv_type::Format;
 
     const D: usize = 16;
@@ -129,8 +129,7 @@ mod tests {
     #[test]
     fn means_follow_what_keys_have_in_common() {
         let kernels = kernels::scalar();
-        let rope = RopeConfig { rope_dim: D, base: 1e6, scaling: RopeScaling::None };
-        let rope = RopeTable::new(&rope, None);
+        let rope = RopeTable::new(&RopeConfig::new(D, 1e6), 1);
         for pairing in [RopePairing::Interleaved, RopePairing::HalfSplit] {
             for is_spread in [false, true] {
                 let motion = KeyMotion { kernels, rope: &rope, pairing, is_spread };

@@ -187,9 +187,7 @@ impl KvCache {
         let new = NewKeys { sequences, first_keys: &[first_key], keys, values };
         let heads = (self.shape().n_kv_heads, self.shape().head_dim);
         let mut writes = KvWrites::new(heads, n_rows);
-        use crate::config::{RopeConfig, RopeScaling};
-        let rope = RopeConfig { rope_dim: 0, base: 1.0, scaling: RopeScaling::None };
-        let rope = crate::attention::RopeTable::new(&rope, None);
+        let rope = crate::attention::RopeTable::none();
         let pairing = crate::spec::RopePairing::HalfSplit;
         let motion = KeyMotion { kernels, rope: &rope, pairing, is_spread: false };
         let threads = (&mut ThreadPool::new(1), &mut [()][..]);
@@ -203,7 +201,7 @@ mod tests {
 
     use super::*;
     use crate::attention::RopeTable;
-    use crate::config::{RopeConfig, RopeScaling};
+    use crate::config::RopeConfig;
     use crate::kv::{KvShape, KvType, LayerShape};
     use crate::spec::RopePairing;
 
@@ -218,8 +216,7 @@ mod tests {
         let mut writes = KvWrites::new((N_KV_HEADS, HEAD_DIM), 2 * n_together);
         let mut kv = KvCache::new(shape, usize::MAX);
         let (mut pool, mut scratch) = (ThreadPool::new(3), [(); 3]);
-        let rope = RopeConfig { rope_dim: HEAD_DIM, base: 1e4, scaling: RopeScaling::None };
-        let rope = RopeTable::new(&rope, None);
+        let rope = RopeTable::new(&RopeConfig::new(HEAD_DIM, 1e4), 1);
         let (pairing, is_spread) = (RopePairing::HalfSplit, k_type.is_rotated());
         let motion = KeyMotion { kernels: kernels::scalar(), rope: &rope, pairing, is_spread };
         let ids = [kv.admit(), kv.admit()];

@@ -15,7 +15,8 @@ use serde_json::Value;
 use self::source::Source;
 
 use crate::arch;
-use crate::attention::{RopeTable, alibi_slopes};
+use crate::attention::{Sinusoids, alibi_slopes};
+use crate::config::ModelConfig;
 use crate::error::LoadError;
 use crate::spec::{ArchSpec, FileFormat, Positions};
 use crate::weights::{Arithmetic, Model};
@@ -150,25 +151,24 @@ pub fn load(
     let spec = file.architecture()?;
     let mut source = Source::new(file, spec, options, progress);
     let n_vocab = source.n_rows("token_embd.weight")?;
-    let config = match file {
+    let mut config = match file {
         ModelFile::Gguf(file) => config_gguf::read_config(spec, file.metadata(), n_vocab)?,
         ModelFile::HuggingFace { config, .. } => config_hf::read_config(spec, config, n_vocab)?,
     };
     let (d_model, vocab_shape) = (config.d_model, [n_vocab, config.d_model]);
     let token_embd = source.matrix("token_embd.weight", vocab_shape)?;
-    let position_embd = match spec.positions {
+    source.rope_factors(&mut config)?;
+    let position_embd = match config.positions {
         Positions::Learned { first_row } => {
             let shape = [first_row + config.n_ctx, d_model];
             Some(source.matrix("position_embd.weight", shape)?)
         }
-        Positions::Rope | Positions::Alibi => None,
+        Positions::Rope | Positions::Sinusoidal { .. } | Positions::Alibi => None,
     };
     let token_embd_norm = source.optional_norm("token_embd_norm", d_model)?;
     let layers: Result<Vec<_>, _> =
         (0..config.n_layers).map(|layer_idx| source.layer(&config, layer_idx)).collect();
     let layers = layers?;
-    let rope_factors = source.rope_factors(config.rope_full.rope_dim / 2)?;
-    let rope = |config| RopeTable::new(config, rope_factors.as_deref());
     let model = Model {
         spec,
         arithmetic: options.arithmetic,
@@ -179,16 +179,20 @@ pub fn load(
         output_norm: source.norm("output_norm", d_model)?,
         output: source.output(vocab_shape)?,
         output_bias: source.bias("output", n_vocab, spec.biases.output)?,
-        rope_full: rope(&config.rope_full),
-        rope_sliding: rope(&config.rope_sliding),
-        rope_none: RopeTable::none(),
-        alibi_slopes: match spec.positions {
-            Positions::Alibi => alibi_slopes(config.n_heads),
-            Positions::Rope | Positions::Learned { .. } => Vec::new(),
-        },
+        sinusoids: matches!(config.positions, Positions::Sinusoidal { .. })
+            .then(|| Sinusoids::new(d_model)),
+        alibi_slopes: slopes(&config, spec),
         n_bytes: file.n_bytes(),
         config,
     };
     source.check_all_used()?;
     Ok(model)
+}
+
+fn slopes(config: &ModelConfig, spec: &ArchSpec) -> Vec<f32> {
+    if config.positions != Positions::Alibi {
+        return Vec::new();
+    }
+    let scale = if spec.may_have_alibi { config.attn_scale } else { 1.0 };
+    alibi_slopes(config.n_heads).into_iter().map(|slope| slope * scale).collect()
 }

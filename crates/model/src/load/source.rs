@@ -8,13 +8,15 @@ use kernels::{DType, block};
 
 use super::quantize::quantized;
 use super::{LoadOptions, ModelFile, Pages};
+use crate::config::{ModelConfig, RopeFactors};
 use crate::error::LoadError;
 use crate::spec::{ArchSpec, Bias, FileFormat, Layout};
 use crate::weights::{NormWeights, WeightMatrix};
 
 /// Ends of names of tensors that some folders store, and that follow from config.json:
 /// frequencies and masks.
-const REDUNDANT: [&str; 5] = [
+const REDUNDANT: [&str; 6] = [
+    ".embed_positions.weights",
     ".rotary_emb.inv_freq",
     ".attn.bias",
     ".attn.masked_bias",
@@ -115,14 +117,31 @@ impl<'a> Source<'a> {
         .map(|matrix| matrix.map(Matrix::whole))
     }
 
-    /// Divisors of RoPE's frequencies.
-    pub(super) fn rope_factors(&mut self, n: usize) -> Result<Option<Vec<f32>>, LoadError> {
-        let name = "rope_freqs.weight";
-        let factors = self.optional_vector(name, n)?;
-        match factors.iter().flatten().find(|factor| **factor <= 0.0) {
-            None => Ok(factors),
-            Some(found) => Err(LoadError::config(name, "positive numbers".into(), found)),
-        }
+    /// Divisors of RoPE's frequencies, where they are tensors.
+    pub(super) fn rope_factors(&mut self, config: &mut ModelConfig) -> Result<(), LoadError> {
+        let n = config.rope_full.rope_dim / 2;
+        let mut vector = |name: &str| {
+            let factors = self.optional_vector(name, n)?;
+            match factors.iter().flatten().find(|factor| **factor <= 0.0) {
+                None => Ok(factors),
+                Some(found) => Err(LoadError::config(name, "positive numbers".into(), found)),
+            }
+        };
+        let (short, long) = ("rope_factors_short.weight", "rope_factors_long.weight");
+        let factors = match (vector("rope_freqs.weight")?, vector(short)?, vector(long)?) {
+            (None, None, None) => return Ok(()),
+            (Some(factors), None, None) => RopeFactors::Same(factors),
+            (None, Some(short), Some(long)) => RopeFactors::ByContext { short, long },
+            (_, None, Some(_)) => return Err(self.missing(short, &[n])),
+            (_, Some(_), None) => return Err(self.missing(long, &[n])),
+            (Some(_), Some(_), Some(_)) => {
+                let expected = "no rope_factors_short beside it";
+                return Err(LoadError::config("rope_freqs.weight", expected.into(), "both"));
+            }
+        };
+        config.rope_sliding.scaled.factors = factors.clone();
+        config.rope_full.scaled.factors = factors;
+        Ok(())
     }
 
     /// An embedding, or a matrix of a layer.

@@ -129,11 +129,10 @@ fn options(
         ));
     }
     Ok(RunnerOptions {
-        n_ctx: n_positions,
         kv_shape: KvSetting::REFERENCE.shape(config),
         kv_bytes_max: usize::MAX,
         n_threads: machine::n_threads(args.runtime.threads)?,
-        size: WorkspaceSize { n_tokens_max: N_TOKENS_MAX, n_logit_rows_max: 1 },
+        size: WorkspaceSize { n_ctx: n_positions, n_tokens_max: N_TOKENS_MAX, n_logit_rows_max: 1 },
         kernels: machine::kernels()?,
     })
 }
