@@ -2,8 +2,9 @@
 
 use format::gguf::Metadata;
 
-use crate::config::{ModelConfig, RawConfig, RopeFactors, RopeScaling, ScaledRope};
+use crate::config::{ModelConfig, RawConfig};
 use crate::error::LoadError;
+use crate::rope_config::gguf as rope_gguf;
 use crate::spec::{ArchSpec, FileFormat, LayerKind};
 
 /// `n_vocab` is the number of rows of the embedding, which may exceed the tokenizer's tokens.
@@ -57,8 +58,8 @@ pub(crate) fn read_config(
         logit_softcap: keys.number("final_logit_softcapping")?,
         rope_base: keys.number("rope.freq_base")?.map(f64::from),
         rope_base_sliding: keys.number("rope.freq_base_swa")?.map(f64::from),
-        rope: rope(&keys, n_ctx)?,
-        rope_sections: rope_sections(&keys)?,
+        rope: rope_gguf::rope(&keys, n_ctx)?,
+        rope_sections: rope_gguf::rope_sections(&keys)?,
         window: metadata.u32(&keys.key("attention.sliding_window"))?,
         layer_kinds: layer_kinds(&keys, n_layers)?,
         rotates: None,
@@ -66,82 +67,27 @@ pub(crate) fn read_config(
     raw.finish(spec, FileFormat::Gguf)
 }
 
-struct Keys<'a> {
-    metadata: &'a Metadata,
+pub(crate) struct Keys<'a> {
+    pub(crate) metadata: &'a Metadata,
     prefix: &'static str,
 }
 
 impl Keys<'_> {
-    fn key(&self, name: &str) -> String {
+    pub(crate) fn key(&self, name: &str) -> String {
         format!("{}.{name}", self.prefix)
     }
 
-    fn require(&self, name: &str) -> Result<usize, LoadError> {
+    pub(crate) fn require(&self, name: &str) -> Result<usize, LoadError> {
         Ok(self.metadata.require_u32(&self.key(name))? as usize)
     }
 
-    fn count(&self, name: &str) -> Result<Option<usize>, LoadError> {
+    pub(crate) fn count(&self, name: &str) -> Result<Option<usize>, LoadError> {
         Ok(self.metadata.u32(&self.key(name))?.map(|n| n as usize))
     }
 
-    fn number(&self, name: &str) -> Result<Option<f32>, LoadError> {
+    pub(crate) fn number(&self, name: &str) -> Result<Option<f32>, LoadError> {
         Ok(self.metadata.f32(&self.key(name))?)
     }
-}
-
-/// A factor without a type means linear; older files call it `scale_linear`. Factors of LongRoPE
-/// are tensors, which come later, with or without a type.
-fn rope(keys: &Keys<'_>, n_ctx: usize) -> Result<ScaledRope, LoadError> {
-    let number = |name: &str| {
-        let number = keys.number(&format!("rope.scaling.{name}"))?;
-        Ok::<_, LoadError>(number.map(f64::from))
-    };
-    let factor = match number("factor")? {
-        Some(factor) => Some(factor),
-        None => keys.number("rope.scale_linear")?.map(f64::from),
-    };
-    let n_ctx_original = keys.count("rope.scaling.original_context_length")?;
-    let attn_factor = number("attn_factor")?.or(number("yarn_attn_factor")?).unwrap_or(1.0);
-    let key = keys.key("rope.scaling.type");
-    let (scaling, magnitude) = match (keys.metadata.str(&key)?, factor) {
-        (None, None) | (Some("none" | "longrope"), _) => (RopeScaling::None, 1.0),
-        (None | Some("linear"), Some(factor)) => (RopeScaling::Linear { factor }, 1.0),
-        (Some(kind @ ("linear" | "yarn")), None) => {
-            let key = keys.key("rope.scaling.factor");
-            return Err(LoadError::config(
-                &key,
-                format!("a number, for {kind} scaling"),
-                "nothing",
-            ));
-        }
-        (Some("yarn"), Some(factor)) => {
-            keys.require("rope.scaling.original_context_length")?;
-            if number("yarn_log_multiplier")?.is_some_and(|x| x != 0.0) {
-                let key = keys.key("rope.scaling.yarn_log_multiplier");
-                return Err(LoadError::config(&key, "nothing".into(), "a number"));
-            }
-            let beta_fast = number("yarn_beta_fast")?.unwrap_or(32.0);
-            let beta_slow = number("yarn_beta_slow")?.unwrap_or(1.0);
-            let yarn = RopeScaling::Yarn { factor, beta_fast, beta_slow, is_truncated: true };
-            (yarn, ScaledRope::yarn_magnitude(factor))
-        }
-        (Some(found), _) => {
-            let expected = "none, linear, yarn or longrope";
-            return Err(LoadError::config(&key, expected.into(), found));
-        }
-    };
-    Ok(ScaledRope {
-        scaling,
-        n_ctx_original: n_ctx_original.unwrap_or(n_ctx) as f64,
-        factors: RopeFactors::None,
-        magnitude: attn_factor * magnitude,
-    })
-}
-
-/// Four numbers, zeros at the end, of which a text needs only the sum.
-fn rope_sections(keys: &Keys<'_>) -> Result<Option<Vec<usize>>, LoadError> {
-    let sections = keys.metadata.u32s(&keys.key("rope.dimension_sections"))?;
-    Ok(sections.map(|sections| sections.into_iter().map(|n| n as usize).collect()))
 }
 
 /// `sliding_window_pattern` is a period (every n-th layer is full) or one flag per layer.

@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 
-use crate::config::{ModelConfig, RawConfig, RopeFactors, RopeScaling, ScaledRope};
+use crate::config::{ModelConfig, RawConfig};
 use crate::config_gguf::periodic;
 use crate::error::LoadError;
+use crate::rope_config::hf as rope_hf;
 use crate::spec::{
     Activation, ArchSpec, FeedForward, FileFormat, LayerKind, PlainActivation, Positions,
 };
@@ -24,8 +25,6 @@ mod names {
         &["rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon", "norm_epsilon", "norm_eps"];
     pub(super) const ACTIVATION: &[&str] =
         &["hidden_activation", "hidden_act", "activation_function", "activation"];
-    pub(super) const ROPE_DIM: &[&str] = &["rotary_dim"];
-    pub(super) const ROPE_SHARE: &[&str] = &["partial_rotary_factor", "rotary_pct"];
     pub(super) const QKV_CLIP: &[&str] = &["clip_qkv"];
     pub(super) const LOGIT_SCALE: &[&str] = &["logit_scale", "logits_scaling"];
     pub(super) const ROPE_BASE: &[&str] = &["rope_theta", "rotary_emb_base"];
@@ -44,12 +43,9 @@ pub(crate) fn read_config(
         Some(n_ctx) => count(json, names::N_CTX)?.unwrap_or(n_ctx),
         None => require(json, names::N_CTX)?,
     };
-    let (full, sliding) = rope_parameters(json)?;
-    let scaled_sliding = scaled_rope(json, sliding, n_ctx)?;
-    if scaled_sliding.scaling != RopeScaling::None || scaled_sliding.factors != RopeFactors::None {
-        let expected = "default for sliding layers".into();
-        return Err(LoadError::config("rope_type", expected, &json["rope_parameters"]));
-    }
+    let rope_hf::Parameters { full, sliding } = rope_hf::parameters(json)?;
+    rope_hf::check_sliding(json, sliding)?;
+    let scaled = full.or(json.get("rope_scaling"));
     let (d_model, n_heads) = (require(json, names::D_MODEL)?, require(json, names::N_HEADS)?);
     let base = |parameters: Option<&Value>| number(parameters?, &["rope_theta"]).transpose();
     let f32_of = |keys: &[&str]| Ok::<_, LoadError>(number(json, keys)?.map(|x| x as f32));
@@ -69,7 +65,7 @@ pub(crate) fn read_config(
             false => count(json, names::N_KV_HEADS)?,
         },
         head_dim,
-        rope_dim: rope_dim(json, full, head_dim.unwrap_or(d_model / n_heads.max(1)))?,
+        rope_dim: rope_hf::rope_dim(json, full, head_dim.unwrap_or(d_model / n_heads.max(1)))?,
         n_vocab,
         n_ctx,
         norm_eps: f32_of(names::NORM_EPS)?.unwrap_or(spec.norm_eps),
@@ -77,10 +73,7 @@ pub(crate) fn read_config(
             Some(scalar) => Some(scalar.powf(-0.5) as f32),
             None => f32_of(&["attention_multiplier"])?,
         },
-        embedding_scale: match flag(json, &["scale_embedding"])? {
-            Some(false) => Some(1.0),
-            _ => f32_of(&["embedding_multiplier"])?,
-        },
+        embedding_scale: embedding_scale(json)?,
         residual_scale: f32_of(&["residual_multiplier"])?,
         logit_scale: f32_of(names::LOGIT_SCALE)?,
         is_parallel: flag(json, names::IS_PARALLEL)?,
@@ -99,8 +92,8 @@ pub(crate) fn read_config(
             Some(base) => Some(base?),
             None => number(json, &["rope_local_base_freq"])?,
         },
-        rope: scaled_rope(json, full.or(json.get("rope_scaling")), n_ctx)?,
-        rope_sections: rope_sections(full.or(json.get("rope_scaling")))?,
+        rope: rope_hf::scaled(json, scaled, n_ctx)?,
+        rope_sections: rope_hf::sections(scaled)?,
         window: count(json, &["sliding_window"])?.map(|n| n as u32),
         layer_kinds: layer_kinds(json, n_layers)?,
         rotates: rotates(json)?,
@@ -108,22 +101,16 @@ pub(crate) fn read_config(
     raw.finish(spec, FileFormat::HuggingFace)
 }
 
-fn expanded(json: &Value, d_model: usize) -> Result<Option<usize>, LoadError> {
-    Ok(count(json, &["expansion_ratio"])?.map(|ratio| ratio.saturating_mul(d_model)))
+/// `None`: what the architecture does.
+fn embedding_scale(json: &Value) -> Result<Option<f32>, LoadError> {
+    if flag(json, &["scale_embedding"])? == Some(false) {
+        return Ok(Some(1.0));
+    }
+    Ok(number(json, &["embedding_multiplier"])?.map(|x| x as f32))
 }
 
-/// The part of a head that is rotated, where it is not all of it.
-fn rope_dim(
-    json: &Value,
-    rope: Option<&Value>,
-    head_dim: usize,
-) -> Result<Option<usize>, LoadError> {
-    let share = match number(json, names::ROPE_SHARE)? {
-        Some(share) => Some(share),
-        None => rope.map(|rope| number(rope, names::ROPE_SHARE)).transpose()?.flatten(),
-    };
-    let of_share = share.map(|share| (head_dim as f64 * share.clamp(0.0, 1.0)) as usize);
-    Ok(count(json, names::ROPE_DIM)?.or(of_share))
+fn expanded(json: &Value, d_model: usize) -> Result<Option<usize>, LoadError> {
+    Ok(count(json, &["expansion_ratio"])?.map(|ratio| ratio.saturating_mul(d_model)))
 }
 
 /// `no_rope_layers` holds a 1 for each layer that rotates.
@@ -203,121 +190,6 @@ fn check_variants(spec: &ArchSpec, json: &Value) -> Result<(), LoadError> {
     Ok(())
 }
 
-/// RoPE of the full and of the sliding layers. Newer files keep it in `rope_parameters`, one object
-/// for all layers (then the second is `None`) or one per kind of layer.
-fn rope_parameters(json: &Value) -> Result<(Option<&Value>, Option<&Value>), LoadError> {
-    let key = "rope_parameters";
-    match json.get(key) {
-        None | Some(Value::Null) => Ok((None, None)),
-        Some(all @ Value::Object(_)) => {
-            let is_for_all = all.get("rope_type").or(all.get("rope_theta")).is_some();
-            Ok(match is_for_all {
-                true => (Some(all), None),
-                false => (all.get("full_attention"), all.get("sliding_attention")),
-            })
-        }
-        Some(found) => Err(LoadError::config(key, "an object".into(), found)),
-    }
-}
-
-/// What `rope_scaling` says, or an entry of `rope_parameters`. `n_ctx`: `max_position_embeddings`.
-fn scaled_rope(
-    json: &Value,
-    parameters: Option<&Value>,
-    n_ctx: usize,
-) -> Result<ScaledRope, LoadError> {
-    // Some folders keep it beside the rest.
-    let original = &["original_max_position_embeddings"];
-    let n_ctx_original = number(json, original)?;
-    let plain = |n_ctx_original: Option<f64>| ScaledRope {
-        n_ctx_original: n_ctx_original.unwrap_or(n_ctx as f64),
-        ..ScaledRope::default()
-    };
-    let Some(parameters) = parameters.filter(|value| !value.is_null()) else {
-        return Ok(plain(n_ctx_original));
-    };
-    if !parameters.is_object() {
-        return Err(LoadError::config("rope_scaling", "an object".into(), parameters));
-    }
-    let kind = parameters.get("rope_type").or(parameters.get("type"));
-    let optional = |key: &str| number(parameters, &[key]);
-    let field = |key: &str| {
-        let expected =
-            || LoadError::config(&format!("rope_scaling.{key}"), "a number".into(), "nothing");
-        optional(key)?.ok_or_else(expected)
-    };
-    let n_ctx_original = match n_ctx_original {
-        Some(n) => Some(n),
-        None => number(parameters, original)?,
-    };
-    let plain = plain(n_ctx_original);
-    let of = |scaling| ScaledRope { scaling, ..plain.clone() };
-    match kind.map(Value::as_str) {
-        None if parameters.get("factor").is_some() => {
-            let expected = "a rope_type beside the factor";
-            Err(LoadError::config("rope_scaling", expected.into(), parameters))
-        }
-        // M-RoPE turns each section of a head by a position of its own; in a text they are one.
-        None | Some(Some("default" | "mrope")) => Ok(plain),
-        Some(Some("linear")) => Ok(of(RopeScaling::Linear { factor: field("factor")? })),
-        Some(Some("dynamic")) => Ok(of(RopeScaling::DynamicNtk { factor: field("factor")? })),
-        Some(Some("llama3")) => {
-            field(original[0])?;
-            Ok(of(RopeScaling::Llama3 {
-                factor: field("factor")?,
-                low_freq_factor: field("low_freq_factor")?,
-                high_freq_factor: field("high_freq_factor")?,
-            }))
-        }
-        Some(Some("yarn")) => {
-            let factor = field("factor")?;
-            let (all, one) = (optional("mscale_all_dim")?, optional("mscale")?);
-            let of = |mscale: f64| mscale * (ScaledRope::yarn_magnitude(factor) - 1.0) + 1.0;
-            let default = match (one.filter(|&x| x != 0.0), all.filter(|&x| x != 0.0)) {
-                (Some(one), Some(all)) => of(one) / of(all),
-                _ => ScaledRope::yarn_magnitude(factor),
-            };
-            let scaling = RopeScaling::Yarn {
-                factor,
-                beta_fast: optional("beta_fast")?.unwrap_or(32.0),
-                beta_slow: optional("beta_slow")?.unwrap_or(1.0),
-                is_truncated: flag(parameters, &["truncate"])?.unwrap_or(true),
-            };
-            let magnitude = optional("attention_factor")?.unwrap_or(default);
-            Ok(ScaledRope { scaling, magnitude, ..plain })
-        }
-        // The first folders called it by a syllable of an author's name.
-        Some(Some("longrope" | "su")) => {
-            let factors = |key: &str| numbers(parameters, &format!("rope_scaling.{key}"), key);
-            let (short, long) = (factors("short_factor")?, factors("long_factor")?);
-            let factor = optional("factor")?.unwrap_or(n_ctx as f64 / plain.n_ctx_original);
-            let default = ScaledRope::long_rope_magnitude(factor, plain.n_ctx_original);
-            let magnitude = optional("attention_factor")?.unwrap_or(default);
-            let factors = RopeFactors::ByContext { short, long };
-            Ok(ScaledRope { factors, magnitude, ..plain })
-        }
-        Some(_) => {
-            let found = kind.unwrap_or(&Value::Null);
-            let expected = "default, linear, dynamic, yarn, longrope, llama3 or mrope";
-            Err(LoadError::config("rope_type", expected.into(), found))
-        }
-    }
-}
-
-fn rope_sections(parameters: Option<&Value>) -> Result<Option<Vec<usize>>, LoadError> {
-    let (key, name) = ("mrope_section", "rope_scaling.mrope_section");
-    let Some(parameters) = parameters.filter(|json| !json[key].is_null()) else { return Ok(None) };
-    let sections = numbers(parameters, name, key)?;
-    Ok(Some(sections.into_iter().map(|n| n as usize).collect()))
-}
-
-fn numbers(json: &Value, name: &str, key: &str) -> Result<Vec<f32>, LoadError> {
-    let malformed = |found: &Value| LoadError::config(name, "a list of numbers".into(), found);
-    let values = json[key].as_array().ok_or_else(|| malformed(&json[key]))?;
-    let values = values.iter().map(|x| x.as_f64().ok_or_else(|| malformed(x)));
-    values.map(|x| Ok(x? as f32)).collect()
-}
-
 /// `layer_types` names each layer; older files give a period instead, or nothing.
 fn layer_kinds(json: &Value, n_layers: usize) -> Result<Option<Vec<LayerKind>>, LoadError> {
     if let Some(types) = json.get("layer_types").filter(|types| !types.is_null()) {
@@ -343,7 +215,7 @@ fn find<'a, 'b>(json: &'a Value, keys: &[&'b str]) -> Option<(&'b str, &'a Value
     values.into_iter().find(|(_, value)| !value.is_null())
 }
 
-fn number(json: &Value, keys: &[&str]) -> Result<Option<f64>, LoadError> {
+pub(crate) fn number(json: &Value, keys: &[&str]) -> Result<Option<f64>, LoadError> {
     let Some((key, value)) = find(json, keys) else { return Ok(None) };
     match value.as_f64() {
         Some(x) => Ok(Some(x)),
@@ -351,7 +223,7 @@ fn number(json: &Value, keys: &[&str]) -> Result<Option<f64>, LoadError> {
     }
 }
 
-fn flag(json: &Value, keys: &[&str]) -> Result<Option<bool>, LoadError> {
+pub(crate) fn flag(json: &Value, keys: &[&str]) -> Result<Option<bool>, LoadError> {
     let Some((key, value)) = find(json, keys) else { return Ok(None) };
     match value.as_bool() {
         Some(x) => Ok(Some(x)),
@@ -359,7 +231,7 @@ fn flag(json: &Value, keys: &[&str]) -> Result<Option<bool>, LoadError> {
     }
 }
 
-fn count(json: &Value, keys: &[&str]) -> Result<Option<usize>, LoadError> {
+pub(crate) fn count(json: &Value, keys: &[&str]) -> Result<Option<usize>, LoadError> {
     let Some((key, value)) = find(json, keys) else { return Ok(None) };
     match value.as_u64().and_then(|n| u32::try_from(n).ok()) {
         Some(n) => Ok(Some(n as usize)),

@@ -122,7 +122,7 @@ pub fn kv_bytes_read(config: &ModelConfig, kv: &KvShape, depth: usize) -> usize 
 mod tests {
     use super::*;
     use crate::KvType;
-    use crate::config::RopeConfig;
+    use crate::rope_config::RopeConfig;
     use crate::spec::{LayerKind, Positions, Residual, RopePairing};
 
     fn config(n_layers: usize, n_kv_heads: usize, head_dim: usize) -> ModelConfig {

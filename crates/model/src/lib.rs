@@ -17,6 +17,7 @@ pub mod kv;
 pub mod load;
 pub mod pool;
 pub mod probe;
+pub mod rope_config;
 pub mod shape;
 pub mod spec;
 pub mod speeds;

@@ -179,7 +179,7 @@ mod tests {
     use super::super::tests::Case;
     use super::super::{AttentionParams, AttentionPattern, RopeTable};
     use super::*;
-    use crate::config::RopeConfig;
+    use crate::rope_config::RopeConfig;
     use crate::shape::Heads;
     use crate::spec::RopePairing;
 

@@ -2,7 +2,7 @@
 
 use kernels::Kernels;
 
-use crate::config::{RopeConfig, RopeFactors, RopeScaling};
+use crate::rope_config::{RopeConfig, RopeFactors, RopeScaling};
 use crate::spec::RopePairing;
 
 /// Rotary position embedding (Su et al. 2021): `theta_i = base^(-2i / rope_dim)`, scaled;
@@ -178,7 +178,7 @@ fn scale(frequency: f64, config: &RopeConfig) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::ScaledRope;
+    use crate::rope_config::ScaledRope;
 
     const ORIGINAL: usize = 8192;
 

@@ -1,7 +1,8 @@
 //! What rotates queries and keys: a table for each kind of layer, and its angles for a batch.
 
 use crate::attention::RopeTable;
-use crate::config::{ModelConfig, RopeConfig};
+use crate::config::ModelConfig;
+use crate::rope_config::RopeConfig;
 use crate::spec::LayerKind;
 
 pub(super) struct Ropes {

@@ -119,8 +119,8 @@ impl KeyMotion<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::RopeConfig;
     use crate::kv::kv_type::Format;
+    use crate::rope_config::RopeConfig;
 
     const D: usize = 16;
 

@@ -201,8 +201,8 @@ mod tests {
 
     use super::*;
     use crate::attention::RopeTable;
-    use crate::config::RopeConfig;
     use crate::kv::{KvShape, KvType, LayerShape};
+    use crate::rope_config::RopeConfig;
     use crate::spec::RopePairing;
 
     const N_KV_HEADS: usize = 2;

@@ -8,8 +8,9 @@ use kernels::{DType, block};
 
 use super::quantize::quantized;
 use super::{LoadOptions, ModelFile, Pages};
-use crate::config::{ModelConfig, RopeFactors};
+use crate::config::ModelConfig;
 use crate::error::LoadError;
+use crate::rope_config::RopeFactors;
 use crate::spec::{ArchSpec, Bias, FileFormat, Layout};
 use crate::weights::{NormWeights, WeightMatrix};
 

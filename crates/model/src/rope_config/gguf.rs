@@ -1,0 +1,60 @@
+//! How RoPE is scaled, from GGUF metadata.
+
+use super::{RopeFactors, RopeScaling, ScaledRope};
+use crate::config_gguf::Keys;
+use crate::error::LoadError;
+
+/// A factor without a type means linear; older files call it `scale_linear`. Factors of LongRoPE
+/// are tensors, which come later, with or without a type.
+pub(crate) fn rope(keys: &Keys<'_>, n_ctx: usize) -> Result<ScaledRope, LoadError> {
+    let number = |name: &str| {
+        let number = keys.number(&format!("rope.scaling.{name}"))?;
+        Ok::<_, LoadError>(number.map(f64::from))
+    };
+    let factor = match number("factor")? {
+        Some(factor) => Some(factor),
+        None => keys.number("rope.scale_linear")?.map(f64::from),
+    };
+    let n_ctx_original = keys.count("rope.scaling.original_context_length")?;
+    let attn_factor = number("attn_factor")?.or(number("yarn_attn_factor")?).unwrap_or(1.0);
+    let key = keys.key("rope.scaling.type");
+    let (scaling, magnitude) = match (keys.metadata.str(&key)?, factor) {
+        (None, None) | (Some("none" | "longrope"), _) => (RopeScaling::None, 1.0),
+        (None | Some("linear"), Some(factor)) => (RopeScaling::Linear { factor }, 1.0),
+        (Some(kind @ ("linear" | "yarn")), None) => {
+            let key = keys.key("rope.scaling.factor");
+            return Err(LoadError::config(
+                &key,
+                format!("a number, for {kind} scaling"),
+                "nothing",
+            ));
+        }
+        (Some("yarn"), Some(factor)) => {
+            keys.require("rope.scaling.original_context_length")?;
+            if number("yarn_log_multiplier")?.is_some_and(|x| x != 0.0) {
+                let key = keys.key("rope.scaling.yarn_log_multiplier");
+                return Err(LoadError::config(&key, "nothing".into(), "a number"));
+            }
+            let beta_fast = number("yarn_beta_fast")?.unwrap_or(32.0);
+            let beta_slow = number("yarn_beta_slow")?.unwrap_or(1.0);
+            let yarn = RopeScaling::Yarn { factor, beta_fast, beta_slow, is_truncated: true };
+            (yarn, ScaledRope::yarn_magnitude(factor))
+        }
+        (Some(found), _) => {
+            let expected = "none, linear, yarn or longrope";
+            return Err(LoadError::config(&key, expected.into(), found));
+        }
+    };
+    Ok(ScaledRope {
+        scaling,
+        n_ctx_original: n_ctx_original.unwrap_or(n_ctx) as f64,
+        factors: RopeFactors::None,
+        magnitude: attn_factor * magnitude,
+    })
+}
+
+/// Four numbers, zeros at the end, of which a text needs only the sum.
+pub(crate) fn rope_sections(keys: &Keys<'_>) -> Result<Option<Vec<usize>>, LoadError> {
+    let sections = keys.metadata.u32s(&keys.key("rope.dimension_sections"))?;
+    Ok(sections.map(|sections| sections.into_iter().map(|n| n as usize).collect()))
+}
