@@ -82,7 +82,7 @@ fn positions() {
     check("rope.freq_base", f32::NAN, &["positive", "found NaN"]);
     check("rope.freq_base", f32::INFINITY, &["positive", "found inf"]);
     check("rope.freq_base", -1.0f32, &["positive", "found -1"]);
-    check("rope.scaling.type", "longrope", &["longrope"]);
+    check("rope.scaling.type", "ntk", &["yarn or longrope", "found ntk"]);
     let experts = TinyRandom { n_experts: 4, ..tiny() };
     check_in(experts.clone(), "expert_used_count", 5u32.into(), &["1 to 4", "found 5"]);
     check_in(experts, "expert_used_count", 0u32.into(), &["1 to 4", "found 0"]);

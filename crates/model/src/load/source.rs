@@ -118,6 +118,13 @@ impl<'a> Source<'a> {
         .map(|matrix| matrix.map(Matrix::whole))
     }
 
+    /// Whether metadata says that factors are there.
+    fn names_long_rope(&self) -> Result<bool, LoadError> {
+        let ModelFile::Gguf(file) = self.file else { return Ok(false) };
+        let key = format!("{}.rope.scaling.type", self.spec.name);
+        Ok(file.metadata().str(&key)? == Some("longrope"))
+    }
+
     /// Divisors of RoPE's frequencies, where they are tensors.
     pub(super) fn rope_factors(&mut self, config: &mut ModelConfig) -> Result<(), LoadError> {
         let n = config.rope_full.rope_dim / 2;
@@ -130,6 +137,9 @@ impl<'a> Source<'a> {
         };
         let (short, long) = ("rope_factors_short.weight", "rope_factors_long.weight");
         let factors = match (vector("rope_freqs.weight")?, vector(short)?, vector(long)?) {
+            (None, None, None) if self.names_long_rope()? => {
+                return Err(self.missing(short, &[n]));
+            }
             (None, None, None) => return Ok(()),
             (Some(factors), None, None) => RopeFactors::Same(factors),
             (None, Some(short), Some(long)) => RopeFactors::ByContext { short, long },

@@ -10,6 +10,8 @@ fn position_scaling_is_known_and_positive() {
     let kinds = "none, linear, yarn or longrope";
     let unknown = format!("config: llama.rope.scaling.type: expected {kinds}, found su");
     check(kind("su").load(), &unknown);
+    let missing = "tensor rope_factors_short.weight is missing: expected shape [4]";
+    check(kind("longrope").load(), missing);
     let key = "llama.rope.scaling.factor";
     for name in ["linear", "yarn"] {
         let expected = format!("expected a number, for {name} scaling, found nothing");
