@@ -24,6 +24,7 @@ from transformers import AutoModelForCausalLM
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
 import tiny_tokenizer
+import tiny_unigram
 
 HERE = pathlib.Path(__file__).resolve().parent
 TEXT = "The heat of the sun is on it, and a red hen."
@@ -328,7 +329,10 @@ PLUS_ONE = {"gemma", "gemma2", "gemma3", "nemotron"}
 
 
 def main():
-    for name in sys.argv[1:] or CASES:
+    for name in sys.argv[1:] or [*CASES, "unigram"]:
+        if name == "unigram":
+            tiny_unigram.write(HERE / name)
+            continue
         config = CASES[name]
         # By name, so that a new case changes no other.
         torch.manual_seed(FIRST_SEEDS.get(name) or zlib.crc32(name.encode()))

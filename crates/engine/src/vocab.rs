@@ -35,6 +35,8 @@ fn from_metadata(metadata: &Metadata) -> Result<Tokenizer, OpenError> {
         eot_id: id("eot_token_id")?,
         eom_id: id("eom_token_id")?,
         add_bos: metadata.bool(&key("add_bos_token"))?,
+        add_eos: metadata.bool(&key("add_eos_token"))?,
+        remove_extra_whitespaces: metadata.bool(&key("remove_extra_whitespaces"))?,
         add_space_prefix: metadata.bool(&key("add_space_prefix"))?,
         chat_template: metadata.str("tokenizer.chat_template")?,
     };

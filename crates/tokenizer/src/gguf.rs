@@ -3,11 +3,10 @@
 use tokenizers::models::bpe::Vocab as VocabMap;
 use tokenizers::models::unigram::Unigram;
 use tokenizers::models::wordpiece::WordPiece;
-use tokenizers::normalizers::{BertNormalizer, Precompiled};
+use tokenizers::normalizers::replace::{Replace, ReplacePattern};
+use tokenizers::normalizers::{BertNormalizer, NormalizerWrapper, Precompiled, Prepend, Sequence};
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::pre_tokenizers::metaspace::{Metaspace, PrependScheme};
-use tokenizers::pre_tokenizers::sequence::Sequence;
-use tokenizers::pre_tokenizers::whitespace::WhitespaceSplit;
 
 use crate::byte_bpe::ByteBpe;
 use crate::error::{Error, excerpt};
@@ -42,7 +41,10 @@ pub struct GgufVocab<'a> {
     pub eot_id: Option<u32>,
     pub eom_id: Option<u32>,
     pub add_bos: Option<bool>,
+    pub add_eos: Option<bool>,
     pub add_space_prefix: Option<bool>,
+    /// Whether runs of spaces become one, and those at both ends none (`t5`).
+    pub remove_extra_whitespaces: Option<bool>,
     /// `tokenizer.chat_template`
     pub chat_template: Option<&'a str>,
 }
@@ -82,9 +84,15 @@ pub(crate) fn read(gguf: &GgufVocab<'_>) -> Result<Parts, Error> {
         eos: gguf.eos_id,
         end_ids: ends.into_iter().flatten().collect(),
         adds_bos: gguf.add_bos.unwrap_or(adds_bos) && gguf.bos_id.is_some(),
+        adds_eos: gguf.add_eos.unwrap_or(reads_whole_texts(gguf)) && gguf.eos_id.is_some(),
         starts_with_space,
         chat_template: gguf.chat_template.map(str::to_owned),
     })
+}
+
+/// Vocabularies of encoders: what they read has an end.
+fn reads_whole_texts(gguf: &GgufVocab<'_>) -> bool {
+    matches!(gguf.model, "bert" | "t5")
 }
 
 fn check_shapes(gguf: &GgufVocab<'_>) -> Result<(), Error> {
@@ -200,40 +208,61 @@ fn word_piece(gguf: &GgufVocab<'_>, vocab: &Vocab) -> Result<Found, Error> {
         .with_normalizer(Some(BertNormalizer::new(true, true, Some(true), true)))
         .map_err(|source| Error::UnusableVocabulary { source })?
         .with_pre_tokenizer(Some(BertPreTokenizer));
-    let pipeline = Pipeline { steps, unknown: Some(unknown) };
+    let pipeline = Pipeline { steps, unknown: Some(unknown), byte_ids: None };
     Ok((Model::Pipeline(Box::new(pipeline)), true, true))
 }
 
-/// Unigram as T5 has it: words apart, each with a space before it.
+/// Unigram as SentencePiece has it (Kudo 2018): of all ways to cut the text into tokens, the one
+/// whose scores sum to most.
 fn unigram(gguf: &GgufVocab<'_>, vocab: &Vocab) -> Result<Found, Error> {
     let unknown = unknown_token(gguf, vocab, "<unk>")?;
     let scores = scores(gguf)?;
-    // What is not text must not match text: these names are made of a noncharacter.
-    let spelled = |id: u32| match vocab.kind(id) {
-        TokenKind::Text => String::from_utf8_lossy(vocab.bytes(id)).replace(' ', "\u{2581}"),
-        TokenKind::UserDefined | TokenKind::Unknown => {
-            String::from_utf8_lossy(vocab.bytes(id)).into_owned()
+    let is_text = |id: u32| vocab.kind(id) == TokenKind::Text;
+    let text_scores = (0..vocab.len() as u32).filter(|id| is_text(*id));
+    // What is unknown counts as ten less than the worst of these, so nothing else may be worse.
+    let worst = text_scores.map(|id| scores[id as usize]).fold(f32::INFINITY, f32::min);
+    let scored = (0..vocab.len() as u32).map(|id| match is_text(id) {
+        true => {
+            let text = String::from_utf8_lossy(vocab.bytes(id)).replace(' ', "\u{2581}");
+            (text, f64::from(scores[id as usize]))
         }
-        _ => format!("\u{FFFFF}{id}"),
-    };
-    let scored = (0..vocab.len() as u32).map(|id| (spelled(id), f64::from(scores[id as usize])));
-    let model = Unigram::from(scored.collect(), Some(unknown as usize), false)
-        .map_err(|source| Error::UnusableVocabulary { source })?;
+        // What is not text must not match text: these names are made of a noncharacter.
+        false => (format!("\u{FFFFF}{id}"), f64::from(worst)),
+    });
+    let unusable = |source| Error::UnusableVocabulary { source };
+    let model = Unigram::from(scored.collect(), Some(unknown as usize), false).map_err(unusable)?;
+    let starts_with_space = gguf.add_space_prefix.unwrap_or(true);
     let mut steps = tokenizers::Tokenizer::new(model);
+    steps
+        .with_normalizer(Some(Sequence::new(normalizers(gguf, starts_with_space)?)))
+        .map_err(unusable)?
+        .with_pre_tokenizer(Some(Metaspace::new(SPACE_MARK, PrependScheme::Never, false)));
+    let pipeline = Pipeline { steps, unknown: Some(unknown), byte_ids: vocab.byte_ids() };
+    Ok((Model::Pipeline(Box::new(pipeline)), false, starts_with_space))
+}
+
+/// What SentencePiece does to a text before it looks for tokens.
+fn normalizers(
+    gguf: &GgufVocab<'_>,
+    starts_with_space: bool,
+) -> Result<Vec<NormalizerWrapper>, Error> {
+    let mut normalizers: Vec<NormalizerWrapper> = Vec::new();
     if let Some(charsmap) = &gguf.precompiled_charsmap {
         crate::charsmap::check(charsmap)?;
         let unreadable = |_| Error::BadCharsmap { problem: "it cannot be read" };
-        let normalizer = Precompiled::from(charsmap).map_err(unreadable)?;
-        steps
-            .with_normalizer(Some(normalizer))
-            .map_err(|source| Error::UnusableVocabulary { source })?;
+        normalizers.push(Precompiled::from(charsmap).map_err(unreadable)?.into());
     }
-    let starts_with_space = gguf.add_space_prefix.unwrap_or(true);
-    let scheme = if starts_with_space { PrependScheme::Always } else { PrependScheme::Never };
-    let words = vec![WhitespaceSplit.into(), Metaspace::new(SPACE_MARK, scheme, true).into()];
-    steps.with_pre_tokenizer(Some(Sequence::new(words)));
-    let pipeline = Pipeline { steps, unknown: Some(unknown) };
-    Ok((Model::Pipeline(Box::new(pipeline)), false, starts_with_space))
+    if gguf.remove_extra_whitespaces.unwrap_or(true) {
+        for (run, left) in [("^ +", ""), (" +$", ""), (" {2,}", " ")] {
+            let run = ReplacePattern::Regex(run.to_owned());
+            let unusable = |source| Error::UnusableVocabulary { source };
+            normalizers.push(Replace::new(run, left).map_err(unusable)?.into());
+        }
+    }
+    if starts_with_space {
+        normalizers.push(Prepend::new(" ".to_owned()).into());
+    }
+    Ok(normalizers)
 }
 
 fn scores<'a>(gguf: &'a GgufVocab<'_>) -> Result<&'a [f32], Error> {

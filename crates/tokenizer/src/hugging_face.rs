@@ -42,7 +42,9 @@ struct TokenizerConfig {
     bos_token: Option<NamedToken>,
     cls_token: Option<NamedToken>,
     eos_token: Option<NamedToken>,
+    sep_token: Option<NamedToken>,
     add_bos_token: Option<bool>,
+    add_eos_token: Option<bool>,
     chat_template: Option<TemplateField>,
 }
 
@@ -95,14 +97,14 @@ pub(crate) fn read(
         token.and_then(|token| crate_tokenizer.token_to_id(token.text()))
     };
     let bos = id_of(config.bos_token.as_ref().or(config.cls_token.as_ref()));
-    let eos = id_of(config.eos_token.as_ref());
+    let eos = id_of(config.eos_token.as_ref().or(config.sep_token.as_ref()));
     let empty_prompt = crate_tokenizer.encode_fast("", true);
-    let adds_bos = config.add_bos_token.unwrap_or_else(|| {
-        empty_prompt.is_ok_and(|prompt| prompt.get_ids().first().copied() == bos)
-    });
+    let added = empty_prompt.map(|prompt| prompt.get_ids().to_vec()).unwrap_or_default();
+    let adds_bos = config.add_bos_token.unwrap_or(added.first().copied() == bos);
+    let adds_eos = config.add_eos_token.unwrap_or(added.last().copied() == eos);
     let starts_with_space = starts_with_space(&head, spelling);
     let unknown = unknown_token(&crate_tokenizer);
-    let pipeline = Pipeline { steps: crate_tokenizer, unknown };
+    let pipeline = Pipeline { steps: crate_tokenizer, unknown, byte_ids: None };
     let parts = Parts {
         vocab,
         model: Model::Pipeline(Box::new(pipeline)),
@@ -110,6 +112,7 @@ pub(crate) fn read(
         eos,
         end_ids: eos.into_iter().collect(),
         adds_bos: adds_bos && bos.is_some(),
+        adds_eos: adds_eos && eos.is_some(),
         starts_with_space,
         chat_template: config.chat_template.and_then(TemplateField::into_default),
     };

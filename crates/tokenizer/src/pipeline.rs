@@ -22,6 +22,8 @@ pub(crate) enum After {
 pub(crate) struct Pipeline {
     pub(crate) steps: tokenizers::Tokenizer,
     pub(crate) unknown: Option<u32>,
+    /// What writes unknown text, where the crate does not do so itself.
+    pub(crate) byte_ids: Option<Box<[u32; 256]>>,
 }
 
 impl Pipeline {
@@ -56,6 +58,10 @@ impl Pipeline {
     /// The crate's models also hold the control tokens, and one of them may match plain text:
     /// such a match is written character by character instead.
     fn push(&self, vocab: &Vocab, token: &Token, ids: &mut Vec<u32>) {
+        if let Some(byte_ids) = self.byte_ids.as_ref().filter(|_| Some(token.id) == self.unknown) {
+            ids.extend(token.value.bytes().map(|byte| byte_ids[usize::from(byte)]));
+            return;
+        }
         if vocab.kind(token.id) != TokenKind::Control || Some(token.id) == self.unknown {
             ids.push(token.id);
             return;

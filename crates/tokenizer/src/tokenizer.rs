@@ -48,6 +48,7 @@ pub(crate) struct Parts {
     /// The tokens after which a model says no more, in order.
     pub(crate) end_ids: Vec<u32>,
     pub(crate) adds_bos: bool,
+    pub(crate) adds_eos: bool,
     pub(crate) starts_with_space: bool,
     pub(crate) chat_template: Option<String>,
 }
@@ -149,6 +150,15 @@ impl Tokenizer {
         bos.into_iter().chain(ids).collect()
     }
 
+    /// The ids of a whole text, as an encoder reads it: as a prompt, and EOS where the model adds
+    /// one.
+    pub fn encode_whole(&self, text: &str, special: SpecialText) -> Vec<u32> {
+        let mut ids = self.encode_prompt(text, special);
+        let eos = self.eos().filter(|eos| self.adds_eos() && ids.last() != Some(eos));
+        ids.extend(eos);
+        ids
+    }
+
     /// Appends the ids of text whose control tokens, if any, are plain text.
     pub(crate) fn encode_text(&self, text: &str, after: &mut After, ids: &mut Vec<u32>) {
         let Parts { vocab, model, .. } = &*self.parts;
@@ -190,6 +200,11 @@ impl Tokenizer {
     /// Whether prompts of this model start with [`Self::bos`].
     pub fn adds_bos(&self) -> bool {
         self.parts.adds_bos
+    }
+
+    /// Whether whole texts end with [`Self::eos`].
+    pub fn adds_eos(&self) -> bool {
+        self.parts.adds_eos
     }
 
     /// Whether the model has said all it wanted when it says this token.

@@ -57,6 +57,16 @@ impl Vocab {
         self.kinds.iter().enumerate().filter(move |(_, k)| **k == kind).map(|(idx, _)| idx as u32)
     }
 
+    /// `[256]`: the token of each byte; `None`: not all bytes have one.
+    pub(crate) fn byte_ids(&self) -> Option<Box<[u32; 256]>> {
+        let mut found = [None; 256];
+        for id in self.ids_of(TokenKind::Byte) {
+            found[usize::from(self.bytes(id)[0])] = Some(id);
+        }
+        let ids = found.into_iter().collect::<Option<Vec<u32>>>()?;
+        ids.into_boxed_slice().try_into().ok()
+    }
+
     /// A file without token types still names the tokens that end a text: they are structure.
     pub(crate) fn make_control(&mut self, id: u32) {
         if let Some(kind @ TokenKind::Text) = self.kinds.get_mut(id as usize) {

@@ -6,3 +6,4 @@ mod hugging_face;
 mod laws;
 mod reading;
 mod tiny;
+mod unigram;

@@ -25,6 +25,7 @@ pub(crate) struct Tiny {
     pub(crate) unknown_id: Option<u32>,
     pub(crate) add_bos: Option<bool>,
     pub(crate) add_space_prefix: Option<bool>,
+    pub(crate) remove_extra_whitespaces: Option<bool>,
     pub(crate) chat_template: Option<String>,
 }
 
@@ -50,6 +51,7 @@ impl Tiny {
             unknown_id: self.unknown_id,
             add_bos: self.add_bos,
             add_space_prefix: self.add_space_prefix,
+            remove_extra_whitespaces: self.remove_extra_whitespaces,
             chat_template: self.chat_template.as_deref(),
             ..GgufVocab::default()
         }
