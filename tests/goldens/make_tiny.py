@@ -19,9 +19,10 @@ import gguf
 import numpy as np
 import torch
 import transformers
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save, save_file
 from transformers import AutoModelForCausalLM
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+from transformers.models.falcon import modeling_falcon
 
 import tiny_tokenizer
 import tiny_unigram
@@ -87,6 +88,12 @@ LONG_ROPE = dict(
     partial_rotary_factor=0.75,
     short_factor=[1.0, 1.25, 1.5],
     long_factor=[1.5, 8.0, 30.0],
+)
+# Layers with a window are not scaled; the base is the only one that the library reads from a
+# published file for both kinds of layers.
+OLMO3_ROPE = dict(
+    full_attention=dict(YARN, rope_theta=500000.0),
+    sliding_attention=dict(rope_type="default", rope_theta=500000.0),
 )
 
 FIRST_SEEDS = {"llama": 1, "llama-rope-scaled": 2, "qwen2": 3, "gemma3": 4}
@@ -269,6 +276,35 @@ CASES = {
         bias=False,
         alibi=False,
     ),
+    # Two kv heads, and a norm for each block.
+    "falcon-two-norms": transformers.FalconConfig(
+        **TOKENS,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_kv_heads=2,
+        new_decoder_architecture=True,
+    ),
+    "falcon-one-norm": transformers.FalconConfig(
+        **TOKENS,
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=4,
+        num_kv_heads=2,
+        new_decoder_architecture=True,
+        num_ln_in_parallel_attn=1,
+    ),
+    # The text is short enough that the reference's bfloat16 slopes are exact.
+    "falcon-alibi": transformers.FalconConfig(
+        **TOKENS,
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=4,
+        multi_query=False,
+        parallel_attn=False,
+        bias=True,
+        alibi=True,
+    ),
     "opt": transformers.OPTConfig(
         **TOKENS,
         max_position_embeddings=N_CTX,
@@ -278,6 +314,45 @@ CASES = {
         num_attention_heads=4,
         word_embed_proj_dim=32,
         dropout=0.0,
+    ),
+    "chatglm": transformers.GlmConfig(
+        **SHARED, **SMALL, head_dim=8, partial_rotary_factor=0.5, attention_bias=True
+    ),
+    "seed_oss": transformers.SeedOssConfig(**SHARED, **SMALL, head_dim=16, attention_bias=True),
+    "ernie4_5": transformers.Ernie4_5Config(**SHARED, **SMALL, head_dim=16),
+    "arcee": transformers.ArceeConfig(**SHARED, **SMALL),
+    "olmo": transformers.OlmoConfig(
+        **TOKENS, **SMALL, max_position_embeddings=N_CTX, clip_qkv=1.0
+    ),
+    "olmo3": transformers.Olmo3Config(
+        **SHARED, **dict(SMALL, num_hidden_layers=4), sliding_window=8, rope_parameters=OLMO3_ROPE
+    ),
+    "olmo2-windows": transformers.Olmo3Config(
+        **SHARED, **dict(SMALL, num_hidden_layers=4), sliding_window=8, rope_parameters=OLMO3_ROPE
+    ),
+    # Layers with a window rotate, the last one does not.
+    "exaone4": transformers.Exaone4Config(
+        **SHARED, **dict(SMALL, num_hidden_layers=4), sliding_window=8, rope_theta=10000.0
+    ),
+    # Without windows all rotate.
+    "exaone4-full": transformers.Exaone4Config(
+        **SHARED,
+        **dict(SMALL, num_hidden_layers=1),
+        sliding_window=None,
+        layer_types=["full_attention"],
+        rope_parameters=dict(LLAMA3_ROPE),
+    ),
+    # These two have no class in the library: they are Llama, renamed.
+    "exaone": transformers.LlamaConfig(**SHARED, **SMALL),
+    "internlm2": transformers.LlamaConfig(**SHARED, **SMALL),
+    "starcoder": transformers.GPTBigCodeConfig(
+        **TOKENS, n_positions=N_CTX, n_embd=32, n_layer=2, n_head=4
+    ),
+    "starcoder-heads": transformers.GPTBigCodeConfig(
+        **TOKENS, n_positions=N_CTX, n_embd=32, n_layer=1, n_head=4, multi_query=False
+    ),
+    "codegen": transformers.CodeGenConfig(
+        **TOKENS, n_positions=N_CTX, n_embd=48, n_layer=2, n_head=4, rotary_dim=8
     ),
     "xglm": transformers.XGLMConfig(
         **TOKENS,
@@ -321,9 +396,19 @@ CASES = {
 }
 
 # GGUF has no name of its own for these: only the Hugging Face folder is written.
-ONLY_HUGGING_FACE = {"llama-dynamic", "mistral", "mixtral", "opt", "xglm"}
+ONLY_HUGGING_FACE = {
+    "codegen",
+    "falcon-alibi",
+    "llama-dynamic",
+    "mistral",
+    "mixtral",
+    "olmo3",
+    "opt",
+    "starcoder-heads",
+    "xglm",
+}
 # q and k rows are permuted in GGUF, so that pairs are neighbours.
-PERMUTED = {"llama", "granite", "smollm3"}
+PERMUTED = {"arcee", "granite", "internlm2", "llama", "olmo", "smollm3"}
 # The gain is 1 + w; llama.cpp's converter adds the one.
 PLUS_ONE = {"gemma", "gemma2", "gemma3", "nemotron"}
 
@@ -343,7 +428,11 @@ def main():
         model = load(folder / "hf")
         if name not in ONLY_HUGGING_FACE:
             write_gguf(model, name, folder / "model.gguf")
+        if name == "falcon-alibi":
+            halve_alibi(model, load(folder / "hf", "sdpa"))
         write_expected(model, folder, FIRST_POS.get(name, 0))
+        if name in RENAMED:
+            rename(folder / "hf", *RENAMED[name])
         print(f"{name}: {sum(f.stat().st_size for f in folder.rglob('*.*'))} bytes")
 
 
@@ -394,11 +483,12 @@ def published_form(config):
         return config
     rope = config.pop("rope_parameters")
     if "full_attention" in rope:
-        config["rope_local_base_freq"] = rope["sliding_attention"]["rope_theta"]
+        if config["model_type"].startswith("gemma3"):
+            config["rope_local_base_freq"] = rope["sliding_attention"]["rope_theta"]
         rope = rope["full_attention"]
         # Published files leave the kinds of layers to the reader.
         config.pop("layer_types")
-        config.pop("_sliding_window_pattern")
+        config.pop("_sliding_window_pattern", None)
     is_neox = config["model_type"] == "gpt_neox"
     config["rotary_emb_base" if is_neox else "rope_theta"] = rope.pop("rope_theta")
     if "partial_rotary_factor" in rope:
@@ -408,10 +498,79 @@ def published_form(config):
     return dict(sorted(config.items()))
 
 
-def load(folder):
+def exaone_config(config):
+    config["num_layers"] = config.pop("num_hidden_layers")
+    config["layer_norm_epsilon"] = config.pop("rms_norm_eps")
+    config["activation_function"] = config.pop("hidden_act")
+    return config | dict(architectures=["ExaoneForCausalLM"], model_type="exaone")
+
+
+def exaone_tensors(tensors, _config):
+    names = {
+        "model.embed_tokens": "transformer.wte",
+        "model.norm": "transformer.ln_f",
+        "model.layers.": "transformer.h.",
+        "input_layernorm": "ln_1",
+        "post_attention_layernorm": "ln_2",
+        "self_attn": "attn.attention",
+        "o_proj": "out_proj",
+        "gate_proj": "c_fc_0",
+        "up_proj": "c_fc_1",
+        "down_proj": "c_proj",
+    }
+    return {replaced(name, names): tensor for name, tensor in tensors.items()}
+
+
+def internlm2_config(config):
+    return config | dict(architectures=["InternLM2ForCausalLM"], model_type="internlm2", bias=False)
+
+
+def internlm2_tensors(tensors, config):
+    names = {
+        "model.embed_tokens": "model.tok_embeddings",
+        "lm_head": "output",
+        "input_layernorm": "attention_norm",
+        "post_attention_layernorm": "ffn_norm",
+        "self_attn.o_proj": "attention.wo",
+        "mlp.gate_proj": "feed_forward.w1",
+        "mlp.down_proj": "feed_forward.w2",
+        "mlp.up_proj": "feed_forward.w3",
+    }
+    n_kv, d_model = config["num_key_value_heads"], config["hidden_size"]
+    for layer in range(config["num_hidden_layers"]):
+        stem = f"model.layers.{layer}"
+        # Kv head by kv head: its q heads, its k, its v.
+        parts = [tensors.pop(f"{stem}.self_attn.{part}_proj.weight") for part in "qkv"]
+        heads = [part.reshape(n_kv, -1, d_model) for part in parts]
+        joined = torch.cat(heads, dim=1).reshape(-1, d_model)
+        tensors[f"{stem}.attention.wqkv.weight"] = joined.contiguous()
+    return {replaced(name, names): tensor for name, tensor in tensors.items()}
+
+
+# How the authors' own code, which published folders carry, names what is Llama.
+RENAMED = {
+    "exaone": (exaone_config, exaone_tensors),
+    "internlm2": (internlm2_config, internlm2_tensors),
+}
+
+
+def replaced(name, names):
+    for ours, theirs in names.items():
+        name = name.replace(ours, theirs)
+    return name
+
+
+def rename(folder, config_of, tensors_of):
+    config = json.loads((folder / "config.json").read_text())
+    path = folder / "model.safetensors"
+    path.write_bytes(save(tensors_of(load_file(path), config)))
+    write_json(folder / "config.json", config_of(config))
+
+
+def load(folder, attention="eager"):
     """What the tests are about: the file as written, computed in float32."""
     model = AutoModelForCausalLM.from_pretrained(
-        folder, dtype=torch.float32, attn_implementation="eager"
+        folder, dtype=torch.float32, attn_implementation=attention
     )
     return model.eval()
 
@@ -453,7 +612,7 @@ def add_numbers(writer, config, architecture, tensors):
     writer.add_block_count(config.num_hidden_layers)
     writer.add_context_length(N_CTX)
     writer.add_embedding_length(config.hidden_size)
-    joins_gate = architecture in ("phi3", "glm4")
+    joins_gate = architecture in ("phi3", "glm4", "chatglm")
     if "blk.0.ffn_up.weight" in tensors:
         writer.add_feed_forward_length(len(tensors["blk.0.ffn_up.weight"]) // (1 + joins_gate))
     else:
@@ -462,6 +621,8 @@ def add_numbers(writer, config, architecture, tensors):
     writer.add_head_count_kv(n_kv_heads(config))
     eps = [getattr(config, name, None) for name in ("rms_norm_eps", *LAYER_NORM_EPS)]
     is_layer_norm = any(getattr(config, name, None) for name in LAYER_NORM_EPS)
+    if architecture == "olmo":
+        is_layer_norm, eps = True, [1e-5]
     eps = next(value for value in eps if value is not None)
     (writer.add_layer_norm_eps if is_layer_norm else writer.add_layer_norm_rms_eps)(eps)
     # Written only where it is not d_model / n_heads.
@@ -491,6 +652,10 @@ def add_numbers(writer, config, architecture, tensors):
         writer.add_vocab_size(config.vocab_size)
     if architecture in ("gemma2", "gemma3", "cohere2", "starcoder2"):
         writer.add_sliding_window(config.sliding_window)
+    if architecture in ("exaone4", "olmo2") and getattr(config, "sliding_window", None):
+        kinds = [kind == "sliding_attention" for kind in config.layer_types]
+        writer.add_sliding_window(config.sliding_window)
+        writer.add_sliding_window_pattern(kinds)
     if architecture == "gemma2":
         writer.add_attn_logit_softcapping(config.attn_logit_softcapping)
         writer.add_final_logit_softcapping(config.final_logit_softcapping)
@@ -506,6 +671,8 @@ def add_numbers(writer, config, architecture, tensors):
     if architecture == "mpt":
         writer.add_clamp_kqv(config.attn_config.clip_qkv)
         writer.add_max_alibi_bias(config.attn_config.alibi_bias_max)
+    if architecture == "olmo":
+        writer.add_clamp_kqv(config.clip_qkv)
 
 
 def add_experts(writer, config):
@@ -532,6 +699,8 @@ def head_dim(config):
 
 
 def n_kv_heads(config):
+    if getattr(config, "new_decoder_architecture", False):
+        return config.num_kv_heads
     if getattr(config, "multi_query", False):
         return 1
     return getattr(config, "num_key_value_heads", None) or config.num_attention_heads
@@ -595,6 +764,12 @@ def gguf_weights(name, weights, config, architecture):
         # Head by head becomes all of q, then all of k, then all of v.
         heads = weights.reshape(n_heads, 3, d, -1)
         return heads.swapaxes(0, 1).reshape(weights.shape)
+    if architecture == "falcon" and "query_key_value" in name:
+        # The same by kv head.
+        n = n_kv_heads(config)
+        heads = weights.reshape(n, n_heads // n + 2, d, -1)
+        parts = [heads[:, :-2], heads[:, -2:-1], heads[:, -1:]]
+        return np.concatenate([part.reshape(-1, weights.shape[-1]) for part in parts])
     if architecture in PLUS_ONE and "norm" in name and name.endswith("weight"):
         gain = np.float32(1.0) + weights
         if architecture == "gemma3" and "q_norm" in name:
@@ -681,6 +856,16 @@ def rotate_exactly(model, n_ctx):
         return (angles.cos() * scale).to(x.dtype), (angles.sin() * scale).to(x.dtype)
 
     rotary.forward = forward
+
+
+def halve_alibi(model, other):
+    """Falcon's eager attention adds the bias to the scores and, in the mask, once more: half of it
+    twice is the whole, as `other`, with the library's other kind of attention, has it."""
+    ids = torch.tensor([tiny_tokenizer.encode(TEXT)])
+    expected = other(ids).logits
+    build = modeling_falcon.build_alibi_tensor
+    modeling_falcon.build_alibi_tensor = lambda *args, **kwargs: 0.5 * build(*args, **kwargs)
+    torch.testing.assert_close(model(ids).logits, expected, rtol=1e-5, atol=1e-5)
 
 
 def parts_of(model):

@@ -230,9 +230,15 @@ fn layer_kinds(
     match (kinds, spec.layer_kinds) {
         (Some(kinds), _) => kinds,
         // A window that the file leaves out is none, where that leaves a model.
-        (None, [LayerKind::Sliding]) if window.is_none() => vec![LayerKind::Full; n_layers],
+        (None, kinds) if window.is_none() && is_without_window(spec, kinds) => {
+            vec![LayerKind::Full; n_layers]
+        }
         (None, kinds) => kinds.iter().copied().cycle().take(n_layers).collect(),
     }
+}
+
+fn is_without_window(spec: &ArchSpec, kinds: &[LayerKind]) -> bool {
+    kinds == [LayerKind::Sliding] || spec.rope_layers == RopeLayers::SlidingIfAny
 }
 
 fn rotates(spec: &ArchSpec, positions: Positions, layer_kinds: &[LayerKind]) -> Vec<bool> {
@@ -240,6 +246,9 @@ fn rotates(spec: &ArchSpec, positions: Positions, layer_kinds: &[LayerKind]) -> 
         _ if positions != Positions::Rope => false,
         RopeLayers::All => true,
         RopeLayers::Sliding => *kind == LayerKind::Sliding,
+        RopeLayers::SlidingIfAny => {
+            *kind == LayerKind::Sliding || !layer_kinds.contains(&LayerKind::Sliding)
+        }
         RopeLayers::AllButEvery(n) => !(layer_idx + 1).is_multiple_of(n),
     };
     layer_kinds.iter().enumerate().map(rotates).collect()

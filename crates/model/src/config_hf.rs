@@ -15,10 +15,11 @@ mod names {
     pub(super) const N_LAYERS: &[&str] =
         &["num_hidden_layers", "n_layer", "n_layers", "num_layers"];
     pub(super) const D_MODEL: &[&str] = &["hidden_size", "n_embd", "d_model"];
-    pub(super) const D_FF: &[&str] = &["intermediate_size", "n_inner", "ffn_dim"];
+    pub(super) const D_FF: &[&str] =
+        &["intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size"];
     pub(super) const N_HEADS: &[&str] =
         &["num_attention_heads", "n_head", "n_heads", "attention_heads"];
-    pub(super) const N_KV_HEADS: &[&str] = &["num_key_value_heads", "num_kv_heads"];
+    pub(super) const N_KV_HEADS: &[&str] = &["num_key_value_heads", "num_kv_heads", "n_head_kv"];
     pub(super) const N_CTX: &[&str] =
         &["max_position_embeddings", "n_positions", "max_seq_len", "seq_length"];
     pub(super) const NORM_EPS: &[&str] =
@@ -28,7 +29,7 @@ mod names {
     pub(super) const QKV_CLIP: &[&str] = &["clip_qkv"];
     pub(super) const LOGIT_SCALE: &[&str] = &["logit_scale", "logits_scaling"];
     pub(super) const ROPE_BASE: &[&str] = &["rope_theta", "rotary_emb_base"];
-    pub(super) const IS_PARALLEL: &[&str] = &["use_parallel_residual"];
+    pub(super) const IS_PARALLEL: &[&str] = &["use_parallel_residual", "parallel_attn"];
 }
 
 /// `n_vocab` is the number of rows of the embedding.
@@ -60,10 +61,7 @@ pub(crate) fn read_config(
         d_ff_shared: count(json, &["shared_expert_intermediate_size"])?,
         normalizes_experts: flag(json, &["norm_topk_prob"])?,
         n_heads,
-        n_kv_heads: match json["multi_query"] == true {
-            true => Some(1),
-            false => count(json, names::N_KV_HEADS)?,
-        },
+        n_kv_heads: n_kv_heads(json)?,
         head_dim,
         rope_dim: rope_hf::rope_dim(json, full, head_dim.unwrap_or(d_model / n_heads.max(1)))?,
         n_vocab,
@@ -99,6 +97,13 @@ pub(crate) fn read_config(
         rotates: rotates(json)?,
     };
     raw.finish(spec, FileFormat::HuggingFace)
+}
+
+fn n_kv_heads(json: &Value) -> Result<Option<usize>, LoadError> {
+    if json["multi_query"] == true && json["new_decoder_architecture"] != true {
+        return Ok(Some(1));
+    }
+    count(json, names::N_KV_HEADS)
 }
 
 /// `None`: what the architecture does.
@@ -153,7 +158,6 @@ fn check_variants(spec: &ArchSpec, json: &Value) -> Result<(), LoadError> {
     let has_alibi = spec.positions == Positions::Alibi;
     for (json, key, expected) in [
         (json, "use_bidirectional_attention", false),
-        (json, "new_decoder_architecture", false),
         (json, "apply_residual_connection_post_layernorm", false),
         (json, "do_layer_norm_before", true),
         (&json["attn_config"], "alibi", has_alibi),
@@ -205,8 +209,24 @@ fn layer_kinds(json: &Value, n_layers: usize) -> Result<Option<Vec<LayerKind>>, 
         });
         return Ok(Some(kinds.collect::<Result<_, _>>()?));
     }
+    if let Some(letters) = json["sliding_window_pattern"].as_str() {
+        return letters_of_kinds(letters, n_layers).map(Some);
+    }
     let period = count(json, &["sliding_window_pattern"])?;
     Ok(period.map(|period| periodic(period, n_layers)))
+}
+
+/// Local and global layers, over and over.
+fn letters_of_kinds(letters: &str, n_layers: usize) -> Result<Vec<LayerKind>, LoadError> {
+    let kinds = letters.chars().cycle().take(n_layers).map(|letter| match letter {
+        'L' => Ok(LayerKind::Sliding),
+        'G' => Ok(LayerKind::Full),
+        _ => {
+            let expected = "a word of L and G".into();
+            Err(LoadError::config("sliding_window_pattern", expected, letters))
+        }
+    });
+    kinds.collect()
 }
 
 /// The first of the names that the file has, with its value.

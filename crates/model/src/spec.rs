@@ -13,6 +13,8 @@ pub struct ArchSpec {
     /// Hugging Face tensor names and ours (GGUF's), list after list; of several rows for one of
     /// ours, the first that the file has counts.
     pub hf_tensors: &'static [TensorNames],
+    /// GGUF's tensor names, where they are not the usual ones.
+    pub gguf_tensors: TensorNames,
     /// Longest position plus one, where a folder does not say.
     pub n_ctx: Option<usize>,
     pub layout: PerFormat<Layout>,
@@ -86,11 +88,13 @@ pub enum Norm {
     Layer,
     /// The same with `1 + w`.
     LayerPlusOne,
+    /// The same without `w` and `b`: files hold nothing of it.
+    LayerPlain,
 }
 
 impl Norm {
     pub fn is_centered(self) -> bool {
-        matches!(self, Self::Layer | Self::LayerPlusOne)
+        matches!(self, Self::Layer | Self::LayerPlusOne | Self::LayerPlain)
     }
 
     pub fn adds_one(self) -> bool {
@@ -121,6 +125,8 @@ pub enum QkvLayout {
     Joined,
     /// Kv head by kv head: its q heads, its k, its v.
     ByKvHead,
+    /// Four times a fourth of q, of v, of k: what each of four devices held.
+    InFourths,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,7 +137,8 @@ pub enum Residual {
     SandwichNorm,
     /// `x + norm(f(x))`
     PostNorm,
-    /// `x + attention(norm(x)) + feed_forward(norm(x))`, of one norm (Wang & Komatsuzaki 2021).
+    /// `x + attention(norm(x)) + feed_forward(norm(x))`, of one norm (Wang & Komatsuzaki 2021);
+    /// if the file has `attn_norm_2`, attention reads that one.
     Parallel,
     /// The same with a norm for each.
     ParallelTwoNorms,
@@ -203,6 +210,8 @@ pub enum RopeLayers {
     All,
     /// Those with a window.
     Sliding,
+    /// The same, or all where the file names no window, and all layers are full then.
+    SlidingIfAny,
     /// All but every so many-th.
     AllButEvery(usize),
 }

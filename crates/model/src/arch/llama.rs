@@ -25,6 +25,7 @@ pub(super) const LLAMA: ArchSpec = ArchSpec {
     name: "llama",
     hf_names: &["LlamaForCausalLM"],
     hf_tensors: &[LLAMA_TENSORS],
+    gguf_tensors: &[],
     n_ctx: None,
     layout: PerFormat::same(Layout::SEPARATE),
     norm: PerFormat::same(Norm::Rms),

@@ -1,8 +1,14 @@
 //! The architectures, one file each, and the list of them.
 
+mod arcee;
 mod bloom;
+mod chatglm;
+mod codegen;
 mod cohere2;
 mod command_r;
+mod ernie4_5;
+mod exaone;
+mod exaone4;
 mod falcon;
 mod gemma;
 mod gemma2;
@@ -12,12 +18,15 @@ mod gpt2;
 mod gptj;
 mod gptneox;
 mod granite;
+mod internlm2;
 mod llama;
 mod mistral;
 mod mixtral;
 mod mpt;
 mod nemotron;
+mod olmo;
 mod olmo2;
+mod olmo3;
 mod olmoe;
 mod opt;
 mod phi2;
@@ -26,17 +35,25 @@ mod qwen2;
 mod qwen2moe;
 mod qwen3;
 mod qwen3moe;
+mod seed_oss;
 mod smollm3;
 mod stablelm;
+mod starcoder;
 mod starcoder2;
 mod xglm;
 
 use crate::spec::ArchSpec;
 
 pub const ARCHITECTURES: &[ArchSpec] = &[
+    arcee::ARCEE,
     bloom::BLOOM,
+    chatglm::CHATGLM,
+    codegen::CODEGEN,
     cohere2::COHERE2,
     command_r::COMMAND_R,
+    ernie4_5::ERNIE4_5,
+    exaone::EXAONE,
+    exaone4::EXAONE4,
     falcon::FALCON,
     gemma::GEMMA,
     gemma2::GEMMA2,
@@ -46,12 +63,15 @@ pub const ARCHITECTURES: &[ArchSpec] = &[
     gptj::GPTJ,
     gptneox::GPTNEOX,
     granite::GRANITE,
+    internlm2::INTERNLM2,
     llama::LLAMA,
     mistral::MISTRAL,
     mixtral::MIXTRAL,
     mpt::MPT,
     nemotron::NEMOTRON,
+    olmo::OLMO,
     olmo2::OLMO2,
+    olmo3::OLMO3,
     olmoe::OLMOE,
     opt::OPT,
     phi2::PHI2,
@@ -60,8 +80,10 @@ pub const ARCHITECTURES: &[ArchSpec] = &[
     qwen2moe::QWEN2MOE,
     qwen3::QWEN3,
     qwen3moe::QWEN3MOE,
+    seed_oss::SEED_OSS,
     smollm3::SMOLLM3,
     stablelm::STABLELM,
+    starcoder::STARCODER,
     starcoder2::STARCODER2,
     xglm::XGLM,
 ];

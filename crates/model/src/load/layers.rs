@@ -18,14 +18,17 @@ impl Source<'_> {
         let q_width = c.n_heads * c.head_dim;
         let name = |part: &str| format!("blk.{layer_idx}.{part}");
         let reads_norm = c.residual != Residual::PostNorm;
+        let has_two = c.residual == Residual::Parallel && self.has(&name("attn_norm_2.weight"))?;
         let has_ffn_norm = reads_norm && c.residual != Residual::Parallel;
         let norms_results = matches!(c.residual, Residual::SandwichNorm | Residual::PostNorm);
         let mut norm_if = |is_there: bool, part: &str| {
             is_there.then(|| self.norm(&name(part), c.d_model)).transpose()
         };
-        let attn_norm = norm_if(reads_norm, "attn_norm")?;
+        let (of_attention, of_feed_forward) =
+            if has_two { ("attn_norm_2", "attn_norm") } else { ("attn_norm", "ffn_norm") };
+        let attn_norm = norm_if(reads_norm, of_attention)?;
         let post_attention_norm = norm_if(norms_results, "post_attention_norm")?;
-        let ffn_norm = norm_if(has_ffn_norm, "ffn_norm")?;
+        let ffn_norm = norm_if(has_ffn_norm || has_two, of_feed_forward)?;
         let post_ffw_norm = norm_if(norms_results, "post_ffw_norm")?;
         let [attn_q, attn_k, attn_v] = self.qkv(c, layer_idx)?;
         let shape = [c.d_model, q_width];
@@ -82,6 +85,15 @@ impl Source<'_> {
             QkvLayout::Separate | QkvLayout::Joined => {
                 let (k_end, v_end) = (q_width + kv_width, q_width + 2 * kv_width);
                 [0..q_width, q_width..k_end, k_end..v_end].map(RowRuns::one)
+            }
+            QkvLayout::InFourths => {
+                if c.n_kv_heads != c.n_heads || !q_width.is_multiple_of(4) {
+                    let expected = "as many as kv heads, in four equal parts".into();
+                    return Err(LoadError::config("n_head", expected, c.n_heads));
+                }
+                let len = q_width / 4;
+                // q, k, v of q, v, k.
+                [0, 2, 1].map(|part| RowRuns { first: part * len, len, stride: 3 * len, n_runs: 4 })
             }
             QkvLayout::ByKvHead => {
                 let (n_q, d, n_runs) = (c.n_heads_per_kv(), c.head_dim, c.n_kv_heads);

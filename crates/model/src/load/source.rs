@@ -11,12 +11,13 @@ use super::{LoadOptions, ModelFile, Pages};
 use crate::config::ModelConfig;
 use crate::error::LoadError;
 use crate::rope_config::RopeFactors;
-use crate::spec::{ArchSpec, Bias, FileFormat, Layout};
+use crate::spec::{ArchSpec, Bias, FileFormat, Layout, Norm};
 use crate::weights::{NormWeights, WeightMatrix};
 
 /// Ends of names of tensors that some folders store, and that follow from config.json:
 /// frequencies and masks.
-const REDUNDANT: [&str; 6] = [
+const REDUNDANT: [&str; 7] = [
+    ".attn.causal_mask",
     ".embed_positions.weights",
     ".rotary_emb.inv_freq",
     ".attn.bias",
@@ -245,6 +246,9 @@ impl<'a> Source<'a> {
 
     /// A norm, with its bias where the architecture has them.
     pub(super) fn norm(&mut self, name: &str, n: usize) -> Result<NormWeights, LoadError> {
+        if self.spec.norm.get(self.file.format()) == Norm::LayerPlain {
+            return Ok(self.ready(vec![1.0; n], None));
+        }
         let gain = self.vector(&format!("{name}.weight"), n)?;
         self.finish_norm(name, gain)
     }
@@ -361,23 +365,24 @@ impl<'a> Source<'a> {
 
     /// What a file may call the tensor that GGUF calls `name`; one name at the least.
     fn names(&self, name: &str) -> Vec<String> {
-        if self.file.format() == FileFormat::Gguf {
-            return vec![name.to_owned()];
-        }
         let (stem, kind) = name.rsplit_once('.').expect("tensor names end in .weight or .bias");
         // Numbers, of the layer and of an expert, stand where `{}` does.
         let is_number = |part: &&str| part.parse::<usize>().is_ok();
         let numbers: Vec<&str> = stem.split('.').filter(is_number).collect();
         let parts = stem.split('.').map(|part| if is_number(&part) { "{}" } else { part });
         let stem = parts.collect::<Vec<_>>().join(".");
-        let rows = self.spec.hf_tensors.iter().copied().flatten();
+        let tables = match self.file.format() {
+            FileFormat::Gguf => std::slice::from_ref(&self.spec.gguf_tensors),
+            FileFormat::HuggingFace => self.spec.hf_tensors,
+        };
+        let rows = tables.iter().copied().flatten();
         let rows = rows.filter(|(_, ours)| *ours == stem);
         let full = |theirs: &str| {
             let put = |name: String, number: &&str| name.replacen("{}", number, 1);
             format!("{}.{kind}", numbers.iter().fold(theirs.to_owned(), put))
         };
         let names: Vec<String> = rows.map(|(theirs, _)| full(theirs)).collect();
-        if names.is_empty() { vec![full(&stem)] } else { names }
+        if names.is_empty() { vec![name.to_owned()] } else { names }
     }
 
     /// See [`Pages::Touch`].
