@@ -89,6 +89,13 @@ LONG_ROPE = dict(
     short_factor=[1.0, 1.25, 1.5],
     long_factor=[1.5, 8.0, 30.0],
 )
+GRANITE = dict(
+    embedding_multiplier=6.0,
+    attention_multiplier=0.25,
+    residual_multiplier=0.5,
+    logits_scaling=4.0,
+)
+
 # Layers with a window are not scaled; the base is the only one that the library reads from a
 # published file for both kinds of layers.
 OLMO3_ROPE = dict(
@@ -164,14 +171,7 @@ CASES = {
     ),
     "qwen3": transformers.Qwen3Config(**SHARED, **SMALL, head_dim=16),
     "olmo2": transformers.Olmo2Config(**SHARED, **SMALL),
-    "granite": transformers.GraniteConfig(
-        **SHARED,
-        **SMALL,
-        embedding_multiplier=6.0,
-        attention_multiplier=0.25,
-        residual_multiplier=0.5,
-        logits_scaling=4.0,
-    ),
+    "granite": transformers.GraniteConfig(**SHARED, **SMALL, **GRANITE),
     # The last of four layers knows no positions.
     "smollm3": transformers.SmolLM3Config(**SHARED, **dict(SMALL, num_hidden_layers=4)),
     # All layers see 8 tokens.
@@ -392,6 +392,18 @@ CASES = {
         moe_intermediate_size=24,
         norm_topk_prob=True,
     ),
+    "granitemoe": transformers.GraniteMoeConfig(
+        **SHARED, **SMALL, **GRANITE, num_local_experts=4, num_experts_per_tok=2
+    ),
+    # The whole of one more expert is added.
+    "granitemoe-shared": transformers.GraniteMoeSharedConfig(
+        **SHARED,
+        **SMALL,
+        **GRANITE,
+        num_local_experts=4,
+        num_experts_per_tok=2,
+        shared_intermediate_size=24,
+    ),
     "olmoe": transformers.OlmoeConfig(**SHARED, **SMALL, num_experts=4, num_experts_per_tok=2),
 }
 
@@ -408,7 +420,7 @@ ONLY_HUGGING_FACE = {
     "xglm",
 }
 # q and k rows are permuted in GGUF, so that pairs are neighbours.
-PERMUTED = {"arcee", "granite", "internlm2", "llama", "olmo", "smollm3"}
+PERMUTED = {"arcee", "granite", "granitemoe", "internlm2", "llama", "olmo", "smollm3"}
 # The gain is 1 + w; llama.cpp's converter adds the one.
 PLUS_ONE = {"gemma", "gemma2", "gemma3", "nemotron"}
 
@@ -659,7 +671,7 @@ def add_numbers(writer, config, architecture, tensors):
     if architecture == "gemma2":
         writer.add_attn_logit_softcapping(config.attn_logit_softcapping)
         writer.add_final_logit_softcapping(config.final_logit_softcapping)
-    if architecture == "granite":
+    if architecture in ("granite", "granitemoe"):
         writer.add_embedding_scale(config.embedding_multiplier)
         writer.add_attention_scale(config.attention_multiplier)
         writer.add_residual_scale(config.residual_multiplier)
@@ -682,6 +694,8 @@ def add_experts(writer, config):
     writer.add_expert_used_count(config.num_experts_per_tok)
     if hasattr(config, "moe_intermediate_size"):
         writer.add_expert_feed_forward_length(config.moe_intermediate_size)
+    if hasattr(config, "shared_intermediate_size"):
+        writer.add_expert_shared_feed_forward_length(config.shared_intermediate_size)
     if hasattr(config, "shared_expert_intermediate_size"):
         writer.add_expert_shared_feed_forward_length(config.shared_expert_intermediate_size)
 
@@ -736,7 +750,19 @@ def gguf_tensors(model, architecture):
         weights = weights.numpy()
         if module in conv1d and part == "weight":
             weights = weights.T
-        if ".mlp.experts." in name:
+        if ".shared_mlp." in name:
+            prefix = f"blk.{name.split('.')[2]}"
+            if "output_linear" in name:
+                tensors[f"{prefix}.ffn_down_shexp.weight"] = weights
+            else:
+                gate, up = np.split(weights, 2)
+                tensors[f"{prefix}.ffn_gate_shexp.weight"] = gate
+                tensors[f"{prefix}.ffn_up_shexp.weight"] = up
+            continue
+        if name.endswith("block_sparse_moe.router.weight"):
+            tensors[f"blk.{name.split('.')[2]}.ffn_gate_inp.weight"] = weights
+            continue
+        if ".mlp.experts." in name or ".block_sparse_moe.experts." in name:
             prefix = f"blk.{name.split('.')[2]}"
             if name.endswith("down_proj"):
                 tensors[f"{prefix}.ffn_down_exps.weight"] = weights

@@ -17,6 +17,8 @@ mod names {
     pub(super) const D_MODEL: &[&str] = &["hidden_size", "n_embd", "d_model"];
     pub(super) const D_FF: &[&str] =
         &["intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size"];
+    pub(super) const D_FF_SHARED: &[&str] =
+        &["shared_expert_intermediate_size", "shared_intermediate_size"];
     pub(super) const N_HEADS: &[&str] =
         &["num_attention_heads", "n_head", "n_heads", "attention_heads"];
     pub(super) const N_KV_HEADS: &[&str] = &["num_key_value_heads", "num_kv_heads", "n_head_kv"];
@@ -58,7 +60,7 @@ pub(crate) fn read_config(
         n_experts: count(json, &["num_experts", "num_local_experts"])?,
         n_experts_used: count(json, &["num_experts_per_tok"])?,
         d_ff_expert: count(json, &["moe_intermediate_size"])?,
-        d_ff_shared: count(json, &["shared_expert_intermediate_size"])?,
+        d_ff_shared: count(json, names::D_FF_SHARED)?,
         normalizes_experts: flag(json, &["norm_topk_prob"])?,
         n_heads,
         n_kv_heads: n_kv_heads(json)?,

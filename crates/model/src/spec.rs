@@ -43,6 +43,8 @@ pub struct ArchSpec {
     /// Of a model with experts: whether the weights of those chosen sum to one, where the file does
     /// not say.
     pub normalizes_experts: bool,
+    /// Whether a product says how much of the expert counts that all tokens go through.
+    pub gates_shared_expert: bool,
     pub embedding_scale: EmbeddingScale,
     pub logit_scale: LogitScale,
     /// What multiplies `q . k`, where the file does not say.

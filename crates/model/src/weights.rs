@@ -88,8 +88,9 @@ pub struct ExpertWeights {
 /// An expert that all tokens go through.
 pub struct SharedExpert {
     pub weights: DenseWeights,
-    /// `[d_model]`: the sigmoid of its product with a token says how much of it counts.
-    pub gate: Vec<f32>,
+    /// `[d_model]`: the sigmoid of its product with a token says how much of it counts; `None`:
+    /// all of it.
+    pub gate: Option<Vec<f32>>,
 }
 
 /// How matrices are multiplied.
@@ -266,7 +267,7 @@ impl LayerWeights {
         ];
         let shared_gate = match &self.feed_forward {
             FeedForwardWeights::Experts(ExpertWeights { shared: Some(shared), .. }) => {
-                Some(&*shared.gate)
+                shared.gate.as_deref()
             }
             _ => None,
         };

@@ -44,6 +44,7 @@ pub(super) const LLAMA: ArchSpec = ArchSpec {
     scales_sliding: true,
     feed_forward: FeedForward::Gated(Activation::Silu),
     normalizes_experts: true,
+    gates_shared_expert: false,
     embedding_scale: EmbeddingScale::One,
     logit_scale: LogitScale::Multiplies,
     attn_scale: |config| (config.head_dim as f32).powf(-0.5),

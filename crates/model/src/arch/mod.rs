@@ -18,6 +18,7 @@ mod gpt2;
 mod gptj;
 mod gptneox;
 mod granite;
+mod granitemoe;
 mod internlm2;
 mod llama;
 mod mistral;
@@ -63,6 +64,7 @@ pub const ARCHITECTURES: &[ArchSpec] = &[
     gptj::GPTJ,
     gptneox::GPTNEOX,
     granite::GRANITE,
+    granitemoe::GRANITEMOE,
     internlm2::INTERNLM2,
     llama::LLAMA,
     mistral::MISTRAL,

@@ -21,5 +21,6 @@ pub(super) const QWEN2MOE: ArchSpec = ArchSpec {
     hf_names: &["Qwen2MoeForCausalLM"],
     hf_tensors: &[EXPERT_TENSORS, LLAMA_TENSORS],
     normalizes_experts: false,
+    gates_shared_expert: true,
     ..QWEN2
 };

@@ -205,7 +205,7 @@ fn add_up(kernels: &Kernels, buffers: &mut ExpertBuffers, d_model: usize, delta:
     }
 }
 
-/// `delta += sigmoid(gate . x) * shared(x)`
+/// `delta += sigmoid(gate . x) * shared(x)`, or without the first factor.
 fn add_shared(
     compute: &mut Compute,
     (shared, activation): (&SharedExpert, Activation),
@@ -215,16 +215,18 @@ fn add_shared(
     delta: &mut [f32],
 ) {
     let SharedExpert { weights, gate } = shared;
-    let (d, kernels) = (gate.len(), compute.kernels);
+    let (d, kernels) = (weights.down.weight.n_out, compute.kernels);
     let input = Input { x: normed, norm: None };
     let matrices = [weights.gate.as_ref().expect("experts have gates"), &weights.up];
     compute.multiply_gated(input, matrices, activation, gated);
     compute.multiply(Input { x: gated, norm: None }, [(&weights.down, &mut *out)]);
     let rows = normed.chunks_exact(d).zip(out.chunks_exact_mut(d));
     for ((x, out), delta) in rows.zip(delta.chunks_exact_mut(d)) {
-        let score: f32 = x.iter().zip(gate).map(|(x, gate)| x * gate).sum();
-        let share = 1.0 / (1.0 + (-score).exp());
-        out.iter_mut().for_each(|x| *x *= share);
+        if let Some(gate) = gate {
+            let score: f32 = x.iter().zip(gate).map(|(x, gate)| x * gate).sum();
+            let share = 1.0 / (1.0 + (-score).exp());
+            out.iter_mut().for_each(|x| *x *= share);
+        }
         (kernels.add)(delta, out);
     }
 }

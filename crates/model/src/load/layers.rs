@@ -1,11 +1,12 @@
 //! The weights of one layer, however a file lays them out.
 
-use super::source::{RowRuns, Source};
+use super::source::{Matrix, RowRuns, Source};
 use crate::config::{ExpertsConfig, ModelConfig};
 use crate::error::LoadError;
 use crate::spec::{Bias, QkNorm, QkvLayout, Residual};
 use crate::weights::{
     DenseWeights, ExpertWeights, FeedForwardWeights, HeadNorm, LayerWeights, Linear, SharedExpert,
+    WeightMatrix,
 };
 
 impl Source<'_> {
@@ -110,10 +111,11 @@ impl Source<'_> {
     }
 
     fn dense(&mut self, config: &ModelConfig, layer_idx: usize) -> Result<DenseWeights, LoadError> {
-        let (gate, up) = self.gate_and_up(config, layer_idx)?;
-        let shape = [config.d_model, config.d_ff];
-        let name = format!("blk.{layer_idx}.ffn_down");
-        let down = self.linear(&name, shape, self.spec.biases.feed_forward)?;
+        let (d_model, d_ff, bias) = (config.d_model, config.d_ff, self.spec.biases.feed_forward);
+        let name = |part: &str| format!("blk.{layer_idx}.{part}");
+        let names = [name("ffn_gate"), name("ffn_up")];
+        let (gate, up) = self.gate_and_up(names, [d_ff, d_model], bias)?;
+        let down = self.linear(&name("ffn_down"), [d_model, d_ff], bias)?;
         Ok(DenseWeights { gate, up, down })
     }
 
@@ -127,22 +129,33 @@ impl Source<'_> {
         let name = |part: &str| format!("blk.{layer_idx}.{part}");
         let shape = [n, d_model];
         let router = self.linear(&name("ffn_gate_inp"), shape, Bias::None)?;
+        let joins_gate = self.layout().joins_gate;
         let mut all = |part: &str, shape| self.stacked(&name(part), n, shape);
-        let gates = all("ffn_gate_exps", [d_ff, d_model])?;
-        let ups = all("ffn_up_exps", [d_ff, d_model])?;
-        let downs = all("ffn_down_exps", [d_model, d_ff])?;
+        let (gates, ups) = if joins_gate {
+            let joined = all("ffn_up_exps", [2 * d_ff, d_model])?;
+            let rows = |first: usize| {
+                let rows = first..first + d_ff;
+                joined.iter().map(|matrix| matrix.rows(RowRuns::one(rows.clone()))).collect()
+            };
+            (rows(0), rows(d_ff))
+        } else {
+            let [gates, ups] = ["ffn_gate_exps", "ffn_up_exps"]
+                .map(|part| Ok::<Vec<_>, LoadError>(whole(all(part, [d_ff, d_model])?)));
+            (gates?, ups?)
+        };
+        let downs: Vec<_> = whole(all("ffn_down_exps", [d_model, d_ff])?);
         let linear = |weight| Linear { weight, bias: None };
         let experts_of = gates.into_iter().zip(ups).zip(downs).map(|((gate, up), down)| {
             DenseWeights { gate: Some(linear(gate)), up: linear(up), down: linear(down) }
         });
         let shared = experts.d_ff_shared.map(|d_ff| {
-            let mut of = |part: &str, shape| self.linear(&name(part), shape, Bias::None);
-            let weights = DenseWeights {
-                gate: Some(of("ffn_gate_shexp", [d_ff, d_model])?),
-                up: of("ffn_up_shexp", [d_ff, d_model])?,
-                down: of("ffn_down_shexp", [d_model, d_ff])?,
-            };
-            let gate = self.row(&name("ffn_gate_inp_shexp.weight"), d_model)?;
+            let names = [name("ffn_gate_shexp"), name("ffn_up_shexp")];
+            let (gate, up) = self.gate_and_up(names, [d_ff, d_model], Bias::None)?;
+            let down = self.linear(&name("ffn_down_shexp"), [d_model, d_ff], Bias::None)?;
+            let weights = DenseWeights { gate, up, down };
+            let gate = self.spec.gates_shared_expert;
+            let gate = gate.then(|| self.row(&name("ffn_gate_inp_shexp.weight"), d_model));
+            let gate = gate.transpose()?;
             Ok::<_, LoadError>(SharedExpert { weights, gate })
         });
         Ok(ExpertWeights { router, experts: experts_of.collect(), shared: shared.transpose()? })
@@ -151,21 +164,19 @@ impl Source<'_> {
     /// Gate, where there is one, and up.
     fn gate_and_up(
         &mut self,
-        config: &ModelConfig,
-        layer_idx: usize,
+        [gate, up]: [String; 2],
+        [d_ff, d_model]: [usize; 2],
+        bias: Bias,
     ) -> Result<(Option<Linear>, Linear), LoadError> {
-        let (c, bias) = (config, self.spec.biases.feed_forward);
-        let name = |part: &str| format!("blk.{layer_idx}.{part}");
-        let shape = [c.d_ff, c.d_model];
         if self.layout().joins_gate {
-            let rows = [0..c.d_ff, c.d_ff..2 * c.d_ff].map(RowRuns::one);
-            let joined = [2 * c.d_ff, c.d_model];
-            let [gate, up] = self.split(&name("ffn_up"), joined, bias, rows)?;
+            let rows = [0..d_ff, d_ff..2 * d_ff].map(RowRuns::one);
+            let [gate, up] = self.split(&up, [2 * d_ff, d_model], bias, rows)?;
             return Ok((Some(gate), up));
         }
         let is_gated = self.spec.feed_forward.is_gated();
-        let gate = is_gated.then(|| self.linear(&name("ffn_gate"), shape, bias)).transpose()?;
-        Ok((gate, self.linear(&name("ffn_up"), shape, bias)?))
+        let shape = [d_ff, d_model];
+        let gate = is_gated.then(|| self.linear(&gate, shape, bias)).transpose()?;
+        Ok((gate, self.linear(&up, shape, bias)?))
     }
 
     fn linear(&mut self, name: &str, shape: [usize; 2], bias: Bias) -> Result<Linear, LoadError> {
@@ -188,4 +199,8 @@ impl Source<'_> {
             bias: bias.as_deref().map(|bias| rows.of_vector(bias)),
         }))
     }
+}
+
+fn whole(matrices: Vec<Matrix>) -> Vec<WeightMatrix> {
+    matrices.into_iter().map(Matrix::whole).collect()
 }

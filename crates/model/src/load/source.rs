@@ -70,8 +70,15 @@ impl RowRuns {
 }
 
 impl Matrix {
-    fn whole(self) -> WeightMatrix {
+    pub(super) fn whole(self) -> WeightMatrix {
         WeightMatrix::new(self.name, self.dtype, self.shape, self.bytes)
+    }
+
+    fn run(&self, rows: Range<usize>) -> Self {
+        let row_bytes = self.bytes.len() / self.shape[0].max(1);
+        let shape = [rows.len(), self.shape[1]];
+        let bytes = self.bytes.slice(rows.start * row_bytes..rows.end * row_bytes);
+        Self { name: self.name.clone(), dtype: self.dtype, shape, bytes }
     }
 
     /// Rows one after the other: a part of the file where they are in it so, else a copy.
@@ -181,10 +188,10 @@ impl<'a> Source<'a> {
         name: &str,
         n: usize,
         [n_out, n_in]: [usize; 2],
-    ) -> Result<Vec<WeightMatrix>, LoadError> {
+    ) -> Result<Vec<Matrix>, LoadError> {
         let together = format!("{name}.weight");
-        if self.file.format() == FileFormat::HuggingFace {
-            let one = |i: usize| self.matrix(&format!("{name}.{i}.weight"), [n_out, n_in]);
+        if self.file.format() == FileFormat::HuggingFace && !self.has(&together)? {
+            let one = |i: usize| self.whole_matrix(&format!("{name}.{i}.weight"), [n_out, n_in]);
             return (0..n).map(one).collect();
         }
         let shape = [n, n_out, n_in];
@@ -196,7 +203,7 @@ impl<'a> Source<'a> {
         let (dtype, name) = (tensor.info.dtype, tensor.info.name);
         let all = Matrix { name, dtype, shape: [n * n_out, n_in], bytes: tensor.bytes };
         let all = self.as_asked(&together, all);
-        Ok((0..n).map(|i| all.rows(RowRuns::one(i * n_out..(i + 1) * n_out))).collect())
+        Ok((0..n).map(|i| all.run(i * n_out..(i + 1) * n_out)).collect())
     }
 
     /// A vector that a file may hold as a matrix of one row.
