@@ -20,7 +20,7 @@ import numpy as np
 import torch
 import transformers
 from safetensors.torch import load_file, save, save_file
-from transformers import AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 from transformers.models.falcon import modeling_falcon
 
@@ -342,6 +342,36 @@ CASES = {
         layer_types=["full_attention"],
         rope_parameters=dict(LLAMA3_ROPE),
     ),
+    # What these do with text.
+    "qwen2vl": transformers.Qwen2VLConfig(
+        text_config=dict(
+            **SHARED,
+            **SMALL,
+            rope_parameters=dict(
+                rope_type="default", rope_theta=10000.0, mrope_section=[2, 1, 1]
+            ),
+        ),
+        vision_config=dict(depth=1, embed_dim=8, hidden_size=32, num_heads=1),
+        tie_word_embeddings=False,
+    ),
+    "qwen3vl": transformers.Qwen3VLConfig(
+        text_config=dict(
+            **SHARED,
+            **SMALL,
+            head_dim=16,
+            rope_parameters=dict(
+                rope_type="default",
+                rope_theta=10000.0,
+                mrope_section=[4, 2, 2],
+                mrope_interleaved=True,
+            ),
+        ),
+        vision_config=dict(
+            depth=1, hidden_size=8, intermediate_size=8, num_heads=1, out_hidden_size=32,
+            deepstack_visual_indexes=[0],
+        ),
+        tie_word_embeddings=False,
+    ),
     # These two have no class in the library: they are Llama, renamed.
     "exaone": transformers.LlamaConfig(**SHARED, **SMALL),
     "internlm2": transformers.LlamaConfig(**SHARED, **SMALL),
@@ -451,7 +481,7 @@ def main():
 def write_hugging_face(config, folder):
     """Random weights, written as checkpoints are published: bfloat16, `config.json` in the form
     that most published files still have."""
-    model = AutoModelForCausalLM.from_config(config, attn_implementation="eager")
+    model = auto_class(config).from_config(config, attn_implementation="eager")
     modules = dict(model.named_modules())
     # A tied matrix comes once.
     for name, parameter in model.named_parameters():
@@ -468,6 +498,15 @@ def write_hugging_face(config, folder):
     write_json(folder / "config.json", published_form(saved))
     write_json(folder / "tokenizer.json", tiny_tokenizer.hugging_face())
     write_json(folder / "tokenizer_config.json", tiny_tokenizer.hugging_face_config())
+
+
+def auto_class(config):
+    has_eyes = hasattr(config, "vision_config")
+    return AutoModelForImageTextToText if has_eyes else AutoModelForCausalLM
+
+
+def text_config(model):
+    return getattr(model.config, "text_config", model.config)
 
 
 def random_weights(module, name, shape, config):
@@ -559,10 +598,29 @@ def internlm2_tensors(tensors, config):
     return {replaced(name, names): tensor for name, tensor in tensors.items()}
 
 
-# How the authors' own code, which published folders carry, names what is Llama.
+def text_of_vl_config(config):
+    """Numbers of text and vision side by side, as published folders of Qwen2-VL have them."""
+    text = config["text_config"]
+    rope = text.pop("rope_parameters")
+    text["rope_theta"] = rope.pop("rope_theta")
+    text["rope_scaling"] = rope | dict(rope_type="default", type="mrope")
+    kept = {key: config[key] for key in ("architectures", "model_type", "tie_word_embeddings")}
+    return text | kept
+
+
+def text_of_vl_tensors(tensors, _config):
+    names = {"model.language_model.": "model."}
+    is_text = lambda name: "visual." not in name
+    return {replaced(name, names): tensors[name] for name in filter(is_text, tensors)}
+
+
+# How the authors' own code, which published folders carry, names what is Llama; and models that
+# see, without what sees.
 RENAMED = {
     "exaone": (exaone_config, exaone_tensors),
     "internlm2": (internlm2_config, internlm2_tensors),
+    "qwen2vl": (text_of_vl_config, text_of_vl_tensors),
+    "qwen3vl": (text_of_vl_config, text_of_vl_tensors),
 }
 
 
@@ -581,7 +639,7 @@ def rename(folder, config_of, tensors_of):
 
 def load(folder, attention="eager"):
     """What the tests are about: the file as written, computed in float32."""
-    model = AutoModelForCausalLM.from_pretrained(
+    model = auto_class(AutoConfig.from_pretrained(folder)).from_pretrained(
         folder, dtype=torch.float32, attn_implementation=attention
     )
     return model.eval()
@@ -596,7 +654,7 @@ def architecture_of(case):
 
 def write_gguf(model, case, path):
     """The same numbers as float32, by the conventions of llama.cpp's converter."""
-    config = model.config
+    config = text_config(model)
     architecture = architecture_of(case)
     writer = gguf.GGUFWriter(path, architecture)
     writer.add_name(f"tiny random {case}")
@@ -642,6 +700,8 @@ def add_numbers(writer, config, architecture, tensors):
         writer.add_key_length(head_dim(config))
         writer.add_value_length(head_dim(config))
     rope = rope_of(config)
+    if "mrope_section" in rope:
+        writer.add_rope_dimension_sections([*rope["mrope_section"], 0])
     if "rope_theta" in rope:
         writer.add_rope_freq_base(rope["rope_theta"])
     if rope.get("rope_type") in ("linear", "yarn"):
@@ -735,7 +795,7 @@ def llama3_factors(rope, rope_dim):
 
 def gguf_tensors(model, architecture):
     """Weights by GGUF's names."""
-    config = model.config
+    config = text_config(model)
     kind = next(kind for kind, name in gguf.MODEL_ARCH_NAMES.items() if name == architecture)
     names = gguf.get_tensor_name_map(kind, config.num_hidden_layers)
     is_tied = config.tie_word_embeddings
@@ -744,6 +804,9 @@ def gguf_tensors(model, architecture):
     }
     tensors = {}
     for name, weights in model.state_dict().items():
+        if name.startswith("model.visual."):
+            continue
+        name = name.replace("model.language_model.", "model.")
         if is_tied and name in ("lm_head.weight", "embed_out.weight"):
             continue
         module, _, part = name.rpartition(".")
@@ -898,6 +961,7 @@ def parts_of(model):
     """The decoder, its layers, its last norm, whatever they are called."""
     decoder = model.base_model
     decoder = getattr(decoder, "decoder", decoder)
+    decoder = getattr(decoder, "language_model", decoder)
     layers = next(
         getattr(decoder, name) for name in ("layers", "h", "blocks") if hasattr(decoder, name)
     )

@@ -34,8 +34,10 @@ mod phi2;
 mod phi3;
 mod qwen2;
 mod qwen2moe;
+mod qwen2vl;
 mod qwen3;
 mod qwen3moe;
+mod qwen3vl;
 mod seed_oss;
 mod smollm3;
 mod stablelm;
@@ -80,8 +82,10 @@ pub const ARCHITECTURES: &[ArchSpec] = &[
     phi3::PHI3,
     qwen2::QWEN2,
     qwen2moe::QWEN2MOE,
+    qwen2vl::QWEN2VL,
     qwen3::QWEN3,
     qwen3moe::QWEN3MOE,
+    qwen3vl::QWEN3VL,
     seed_oss::SEED_OSS,
     smollm3::SMOLLM3,
     stablelm::STABLELM,
