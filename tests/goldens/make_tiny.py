@@ -109,6 +109,7 @@ FIRST_POS = {
     "llama-yarn": 20000,
     "llama-linear": 20000,
     "llama-dynamic": 20000,
+    "mistral3": 20000,
     "phi3-longrope": 20000,
 }
 
@@ -342,6 +343,18 @@ CASES = {
         layer_types=["full_attention"],
         rope_parameters=dict(LLAMA3_ROPE),
     ),
+    "mistral3": transformers.Ministral3Config(
+        **SHARED,
+        **SMALL,
+        head_dim=16,
+        rope_parameters=dict(YARN, mscale=1.0, mscale_all_dim=1.0, llama_4_scaling_beta=0.1),
+    ),
+    "hunyuan-dense": transformers.HunYuanDenseV1Config(
+        **SHARED,
+        **SMALL,
+        head_dim=16,
+        rope_parameters=dict(rope_type="dynamic", rope_theta=10000.0, alpha=1000.0, factor=1.0),
+    ),
     # What these do with text.
     "qwen2vl": transformers.Qwen2VLConfig(
         text_config=dict(
@@ -450,7 +463,7 @@ ONLY_HUGGING_FACE = {
     "xglm",
 }
 # q and k rows are permuted in GGUF, so that pairs are neighbours.
-PERMUTED = {"arcee", "granite", "granitemoe", "internlm2", "llama", "olmo", "smollm3"}
+PERMUTED = {"arcee", "granite", "granitemoe", "internlm2", "llama", "mistral3", "olmo", "smollm3"}
 # The gain is 1 + w; llama.cpp's converter adds the one.
 PLUS_ONE = {"gemma", "gemma2", "gemma3", "nemotron"}
 
@@ -703,7 +716,9 @@ def add_numbers(writer, config, architecture, tensors):
     if "mrope_section" in rope:
         writer.add_rope_dimension_sections([*rope["mrope_section"], 0])
     if "rope_theta" in rope:
-        writer.add_rope_freq_base(rope["rope_theta"])
+        d = head_dim(config)
+        stretch = rope.get("alpha", 1.0) ** (d / (d - 2))
+        writer.add_rope_freq_base(rope["rope_theta"] * stretch)
     if rope.get("rope_type") in ("linear", "yarn"):
         writer.add_rope_scaling_type(gguf.RopeScalingType(rope["rope_type"]))
         writer.add_rope_scaling_factor(rope["factor"])
@@ -711,6 +726,10 @@ def add_numbers(writer, config, architecture, tensors):
         writer.add_rope_scaling_orig_ctx_len(rope["original_max_position_embeddings"])
         writer.add_rope_scaling_yarn_beta_fast(rope["beta_fast"])
         writer.add_rope_scaling_yarn_beta_slow(rope["beta_slow"])
+    if "mscale_all_dim" in rope:
+        writer.add_rope_scaling_yarn_log_mul(rope["mscale_all_dim"])
+    if "llama_4_scaling_beta" in rope:
+        writer.add_attn_temperature_scale(rope["llama_4_scaling_beta"])
     if rope.get("rope_type") == "longrope":
         original = rope["original_max_position_embeddings"]
         magnitude = math.sqrt(1 + math.log(N_CTX / original) / math.log(original))

@@ -2,7 +2,7 @@
 
 use crate::attention::AttentionPattern;
 use crate::error::LoadError;
-use crate::rope_config::{self, RopeConfig, ScaledRope};
+use crate::rope_config::{self, QueryGrowth, RopeConfig, ScaledRope};
 use crate::spec::{
     ArchSpec, EmbeddingScale, FileFormat, LayerKind, LogitScale, Positions, Residual, RopeLayers,
     RopePairing,
@@ -40,6 +40,7 @@ pub struct ModelConfig {
     pub attn_softcap: Option<f32>,
     /// The same on the logits.
     pub logit_softcap: Option<f32>,
+    pub query_growth: Option<QueryGrowth>,
     pub rope_pairing: RopePairing,
     pub rope_full: RopeConfig,
     pub rope_sliding: RopeConfig,
@@ -101,6 +102,7 @@ pub(crate) struct RawConfig {
     pub rope: ScaledRope,
     /// M-RoPE's: pairs of a head that are turned by each of a token's positions.
     pub rope_sections: Option<Vec<usize>>,
+    pub query_growth: Option<QueryGrowth>,
     pub window: Option<u32>,
     pub layer_kinds: Option<Vec<LayerKind>>,
     pub rotates: Option<Vec<bool>>,
@@ -183,6 +185,7 @@ impl RawConfig {
             qkv_clip: self.qkv_clip,
             attn_softcap: self.attn_softcap,
             logit_softcap: self.logit_softcap,
+            query_growth: self.query_growth,
             rope_pairing: spec.rope.get(format),
             rope_full: RopeConfig { rope_dim, base, scaled: self.rope },
             rope_sliding: RopeConfig { rope_dim, base: base_sliding, scaled: scaled_sliding },
@@ -256,7 +259,7 @@ fn rotates(spec: &ArchSpec, positions: Positions, layer_kinds: &[LayerKind]) -> 
 
 /// What the files call the numbers.
 pub(crate) struct Names<'a> {
-    spec: &'a ArchSpec,
+    pub(crate) spec: &'a ArchSpec,
     format: FileFormat,
 }
 
@@ -335,6 +338,7 @@ fn check_numbers(config: &ModelConfig, names: &Names<'_>) -> Result<(), LoadErro
     softcap("final_logit_softcapping", config.logit_softcap)?;
     positive(names.get("rope.freq_base", "rope_theta"), config.rope_full.base)?;
     positive(names.get("rope.freq_base_swa", "rope_local_base_freq"), config.rope_sliding.base)?;
+    rope_config::check_growth(config.query_growth, names)?;
     rope_config::check_scaling(&config.rope_full, names)
 }
 

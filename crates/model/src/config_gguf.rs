@@ -24,6 +24,7 @@ pub(crate) fn read_config(
         let key = keys.key("attention.value_length");
         return Err(LoadError::config(&key, format!("key_length = {head_dim}"), value_dim));
     }
+    let rope = rope_gguf::rope(&keys, n_ctx)?;
     let raw = RawConfig {
         n_layers,
         d_model: keys.require("embedding_length")?,
@@ -58,7 +59,8 @@ pub(crate) fn read_config(
         logit_softcap: keys.number("final_logit_softcapping")?,
         rope_base: keys.number("rope.freq_base")?.map(f64::from),
         rope_base_sliding: keys.number("rope.freq_base_swa")?.map(f64::from),
-        rope: rope_gguf::rope(&keys, n_ctx)?,
+        query_growth: rope_gguf::query_growth(&keys, rope.n_ctx_original)?,
+        rope,
         rope_sections: rope_gguf::rope_sections(&keys)?,
         window: metadata.u32(&keys.key("attention.sliding_window"))?,
         layer_kinds: layer_kinds(&keys, n_layers)?,

@@ -49,6 +49,7 @@ pub(crate) fn read_config(
     let rope_hf::Parameters { full, sliding } = rope_hf::parameters(json)?;
     rope_hf::check_sliding(json, sliding)?;
     let scaled = full.or(json.get("rope_scaling"));
+    let rope = rope_hf::scaled(json, scaled, n_ctx)?;
     let (d_model, n_heads) = (require(json, names::D_MODEL)?, require(json, names::N_HEADS)?);
     let base = |parameters: Option<&Value>| number(parameters?, &["rope_theta"]).transpose();
     let f32_of = |keys: &[&str]| Ok::<_, LoadError>(number(json, keys)?.map(|x| x as f32));
@@ -92,7 +93,8 @@ pub(crate) fn read_config(
             Some(base) => Some(base?),
             None => number(json, &["rope_local_base_freq"])?,
         },
-        rope: rope_hf::scaled(json, scaled, n_ctx)?,
+        query_growth: rope_hf::query_growth(spec, scaled, rope.n_ctx_original)?,
+        rope,
         rope_sections: rope_hf::sections(scaled)?,
         window: count(json, &["sliding_window"])?.map(|n| n as u32),
         layer_kinds: layer_kinds(json, n_layers)?,

@@ -148,6 +148,7 @@ mod tests {
             qkv_clip: None,
             attn_softcap: None,
             logit_softcap: None,
+            query_growth: None,
             rope_pairing: RopePairing::HalfSplit,
             rope_full: rope.clone(),
             rope_sliding: rope,

@@ -23,6 +23,8 @@ pub struct ArchSpec {
     pub norm_eps: f32,
     pub residual: Residual,
     pub qk_norm: QkNorm,
+    /// Whether heads are normed after they are rotated.
+    pub norms_rotated: bool,
     pub biases: Biases,
     pub positions: Positions,
     /// Whether a file may ask for ALiBi instead, then scaled as scores are.
@@ -30,6 +32,8 @@ pub struct ArchSpec {
     pub rope: PerFormat<RopePairing>,
     /// Layers that rotate, where the file does not say.
     pub rope_layers: RopeLayers,
+    /// What a folder's `rope_scaling` calls [`crate::rope_config::QueryGrowth`]'s `beta`.
+    pub query_growth: Option<&'static str>,
     /// Tiled over the layers, where the file does not say.
     pub layer_kinds: &'static [LayerKind],
     /// RoPE base, where the file does not say.

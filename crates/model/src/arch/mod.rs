@@ -19,9 +19,11 @@ mod gptj;
 mod gptneox;
 mod granite;
 mod granitemoe;
+mod hunyuan_dense;
 mod internlm2;
 mod llama;
 mod mistral;
+mod mistral3;
 mod mixtral;
 mod mpt;
 mod nemotron;
@@ -67,9 +69,11 @@ pub const ARCHITECTURES: &[ArchSpec] = &[
     gptneox::GPTNEOX,
     granite::GRANITE,
     granitemoe::GRANITEMOE,
+    hunyuan_dense::HUNYUAN_DENSE,
     internlm2::INTERNLM2,
     llama::LLAMA,
     mistral::MISTRAL,
+    mistral3::MISTRAL3,
     mixtral::MIXTRAL,
     mpt::MPT,
     nemotron::NEMOTRON,

@@ -1,5 +1,5 @@
-//! Qwen3-VL (Qwen Team 2025), what it does with text: Qwen3. M-RoPE's sections take turns in a head; a
-//! text has one position for all of them.
+//! Qwen3-VL (Qwen Team 2025), what it does with text: Qwen3. M-RoPE's sections take turns in a
+//! head; a text has one position for all of them.
 
 use super::qwen3::QWEN3;
 use crate::spec::ArchSpec;

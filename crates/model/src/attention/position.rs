@@ -28,12 +28,13 @@ impl RopeTable {
             RopeFactors::ByContext { long, .. } => Some(long),
         };
         let rope_dim = config.rope_dim as f64;
+        // Peng et al. 2023, section 3: the lowest frequency is divided by `stretch`.
+        let stretched = |stretch: f64| config.base * stretch.powf(rope_dim / (rope_dim - 2.0));
         let base = match scaled.scaling {
-            // Peng et al. 2023, section 3: the lowest frequency is divided by `stretch`.
             RopeScaling::DynamicNtk { factor } if is_longer => {
-                let stretch = factor * n_ctx as f64 / scaled.n_ctx_original - (factor - 1.0);
-                config.base * stretch.powf(rope_dim / (rope_dim - 2.0))
+                stretched(factor * n_ctx as f64 / scaled.n_ctx_original - (factor - 1.0))
             }
+            RopeScaling::Ntk { alpha } => stretched(alpha),
             _ => config.base,
         };
         let frequencies = (0..config.rope_dim / 2).map(|i| {
@@ -151,7 +152,7 @@ impl Sinusoids {
 fn scale(frequency: f64, config: &RopeConfig) -> f64 {
     let n_ctx_original = config.scaled.n_ctx_original;
     match config.scaled.scaling {
-        RopeScaling::None | RopeScaling::DynamicNtk { .. } => frequency,
+        RopeScaling::None | RopeScaling::DynamicNtk { .. } | RopeScaling::Ntk { .. } => frequency,
         RopeScaling::Linear { factor } => frequency / factor,
         RopeScaling::Llama3 { factor, low_freq_factor, high_freq_factor } => {
             let n_turns = n_ctx_original * frequency / std::f64::consts::TAU;
@@ -236,6 +237,8 @@ mod tests {
         let (scaled, plain) = (at(3 * ORIGINAL), plain().frequencies);
         assert_eq!(scaled[0], plain[0]);
         assert!((scaled[31] * 5.0 / plain[31] - 1.0).abs() < 1e-12);
+        let always = table(RopeScaling::Ntk { alpha: 5.0 }, RopeFactors::None, 100).frequencies;
+        assert_eq!(always, scaled);
     }
 
     #[test]

@@ -40,6 +40,7 @@ pub(super) fn attention_block<P: Probe>(
     for (heads, gain) in heads {
         norm_and_rotate(ctx, &mut ws.compute, (gain.as_ref(), rope), kv_layer.k_type, heads);
     }
+    grow_queries(ctx, &mut ws.compute, q);
     if kv_layer.v_type.is_rotated() {
         spread(&mut ws.compute, c.head_dim, kv_width, v);
     }
@@ -86,6 +87,16 @@ fn clip(heads: [&mut [f32]; 3], limit: Option<f32>) {
     }
 }
 
+/// See [`crate::rope_config::QueryGrowth`].
+fn grow_queries(ctx: &ForwardCtx<'_>, compute: &mut Compute, q: &mut [f32]) {
+    let Some(growth) = ctx.model.config.query_growth else { return };
+    let q_width = q.len() / ctx.batch.n_tokens();
+    compute.for_each_row([(q, q_width)], |_, _, token_idx, [row]| {
+        let factor = growth.at(ctx.batch.positions[token_idx]);
+        row.iter_mut().for_each(|x| *x *= factor);
+    });
+}
+
 /// Spreads each head over its dimensions for a cache of few bits, or takes that back.
 ///
 /// # Shapes
@@ -96,9 +107,9 @@ fn spread(compute: &mut Compute, head_dim: usize, n_cols: usize, heads: &mut [f3
     });
 }
 
-/// Norms each head, or all together, where there is a gain, rotates it by its token's angles, and
-/// spreads it if the type of the keys wants that: queries and keys alike, so that their products
-/// stay.
+/// Norms each head, or all together, where there is a gain, rotates it by its token's angles, in
+/// the order of the architecture, and spreads it if the type of the keys wants that: queries and
+/// keys alike, so that their products stay.
 ///
 /// # Shapes
 /// - `heads`: `[n_tokens, any number of heads, head_dim]`
@@ -111,8 +122,17 @@ fn norm_and_rotate(
 ) {
     let c = &ctx.model.config;
     let n_cols = heads.len() / ctx.batch.n_tokens();
+    let norms_rotated = ctx.model.spec.norms_rotated;
     compute.for_each_row([(heads, n_cols)], |kernels, spare, token_idx, [row]| {
         let [cos, sin] = rope.angles(token_idx);
+        let rotate = |row: &mut [f32]| {
+            for head in row.chunks_exact_mut(c.head_dim) {
+                crate::attention::rotate(kernels, c.rope_pairing, head, cos, sin);
+            }
+        };
+        if norms_rotated {
+            rotate(row);
+        }
         if let Some(HeadNorm { weights, width }) = norm {
             let norm = weights.kernel(kernels);
             let copy = &mut spare[..n_cols];
@@ -124,11 +144,11 @@ fn norm_and_rotate(
                 norm(x, gain, c.norm_eps, out);
             }
         }
-        for head in row.chunks_exact_mut(c.head_dim) {
-            crate::attention::rotate(kernels, c.rope_pairing, head, cos, sin);
-            if k_type.is_rotated() {
-                (kernels.hadamard)(head);
-            }
+        if !norms_rotated {
+            rotate(row);
+        }
+        if k_type.is_rotated() {
+            row.chunks_exact_mut(c.head_dim).for_each(|head| (kernels.hadamard)(head));
         }
     });
 }

@@ -1,6 +1,6 @@
 //! How RoPE is scaled, from GGUF metadata.
 
-use super::{RopeFactors, RopeScaling, ScaledRope};
+use super::{QueryGrowth, RopeFactors, RopeScaling, ScaledRope};
 use crate::config_gguf::Keys;
 use crate::error::LoadError;
 
@@ -31,14 +31,13 @@ pub(crate) fn rope(keys: &Keys<'_>, n_ctx: usize) -> Result<ScaledRope, LoadErro
         }
         (Some("yarn"), Some(factor)) => {
             keys.require("rope.scaling.original_context_length")?;
-            if number("yarn_log_multiplier")?.is_some_and(|x| x != 0.0) {
-                let key = keys.key("rope.scaling.yarn_log_multiplier");
-                return Err(LoadError::config(&key, "nothing".into(), "a number"));
-            }
             let beta_fast = number("yarn_beta_fast")?.unwrap_or(32.0);
             let beta_slow = number("yarn_beta_slow")?.unwrap_or(1.0);
             let yarn = RopeScaling::Yarn { factor, beta_fast, beta_slow, is_truncated: true };
-            (yarn, ScaledRope::yarn_magnitude(factor))
+            // Of folders' `mscale_all_dim`, with an `mscale` of one.
+            let all = number("yarn_log_multiplier")?.unwrap_or(0.0);
+            let magnitude = ScaledRope::yarn_magnitude(factor);
+            (yarn, magnitude / (1.0 + all * (magnitude - 1.0)))
         }
         (Some(found), _) => {
             let expected = "none, linear, yarn or longrope";
@@ -51,6 +50,14 @@ pub(crate) fn rope(keys: &Keys<'_>, n_ctx: usize) -> Result<ScaledRope, LoadErro
         factors: RopeFactors::None,
         magnitude: attn_factor * magnitude,
     })
+}
+
+pub(crate) fn query_growth(
+    keys: &Keys<'_>,
+    n_ctx_original: f64,
+) -> Result<Option<QueryGrowth>, LoadError> {
+    let beta = keys.number("attention.temperature_scale")?.filter(|&beta| beta != 0.0);
+    Ok(beta.map(|beta| QueryGrowth { beta: beta.into(), n_ctx: n_ctx_original }))
 }
 
 /// Four numbers, zeros at the end, of which a text needs only the sum.

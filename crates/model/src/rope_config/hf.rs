@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 
-use super::{RopeFactors, RopeScaling, ScaledRope};
+use super::{QueryGrowth, RopeFactors, RopeScaling, ScaledRope};
 use crate::config_hf::{count, flag, number};
 use crate::error::LoadError;
+use crate::spec::ArchSpec;
 
 const ORIGINAL: &[&str] = &["original_max_position_embeddings"];
 
@@ -85,6 +86,9 @@ pub(crate) fn scaled(
         // M-RoPE turns each section of a head by a position of its own; in a text they are one.
         None | Some(Some("default" | "mrope")) => Ok(plain),
         Some(Some("linear")) => of(RopeScaling::Linear { factor: field(parameters, "factor")? }),
+        Some(Some("dynamic")) if !parameters["alpha"].is_null() => {
+            of(RopeScaling::Ntk { alpha: field(parameters, "alpha")? })
+        }
         Some(Some("dynamic")) => {
             of(RopeScaling::DynamicNtk { factor: field(parameters, "factor")? })
         }
@@ -134,6 +138,16 @@ fn long_rope(parameters: &Value, plain: ScaledRope, n_ctx: usize) -> Result<Scal
     let default = ScaledRope::long_rope_magnitude(factor, plain.n_ctx_original);
     let magnitude = optional("attention_factor")?.unwrap_or(default);
     Ok(ScaledRope { factors: RopeFactors::ByContext { short, long }, magnitude, ..plain })
+}
+
+pub(crate) fn query_growth(
+    spec: &ArchSpec,
+    parameters: Option<&Value>,
+    n_ctx_original: f64,
+) -> Result<Option<QueryGrowth>, LoadError> {
+    let (Some(key), Some(parameters)) = (spec.query_growth, parameters) else { return Ok(None) };
+    let beta = number(parameters, &[key])?;
+    Ok(beta.map(|beta| QueryGrowth { beta, n_ctx: n_ctx_original }))
 }
 
 /// M-RoPE's, of which a text needs only the sum.

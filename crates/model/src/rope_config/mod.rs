@@ -15,6 +15,21 @@ pub struct RopeConfig {
     pub scaled: ScaledRope,
 }
 
+/// Queries are multiplied by `1 + beta ln(1 + floor(pos / n_ctx))`, so that attention stays sharp
+/// over more keys (Nakanishi 2025, as Llama 4 has it).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct QueryGrowth {
+    pub beta: f64,
+    pub n_ctx: f64,
+}
+
+impl QueryGrowth {
+    pub fn at(self, pos: u32) -> f32 {
+        let n_times = (f64::from(pos) / self.n_ctx).floor();
+        (1.0 + self.beta * n_times.ln_1p()) as f32
+    }
+}
+
 /// How RoPE reaches further than it was trained for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ScaledRope {
@@ -68,6 +83,11 @@ pub enum RopeScaling {
     DynamicNtk {
         factor: f64,
     },
+    /// NTK-aware scaling (Peng et al. 2023, section 3.1): a base that divides the lowest frequency
+    /// by `alpha`, whatever the length.
+    Ntk {
+        alpha: f64,
+    },
 }
 
 impl RopeConfig {
@@ -116,6 +136,7 @@ pub(crate) fn check_scaling(rope: &RopeConfig, names: &Names<'_>) -> Result<(), 
         RopeScaling::Linear { factor } | RopeScaling::DynamicNtk { factor } => {
             positive(name("factor"), factor)?;
         }
+        RopeScaling::Ntk { alpha } => positive(name("alpha"), alpha)?,
         RopeScaling::Yarn { factor, beta_fast, beta_slow, .. } => {
             positive(name("factor"), factor)?;
             positive(name("beta_fast"), beta_fast)?;
@@ -151,6 +172,20 @@ pub(crate) fn check_scaling(rope: &RopeConfig, names: &Names<'_>) -> Result<(), 
         }
     }
     positive(name("attention_factor"), *magnitude)
+}
+
+pub(crate) fn check_growth(
+    growth: Option<QueryGrowth>,
+    names: &Names<'_>,
+) -> Result<(), LoadError> {
+    let Some(QueryGrowth { beta, n_ctx }) = growth else { return Ok(()) };
+    let beta_key = names.spec.query_growth.unwrap_or_default();
+    positive(names.get("attention.temperature_scale", beta_key), beta)?;
+    let key = names.get(
+        "rope.scaling.original_context_length",
+        "rope_scaling.original_max_position_embeddings",
+    );
+    positive(key, n_ctx)
 }
 
 /// A text has one position a token, which turns all sections alike; they must be those of a head.

@@ -32,6 +32,8 @@ fn position_scaling_is_known_and_positive() {
     let factors = |name: &str| Parts::of(&llama()).with_tensor(name, &[4]);
     let missing = "tensor rope_factors_long.weight is missing: expected shape [4]";
     check(factors("rope_factors_short.weight").load(), missing);
+    let beta = "attention.temperature_scale";
+    check_key(&llama(), beta, -1.0f32, "a positive number, found -1");
     let sections = &[1u32, 1, 2, 0][..];
     let expected = "nothing, with this architecture, found [1, 1, 2, 0]";
     check_key(&llama(), "rope.dimension_sections", sections, expected);
