@@ -269,7 +269,7 @@ fn made_up(model: &Model) -> Model {
         output: Some(matrix(output.dtype, [config.n_vocab, output.n_in])),
         output_bias: model.output_bias.as_ref().map(|bias| bias[..config.n_vocab].to_vec()),
         sinusoids: model.sinusoids.clone(),
-        alibi_slopes: model.alibi_slopes.clone(),
+        position_bias: model.position_bias.clone(),
         n_bytes: 0,
         config,
     }

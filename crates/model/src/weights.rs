@@ -4,7 +4,7 @@ use format::Bytes;
 use kernels::{DType, Kernels, block};
 use sha2::{Digest, Sha256};
 
-use crate::attention::{RopeTable, Sinusoids};
+use crate::attention::{PositionBias, RopeTable, Sinusoids};
 use crate::config::ModelConfig;
 use crate::spec::{ArchSpec, Positions};
 
@@ -122,8 +122,7 @@ pub struct Model {
     pub output_bias: Option<Vec<f32>>,
     /// What is added to the embedding, where positions are sinusoidal.
     pub sinusoids: Option<Sinusoids>,
-    /// `[n_heads]`, or empty, see [`crate::attention::HeadTerms`].
-    pub alibi_slopes: Vec<f32>,
+    pub position_bias: PositionBias,
     /// Size of the model's files.
     pub n_bytes: u64,
 }
@@ -187,7 +186,7 @@ impl Model {
         let embeddings = [&self.token_embd].into_iter().chain(&self.position_embd);
         let norms = [Some(&self.output_norm), self.token_embd_norm.as_ref()];
         let norms = norms.into_iter().flatten().flat_map(NormWeights::vectors);
-        let vectors = norms.chain(self.output_bias.as_deref()).chain([&*self.alibi_slopes]);
+        let vectors = norms.chain(self.output_bias.as_deref()).chain([self.position_bias.values()]);
         embeddings.chain(&self.output).map(WeightMatrix::n_bytes).sum::<usize>()
             + self.layers.iter().map(LayerWeights::n_bytes).sum::<usize>()
             + vectors.map(size_of_val).sum::<usize>()

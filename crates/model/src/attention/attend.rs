@@ -12,6 +12,7 @@ use std::ops::Range;
 use kernels::{KEY_BLOCK, Kernels};
 
 use super::AttentionPattern;
+use super::bias::PositionBias;
 use super::spans::Spans;
 use super::tile::{AttendScratch, ChunkResult, N_ROWS_MAX, TileCtx, chunks, merge};
 use crate::batch::BatchSequence;
@@ -39,31 +40,16 @@ pub struct AttendCtx<'a> {
     pub terms: HeadTerms<'a>,
 }
 
-/// What some models add to the softmax of each head. `[n_heads]` each, or empty.
-#[derive(Clone, Copy, Debug, Default)]
+/// What some models add to the softmax of each head.
+#[derive(Clone, Copy, Debug)]
 pub struct HeadTerms<'a> {
-    /// The score of one more key, which has no value (gpt-oss's learned sinks).
+    /// The score of one more key, which has no value (gpt-oss's learned sinks): `[n_heads]`, or
+    /// empty.
     pub sink_logits: &'a [f32],
-    /// `score -= slope * |query_pos - key_pos|`, after the cap (ALiBi, Press et al. 2022).
-    pub alibi_slopes: &'a [f32],
+    pub position_bias: &'a PositionBias,
 }
 
 impl HeadTerms<'_> {
-    /// `score -= slope * distance` (Press et al. 2022), for the keys of a block that there are;
-    /// nothing for models without ALiBi.
-    pub(super) fn add_alibi(
-        &self,
-        (head_idx, query_pos): (usize, u32),
-        key_positions: &[u32],
-        scores: &mut [f32],
-    ) {
-        let Some(slope) = self.alibi_slopes.get(head_idx) else { return };
-        for (score, key_pos) in scores.iter_mut().zip(key_positions) {
-            // Positions are below 2^30.
-            *score -= slope * (key_pos.abs_diff(query_pos) as i32) as f32;
-        }
-    }
-
     fn add_sink(&self, kernels: &Kernels, head_idx: usize, total: &mut ChunkResult<'_>) {
         if let Some(&logit) = self.sink_logits.get(head_idx) {
             total.add_sink(kernels, logit);
@@ -238,9 +224,9 @@ pub fn attend<S: Send + AsMut<AttendScratch>>(
 ) {
     assert_eq!(queries.q.n_tokens(), queries.positions.len());
     assert_eq!(queries.q.n_heads(), ctx.params.n_heads);
-    for term in [ctx.terms.sink_logits, ctx.terms.alibi_slopes] {
-        assert!(term.is_empty() || term.len() == ctx.params.n_heads, "one number a head");
-    }
+    let (sinks, n_heads) = (ctx.terms.sink_logits, ctx.params.n_heads);
+    assert!(sinks.is_empty() || sinks.len() == n_heads, "one number a head");
+    assert!(ctx.terms.position_bias.is_of(n_heads), "numbers of each head");
     let n_items = buffers.cut(ctx, &queries, keys);
     let n_band_tokens = buffers.bands.iter().map(Range::len).max().unwrap_or(0);
     let n_tile_rows = n_band_tokens * ctx.params.n_heads_per_kv();

@@ -80,7 +80,7 @@ impl Judge<'_> {
                     let (token_idx, head_idx) = self.row(row_idx);
                     let pos = kv.positions()[self.observed.keys.start + token_idx];
                     let keys = &kv.positions()[block_idx * KEY_BLOCK..];
-                    ctx.terms.add_alibi((head_idx, pos), keys, scores);
+                    ctx.terms.position_bias.add((head_idx, pos), keys, scores);
                     hide(scores, &kv.visible(ctx.pattern, pos), block_idx);
                     let (max, _, sum) = (ctx.kernels.online_softmax)(scores, f32::NEG_INFINITY);
                     let n_heads = ctx.params.n_heads;
@@ -160,7 +160,7 @@ impl Judge<'_> {
                 for (i, scores) in scores.chunks_exact_mut(KEY_BLOCK).enumerate() {
                     let (_, head_idx) = self.row(tile_idx * n_tile_rows + i);
                     let key_positions = &kv.positions()[keys.clone()];
-                    ctx.terms.add_alibi((head_idx, last_pos), key_positions, scores);
+                    ctx.terms.position_bias.add((head_idx, last_pos), key_positions, scores);
                     let first = head_idx % self.n_heads() * n_keys;
                     let sums = &mut own.sums[first..][keys.clone()];
                     let squares = &mut own.squares[first..][keys.clone()];

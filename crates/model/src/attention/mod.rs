@@ -1,6 +1,7 @@
 //! Attention: which keys a query sees, where they are in the text, and the weighted sum itself.
 
 mod attend;
+mod bias;
 mod choice;
 mod importance;
 mod pattern;
@@ -16,6 +17,7 @@ mod weights;
 pub use attend::{
     AttendBuffers, AttendCtx, AttentionParams, HeadTerms, LayerKeys, Queries, attend,
 };
+pub use bias::{BucketBias, Buckets, PositionBias};
 pub(crate) use importance::Judge;
 pub use pattern::AttentionPattern;
 pub(crate) use position::rotate;

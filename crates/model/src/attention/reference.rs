@@ -10,7 +10,7 @@ pub struct Attention {
     pub out: Vec<f64>,
 }
 
-/// `out = softmax(mask(cap(scale * q k^T) - slope distance)) v` (Vaswani et al. 2017, eq. 1; the
+/// `out = softmax(mask(cap(scale * q k^T) + bias)) v` (Vaswani et al. 2017, eq. 1; the
 /// cap is Gemma 2's), where a sink adds `exp(sink)` to the sum that the weights are divided by.
 /// A query that sees no key gives zeros.
 ///
@@ -42,9 +42,8 @@ pub fn attend(
                 let cap = f64::from(cap);
                 cap * (score / cap).tanh()
             });
-            let slope = terms.alibi_slopes.get(head_idx).copied().unwrap_or(0.0);
-            let distance = query_pos[token_idx].abs_diff(key_pos[key_idx]);
-            let score = score - f64::from(slope) * f64::from(distance);
+            let at = (query_pos[token_idx], key_pos[key_idx]);
+            let score = score + f64::from(terms.position_bias.at(head_idx, at.0, at.1));
             let sees = pattern.sees(query_pos[token_idx], key_pos[key_idx]);
             *weight = if sees { score } else { f64::NEG_INFINITY };
         }

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use tiny_random::uniform;
 
 use super::{
-    AttendBuffers, AttendCtx, AttendScratch, AttentionParams, AttentionPattern, HeadTerms,
-    LayerKeys, Queries, attend, attention_weights, reference,
+    AttendBuffers, AttendCtx, AttendScratch, AttentionParams, AttentionPattern, BucketBias,
+    Buckets, HeadTerms, LayerKeys, PositionBias, Queries, attend, attention_weights, reference,
 };
 use crate::batch::BatchSequence;
 use crate::kv::{KvCache, KvPolicy, KvShape, KvType, LayerShape, SequenceId};
@@ -38,7 +38,7 @@ pub(super) struct Case {
     pattern: AttentionPattern,
     /// `[n_heads]`, or empty, as in [`HeadTerms`].
     sink_logits: Vec<f32>,
-    alibi_slopes: Vec<f32>,
+    position_bias: PositionBias,
     n_tokens: usize,
     kv_type: KvType,
     kv_policy: KvPolicy,
@@ -47,14 +47,15 @@ pub(super) struct Case {
 
 impl Case {
     pub(super) fn new(params: AttentionParams, pattern: AttentionPattern, n_tokens: usize) -> Self {
-        let (sink_logits, alibi_slopes) = (Vec::new(), Vec::new());
+        let (sink_logits, position_bias) = (Vec::new(), PositionBias::None);
         let (kv_type, kv_policy) = (KvType::F32, KvPolicy::KeepAll);
         let seed = 5;
-        Self { params, pattern, sink_logits, alibi_slopes, n_tokens, kv_type, kv_policy, seed }
+        Self { params, pattern, sink_logits, position_bias, n_tokens, kv_type, kv_policy, seed }
     }
 
     pub(super) fn ctx<'a>(&'a self, kernels: &'a Kernels) -> AttendCtx<'a> {
-        let terms = HeadTerms { sink_logits: &self.sink_logits, alibi_slopes: &self.alibi_slopes };
+        let terms =
+            HeadTerms { sink_logits: &self.sink_logits, position_bias: &self.position_bias };
         AttendCtx { kernels, params: self.params, pattern: self.pattern, terms }
     }
 
@@ -193,22 +194,37 @@ fn cases() -> impl Strategy<Value = Case> {
     let heads = (1usize..4, 1usize..8, 1usize..70);
     let kv_type = prop::sample::select(KvType::ALL.to_vec());
     let softcap = prop::option::of(0.5f32..4.0);
-    let terms = (any::<bool>(), any::<bool>());
+    let terms = (any::<bool>(), 0u8..3);
     (heads, pattern, 1usize..200, (kv_type, softcap, terms), any::<u32>()).prop_map(
         |((n_kv_heads, group, head_dim), pattern, n_tokens, (kv_type, softcap, terms), seed)| {
             let n_heads = n_kv_heads * group;
             let scale = (head_dim as f32).powf(-0.5);
             let params = AttentionParams { n_heads, n_kv_heads, head_dim, scale, softcap };
             let seed = seed.into();
-            let numbers = |is_there: bool, seed| {
-                if is_there { uniform(n_heads, seed) } else { Vec::new() }
-            };
-            let sink_logits = numbers(terms.0, seed + 3);
-            let alibi_slopes = numbers(terms.1, seed + 4).iter().map(|x| x.abs()).collect();
+            let sink_logits = if terms.0 { uniform(n_heads, seed + 3) } else { Vec::new() };
+            let position_bias = position_bias(terms.1, pattern, (n_heads, seed + 4));
             let kv_policy = KvPolicy::KeepAll;
-            Case { params, pattern, sink_logits, alibi_slopes, n_tokens, kv_type, kv_policy, seed }
+            Case { params, pattern, sink_logits, position_bias, n_tokens, kv_type, kv_policy, seed }
         },
     )
+}
+
+/// None, ALiBi, or buckets that are full long before the end of the text.
+fn position_bias(
+    kind: u8,
+    pattern: AttentionPattern,
+    (n_heads, seed): (usize, u64),
+) -> PositionBias {
+    match kind {
+        0 => PositionBias::None,
+        1 => PositionBias::Slopes(uniform(n_heads, seed).iter().map(|x| x.abs()).collect()),
+        _ => {
+            let looks_ahead = pattern.sees(0, 1);
+            let buckets = Buckets { n_buckets: 16, max_distance: 40, looks_ahead };
+            let table = uniform(buckets.n_buckets * n_heads, seed);
+            PositionBias::Buckets(BucketBias::new(&buckets, &table))
+        }
+    }
 }
 
 proptest! {
@@ -265,13 +281,16 @@ fn a_long_row_is_the_fold_of_its_chunks() {
             AttentionPattern::SinksAndWindow { n_sinks: 70, window: 90 },
         ] {
             let plain = Case::new(params, pattern, n_tokens);
-            let (sink_logits, alibi_slopes) = (vec![2.0, -1.0, 0.5], vec![0.5, 0.03, 0.001]);
-            let case = Case { sink_logits, alibi_slopes, ..plain };
-            for kernels in kernels::tables() {
-                let whole = case.run(kernels, n_tokens, 1);
-                assert_eq!(whole, case.run(kernels, 1, 3), "{pattern:?}, {}", kernels.name);
+            let buckets = position_bias(2, pattern, (3, 7));
+            for position_bias in [PositionBias::Slopes(vec![0.5, 0.03, 0.001]), buckets] {
+                let sink_logits = vec![2.0, -1.0, 0.5];
+                let case = Case { sink_logits, position_bias, ..plain.clone() };
+                for kernels in kernels::tables() {
+                    let whole = case.run(kernels, n_tokens, 1);
+                    assert_eq!(whole, case.run(kernels, 1, 3), "{pattern:?}, {}", kernels.name);
+                }
+                case.check_against_reference(kernels::detect());
             }
-            case.check_against_reference(kernels::detect());
         }
     }
 }

@@ -5,6 +5,7 @@ use std::ops::Range;
 use kernels::{CellBlock, Cells, IntValues, KEY_BLOCK, Kernels};
 
 use super::attend::{AttendCtx, AttentionParams};
+use super::bias::PositionBias;
 use super::choice::{ChoiceScratch, is_chosen};
 use super::importance::ImportanceScratch;
 use super::queries::QueryScratch;
@@ -251,7 +252,7 @@ impl AttendScratch {
         let next = if is_few { tile.kv.key_bytes(head_idx, next_idx) } else { &[] };
         let keys = tile.kv.keys(head_idx, block_idx);
         self.score(tile.attend, (keys, next), n_rows);
-        self.add_alibi(tile, block_idx);
+        self.add_position_bias(tile, block_idx);
         for (row_idx, row) in self.rows[..n_rows].iter_mut().enumerate() {
             let scores = &mut self.scores[row_idx * KEY_BLOCK..][..KEY_BLOCK];
             hide(scores, &row.visible, block_idx);
@@ -305,16 +306,16 @@ impl AttendScratch {
         }
     }
 
-    fn add_alibi(&mut self, tile: &TileCtx<'_>, block_idx: usize) {
-        if tile.attend.terms.alibi_slopes.is_empty() {
+    fn add_position_bias(&mut self, tile: &TileCtx<'_>, block_idx: usize) {
+        let bias = tile.attend.terms.position_bias;
+        if matches!(bias, PositionBias::None) {
             return;
         }
         let key_positions = &tile.kv.positions()[block_idx * KEY_BLOCK..];
         let scores = self.scores.chunks_exact_mut(KEY_BLOCK).take(tile.n_rows());
         for (row_idx, scores) in scores.enumerate() {
             let (token_idx, head_idx) = tile.row(row_idx);
-            let query = (head_idx, tile.positions[token_idx]);
-            tile.attend.terms.add_alibi(query, key_positions, scores);
+            bias.add((head_idx, tile.positions[token_idx]), key_positions, scores);
         }
     }
 

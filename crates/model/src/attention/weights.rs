@@ -30,7 +30,8 @@ pub fn attention_weights(
     for block_idx in visible.units(KEY_BLOCK).iter().filter(|&idx| kv.holds(idx)) {
         let scores = scratch.scores_of(ctx, 1, (kv, kv_head_idx, block_idx));
         let first = block_idx * KEY_BLOCK;
-        ctx.terms.add_alibi((head_idx, query_pos), &kv.positions()[first..], scores);
+        let positions = &kv.positions()[first..];
+        ctx.terms.position_bias.add((head_idx, query_pos), positions, scores);
         for key_idx in visible.clip(&(first..first + KEY_BLOCK)).iter() {
             weights[key_idx] = (scores[key_idx - first] - stats.log_sum_exp).exp();
         }

@@ -162,7 +162,7 @@ pub(super) fn attend_ctx<'a>(
         kernels,
         params: attention_params(&model.config),
         pattern: model.config.pattern(layer_idx),
-        terms: HeadTerms { alibi_slopes: &model.alibi_slopes, sink_logits: &[] },
+        terms: HeadTerms { position_bias: &model.position_bias, sink_logits: &[] },
     }
 }
 

@@ -15,7 +15,7 @@ use serde_json::Value;
 use self::source::Source;
 
 use crate::arch;
-use crate::attention::{Sinusoids, alibi_slopes};
+use crate::attention::{PositionBias, Sinusoids, alibi_slopes};
 use crate::config::ModelConfig;
 use crate::error::LoadError;
 use crate::spec::{ArchSpec, FileFormat, Positions};
@@ -181,7 +181,7 @@ pub fn load(
         output_bias: source.bias("output", n_vocab, spec.biases.output)?,
         sinusoids: matches!(config.positions, Positions::Sinusoidal { .. })
             .then(|| Sinusoids::new(d_model)),
-        alibi_slopes: slopes(&config, spec),
+        position_bias: position_bias(&config, spec),
         n_bytes: file.n_bytes(),
         config,
     };
@@ -189,10 +189,11 @@ pub fn load(
     Ok(model)
 }
 
-fn slopes(config: &ModelConfig, spec: &ArchSpec) -> Vec<f32> {
+fn position_bias(config: &ModelConfig, spec: &ArchSpec) -> PositionBias {
     if config.positions != Positions::Alibi {
-        return Vec::new();
+        return PositionBias::None;
     }
     let scale = if spec.may_have_alibi { config.attn_scale } else { 1.0 };
-    alibi_slopes(config.n_heads).into_iter().map(|slope| slope * scale).collect()
+    let slopes = alibi_slopes(config.n_heads).into_iter().map(|slope| slope * scale);
+    PositionBias::Slopes(slopes.collect())
 }
