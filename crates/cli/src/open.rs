@@ -56,7 +56,7 @@ pub(crate) fn hub_config() -> Result<HubConfig> {
     Ok(HubConfig { models_dir, hf_endpoint, hf_token: env::hf_token(), python: None })
 }
 
-/// Opens a model; a catalogue model that is not there yet is downloaded first.
+/// Opens a model that continues texts; a catalogue model that is not there yet is downloaded first.
 pub(crate) fn open(
     args: &ModelArgs,
     arithmetic: Arithmetic,
@@ -71,7 +71,19 @@ pub(crate) fn open(
     let loaded = load_model(&path, settings, &mut |n_done, n_total| bar.set(n_done, n_total));
     bar.finish();
     let loaded = loaded?;
+    check_continues_text(&loaded.model, &args.model)?;
     Ok(Opened { loaded, load_ms: start.elapsed().as_secs_f64() * 1e3 })
+}
+
+/// Refuses a model that answers nothing.
+///
+/// # Errors
+/// What kind of model it is.
+pub(crate) fn check_continues_text(model: &Model, name: &str) -> Result<()> {
+    if !model.continues_text() {
+        bail!("{name} is an encoder: it reads whole texts and writes none");
+    }
+    Ok(())
 }
 
 /// The path that a name means; a model that is not there yet is downloaded.

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use model::kv::{Fingerprint, KvPolicy, KvShape};
+use model::shape::Rows;
 use model::{Batch, KvCache, Model, ThreadPool, Workspace, WorkspaceSize};
 
 use crate::error::Error;
@@ -84,6 +85,13 @@ impl ModelRunner {
         let workspace = Workspace::new(&model, options.kernels, pool, options.size);
         let kv = KvCache::new(options.kv_shape.clone(), options.kv_bytes_max);
         Self { model, kv, workspace }
+    }
+}
+
+impl ModelRunner {
+    /// Hidden states of some of the last batch's logit rows: `[rows.len(), d_model]`.
+    pub fn hidden(&self, rows: Range<usize>) -> Rows<'_> {
+        model::hidden(&self.model, rows, &self.workspace)
     }
 }
 

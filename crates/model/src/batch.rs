@@ -14,7 +14,7 @@ pub struct Batch {
     pub positions: Vec<u32>,
     /// Which rows belong to which sequence; ranges are in order and cover all rows.
     pub sequences: Vec<BatchSequence>,
-    /// Rows whose final hidden state is kept for [`crate::unembed`], ascending.
+    /// Rows whose final hidden state is kept for [`crate::unembed`] or [`crate::hidden`], ascending.
     pub logit_rows: Vec<usize>,
 }
 
@@ -24,7 +24,7 @@ pub struct BatchSequence {
     pub rows: Range<usize>,
 }
 
-/// Which of a chunk's rows need logits.
+/// Which of a chunk's rows need logits, or are read as hidden states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogitRows {
     None,

@@ -14,8 +14,8 @@ use crate::kv::{KvCache, KvPolicy, KvShape, KvType, SequenceId};
 use crate::pool::ThreadPool;
 use crate::speeds::{Curve, Speeds};
 use crate::weights::{
-    DenseWeights, ExpertWeights, FeedForwardWeights, LayerWeights, Linear, Model, SharedExpert,
-    WeightMatrix,
+    DenseWeights, ExpertWeights, FeedForwardWeights, LayerWeights, Linear, Model, OutputMatrix,
+    SharedExpert, WeightMatrix,
 };
 use crate::{Workspace, WorkspaceSize, forward, unembed};
 
@@ -48,8 +48,8 @@ const N_RUNS: usize = 8;
 /// Longer work is not repeated, measured or not.
 const LONG: Duration = Duration::from_millis(400);
 
-/// Measures how fast a model with these numbers, types and shapes would run; `model` needs no
-/// pages of its matrices ([`Pages::Leave`](crate::Pages::Leave)). `progress(done, total)` counts
+/// Measures how fast a model with these numbers, types and shapes would run; `model` continues
+/// texts ([`Model::continues_text`]) and needs no pages of its matrices ([`Pages::Leave`](crate::Pages::Leave)). `progress(done, total)` counts
 /// steps and may stop the work; the result is `None` then.
 pub fn calibrate(
     model: &Model,
@@ -254,7 +254,7 @@ fn made_up(model: &Model) -> Model {
     let chosen = spread(model.layers.len(), (N_LAYER_BYTES / layer_bytes).max(2));
     let mut config = model.config.clone();
     choose(&mut config, &chosen);
-    let output = model.output_matrix();
+    let output = model.output_matrix().expect("a model with logits");
     let row_bytes = (output.n_bytes() / output.n_out).max(1);
     config.n_vocab = output.n_out.min((N_OUTPUT_BYTES / row_bytes).max(N_EMBEDDING_ROWS));
     let embd = &model.token_embd;
@@ -266,7 +266,7 @@ fn made_up(model: &Model) -> Model {
         position_embd: model.position_embd.clone(),
         token_embd_norm: model.token_embd_norm.clone(),
         output_norm: model.output_norm.clone(),
-        output: Some(matrix(output.dtype, [config.n_vocab, output.n_in])),
+        output: OutputMatrix::Own(matrix(output.dtype, [config.n_vocab, output.n_in])),
         output_bias: model.output_bias.as_ref().map(|bias| bias[..config.n_vocab].to_vec()),
         sinusoids: model.sinusoids.clone(),
         position_bias: model.position_bias.clone(),

@@ -4,8 +4,8 @@ use crate::attention::AttentionPattern;
 use crate::error::LoadError;
 use crate::rope_config::{self, QueryGrowth, RopeConfig, ScaledRope};
 use crate::spec::{
-    ArchSpec, EmbeddingScale, FileFormat, LayerKind, LogitScale, Positions, Residual, RopeLayers,
-    RopePairing,
+    ArchSpec, Direction, EmbeddingScale, FileFormat, LayerKind, LogitScale, Positions, Residual,
+    RopeLayers, RopePairing,
 };
 
 /// What numbers a model has. Names as in ARCHITECTURE.md.
@@ -46,6 +46,7 @@ pub struct ModelConfig {
     pub rope_sliding: RopeConfig,
     /// Of the sliding layers; unused when there are none.
     pub window: u32,
+    pub direction: Direction,
     /// One per layer.
     pub layer_kinds: Vec<LayerKind>,
     /// One per layer: whether queries and keys are rotated.
@@ -104,6 +105,7 @@ pub(crate) struct RawConfig {
     pub rope_sections: Option<Vec<usize>>,
     pub query_growth: Option<QueryGrowth>,
     pub window: Option<u32>,
+    pub is_causal: Option<bool>,
     pub layer_kinds: Option<Vec<LayerKind>>,
     pub rotates: Option<Vec<bool>>,
 }
@@ -119,12 +121,16 @@ impl ModelConfig {
     }
 
     pub fn pattern(&self, layer_idx: usize) -> AttentionPattern {
-        self.layer_kinds[layer_idx].pattern(self.window)
+        self.layer_kinds[layer_idx].pattern(self.direction, self.window)
     }
 
-    /// Positions that a query of a layer sees, its own included; `None`: all before it.
+    /// Positions that a query of a layer sees, its own included, when those behind it are of no
+    /// use to later ones either; `None`: all of the text stay.
     pub fn window_of(&self, layer_idx: usize) -> Option<u32> {
-        (self.layer_kinds[layer_idx] == LayerKind::Sliding).then_some(self.window)
+        match self.pattern(layer_idx) {
+            AttentionPattern::SlidingWindow { window } => Some(window),
+            _ => None,
+        }
     }
 }
 
@@ -190,6 +196,11 @@ impl RawConfig {
             rope_full: RopeConfig { rope_dim, base, scaled: self.rope },
             rope_sliding: RopeConfig { rope_dim, base: base_sliding, scaled: scaled_sliding },
             window: self.window.unwrap_or(0),
+            direction: match self.is_causal {
+                None => spec.direction,
+                Some(true) => Direction::Causal,
+                Some(false) => Direction::Bidirectional,
+            },
             rotates: self.rotates.unwrap_or_else(|| rotates(spec, positions, &layer_kinds)),
             layer_kinds,
         };

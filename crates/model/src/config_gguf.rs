@@ -63,6 +63,7 @@ pub(crate) fn read_config(
         rope,
         rope_sections: rope_gguf::rope_sections(&keys)?,
         window: metadata.u32(&keys.key("attention.sliding_window"))?,
+        is_causal: metadata.bool(&keys.key("attention.causal"))?,
         layer_kinds: layer_kinds(&keys, n_layers)?,
         rotates: None,
     };

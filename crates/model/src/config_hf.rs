@@ -97,6 +97,7 @@ pub(crate) fn read_config(
         rope,
         rope_sections: rope_hf::sections(scaled)?,
         window: count(json, &["sliding_window"])?.map(|n| n as u32),
+        is_causal: None,
         layer_kinds: layer_kinds(json, n_layers)?,
         rotates: rotates(json)?,
     };

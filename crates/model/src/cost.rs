@@ -29,7 +29,7 @@ pub fn unembed_flops(config: &ModelConfig) -> u128 {
     2 * (config.d_model * config.n_vocab) as u128
 }
 
-/// Keys that `n` tokens after `depth` others look at, in all layers together:
+/// Keys that `n` tokens after `depth` others look back at, in all layers together:
 /// `sum_t min(t, window)` with `t = depth + 1..=depth + n`, and what a policy leaves of it.
 pub fn keys_seen(config: &ModelConfig, policy: KvPolicy, depth: usize, n: usize) -> u128 {
     let n_exact = policy.n_exact().clamp(depth, depth + n);
@@ -98,7 +98,7 @@ pub fn weight_bytes_read(model: &Model) -> Vec<(DType, usize)> {
     let n_used = model.config.experts.map_or(0, |experts| experts.n_used);
     let layers = model.layers.iter().flat_map(|layer| layer.matrices_read(n_used));
     let mut by_type: Vec<(DType, usize)> = Vec::new();
-    for matrix in layers.chain([model.output_matrix()]) {
+    for matrix in layers.chain(model.output_matrix()) {
         match by_type.iter_mut().find(|(dtype, _)| *dtype == matrix.dtype) {
             Some((_, n_bytes)) => *n_bytes += matrix.n_bytes(),
             None => by_type.push((matrix.dtype, matrix.n_bytes())),
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
     use crate::KvType;
     use crate::rope_config::RopeConfig;
-    use crate::spec::{LayerKind, Positions, Residual, RopePairing};
+    use crate::spec::{Direction, LayerKind, Positions, Residual, RopePairing};
 
     fn config(n_layers: usize, n_kv_heads: usize, head_dim: usize) -> ModelConfig {
         let rope = RopeConfig::new(head_dim, 1e4);
@@ -153,6 +153,7 @@ mod tests {
             rope_full: rope.clone(),
             rope_sliding: rope,
             window: 1024,
+            direction: Direction::Causal,
             layer_kinds: vec![LayerKind::Full; n_layers],
             rotates: vec![true; n_layers],
         }

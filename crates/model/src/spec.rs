@@ -29,6 +29,9 @@ pub struct ArchSpec {
     pub positions: Positions,
     /// Whether a file may ask for ALiBi instead, then scaled as scores are.
     pub may_have_alibi: bool,
+    /// Where the file does not say.
+    pub direction: Direction,
+    pub output: Output,
     pub rope: PerFormat<RopePairing>,
     /// Layers that rotate, where the file does not say.
     pub rope_layers: RopeLayers,
@@ -209,6 +212,24 @@ pub enum Positions {
     Alibi,
 }
 
+/// Which tokens of a text a token may look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Those before it: a text can be continued.
+    Causal,
+    /// All: a text is computed as a whole, in one pass.
+    Bidirectional,
+}
+
+/// What becomes of the last hidden states.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// A matrix, or the embedding, turns them into logits.
+    Logits,
+    /// They are what is wanted.
+    HiddenStates,
+}
+
 /// Layers that rotate queries and keys; the others know no positions (NoPE, Kazemnejad et al.
 /// 2023).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -239,10 +260,14 @@ pub enum LayerKind {
 }
 
 impl LayerKind {
-    pub fn pattern(self, window: u32) -> AttentionPattern {
-        match self {
-            Self::Full => AttentionPattern::Causal,
-            Self::Sliding => AttentionPattern::SlidingWindow { window },
+    pub fn pattern(self, direction: Direction, window: u32) -> AttentionPattern {
+        match (self, direction) {
+            (Self::Full, Direction::Causal) => AttentionPattern::Causal,
+            (Self::Sliding, Direction::Causal) => AttentionPattern::SlidingWindow { window },
+            (Self::Full, Direction::Bidirectional) => AttentionPattern::Bidirectional,
+            (Self::Sliding, Direction::Bidirectional) => {
+                AttentionPattern::SymmetricWindow { window }
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::attention::{PositionBias, RopeTable, Sinusoids};
 use crate::config::ModelConfig;
-use crate::spec::{ArchSpec, Positions};
+use crate::spec::{ArchSpec, Direction, Positions};
 
 /// `[n_out, n_in]`, in the file's own format. Quantised is a [`DType`], not another type.
 #[derive(Clone)]
@@ -116,8 +116,7 @@ pub struct Model {
     pub layers: Vec<LayerWeights>,
     /// `[d_model]`
     pub output_norm: NormWeights,
-    /// `[n_vocab, d_model]`; `None` when the embedding serves as output too.
-    pub output: Option<WeightMatrix>,
+    pub output: OutputMatrix,
     /// `[n_vocab]`
     pub output_bias: Option<Vec<f32>>,
     /// What is added to the embedding, where positions are sinusoidal.
@@ -125,6 +124,25 @@ pub struct Model {
     pub position_bias: PositionBias,
     /// Size of the model's files.
     pub n_bytes: u64,
+}
+
+/// What turns the last hidden state into logits.
+pub enum OutputMatrix {
+    /// Nothing: the hidden states are the result.
+    None,
+    /// The embedding, once more.
+    Tied,
+    /// `[n_vocab, d_model]`
+    Own(WeightMatrix),
+}
+
+impl OutputMatrix {
+    fn own(&self) -> Option<&WeightMatrix> {
+        match self {
+            Self::None | Self::Tied => None,
+            Self::Own(matrix) => Some(matrix),
+        }
+    }
 }
 
 impl WeightMatrix {
@@ -164,9 +182,18 @@ impl NormWeights {
 }
 
 impl Model {
-    /// The matrix that turns the last hidden state into logits.
-    pub fn output_matrix(&self) -> &WeightMatrix {
-        self.output.as_ref().unwrap_or(&self.token_embd)
+    /// The matrix that turns the last hidden state into logits; `None`: there are none.
+    pub fn output_matrix(&self) -> Option<&WeightMatrix> {
+        match &self.output {
+            OutputMatrix::None => None,
+            OutputMatrix::Tied => Some(&self.token_embd),
+            OutputMatrix::Own(matrix) => Some(matrix),
+        }
+    }
+
+    /// Whether it can continue a text: its tokens look back only, and there are logits.
+    pub fn continues_text(&self) -> bool {
+        self.config.direction == Direction::Causal && !matches!(self.output, OutputMatrix::None)
     }
 
     /// The most positions of a text; `None`: positions are not learned, and none is too far.
@@ -178,7 +205,7 @@ impl Model {
     pub fn matrices(&self) -> impl Iterator<Item = &WeightMatrix> {
         let layers = self.layers.iter().flat_map(LayerWeights::matrices);
         let embeddings = [&self.token_embd].into_iter().chain(&self.position_embd);
-        embeddings.chain(layers).chain(&self.output)
+        embeddings.chain(layers).chain(self.output.own())
     }
 
     /// Bytes of all weights in memory: matrices as the file has them, vectors as f32.
@@ -187,7 +214,7 @@ impl Model {
         let norms = [Some(&self.output_norm), self.token_embd_norm.as_ref()];
         let norms = norms.into_iter().flatten().flat_map(NormWeights::vectors);
         let vectors = norms.chain(self.output_bias.as_deref()).chain([self.position_bias.values()]);
-        embeddings.chain(&self.output).map(WeightMatrix::n_bytes).sum::<usize>()
+        embeddings.chain(self.output.own()).map(WeightMatrix::n_bytes).sum::<usize>()
             + self.layers.iter().map(LayerWeights::n_bytes).sum::<usize>()
             + vectors.map(size_of_val).sum::<usize>()
     }

@@ -121,6 +121,36 @@ fn a_row_does_not_depend_on_its_neighbours() {
     }
 }
 
+/// The same for texts whose tokens look ahead, in layers with a window and in full ones; what is
+/// read are hidden states.
+#[test]
+fn a_whole_text_does_not_depend_on_its_neighbours() {
+    let (ids, others) = (text(1, N_TOKENS), text(2, 33));
+    for dtype in [DType::F32, DType::Q4K] {
+        let tiny =
+            TinyRandom { dtype, is_causal: false, window: Some(20), ..TinyRandom::default() };
+        let model = load(&tiny, Arithmetic::Int8);
+        assert!(!model.continues_text());
+        let hidden = |n_threads, texts: &[&[u32]]| {
+            let mut run = Run::new(&model, kernels::detect(), n_threads);
+            for text in texts {
+                let id = run.admit();
+                run.batch.push(id, text, 0, LogitRows::All);
+            }
+            model::forward(&model, &run.batch, &mut run.kv, &mut run.ws, &mut ());
+            let n_rows = run.batch.n_tokens();
+            model::hidden(&model, n_rows - ids.len()..n_rows, &run.ws).data().to_vec()
+        };
+        let alone = hidden(1, &[&ids]);
+        check_same(&alone, &hidden(3, &[&ids]), "by more threads");
+        check_same(&alone, &hidden(2, &[&others, &ids]), "beside another");
+        let mut changed = ids.clone();
+        *changed.last_mut().expect("a text") ^= 1;
+        let first = |hidden: &[f32]| hidden[..model.config.d_model].to_vec();
+        assert_ne!(first(&alone), first(&hidden(1, &[&changed])), "the first sees the last");
+    }
+}
+
 /// Every kernel gives the same bits on every table, so whole models do.
 #[test]
 fn models_agree_on_every_table() {

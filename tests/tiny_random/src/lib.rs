@@ -19,6 +19,7 @@ pub struct TinyRandom {
     pub n_kv_heads: usize,
     pub head_dim: usize,
     pub n_ctx: u32,
+    pub is_causal: bool,
     pub window: Option<u32>,
     /// None where it is 0; every token goes through two.
     pub n_experts: usize,
@@ -51,6 +52,7 @@ impl Default for TinyRandom {
             n_kv_heads: 4,
             head_dim: 64,
             n_ctx: 512,
+            is_causal: true,
             window: None,
             n_experts: 0,
             softcap: None,
@@ -107,6 +109,9 @@ impl TinyRandom {
             writer.set(&key(name), value);
         }
         writer.set(&key("attention.layer_norm_rms_epsilon"), 1e-5f32);
+        if !self.is_causal {
+            writer.set(&key("attention.causal"), false);
+        }
         if let Some(window) = self.window {
             writer.set(&key("attention.sliding_window"), window);
             writer.set(&key("attention.sliding_window_pattern"), 2u32);

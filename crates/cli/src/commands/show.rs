@@ -8,6 +8,7 @@ use engine::{LoadSettings, load_file};
 use format::{Mapping, TensorInfo};
 use model::Pages;
 use model::load::ModelFile;
+use model::weights::OutputMatrix;
 use serde::Serialize;
 
 use crate::args::ShowArgs;
@@ -99,7 +100,7 @@ fn describe<'a>(
         n_ctx: c.n_ctx,
         window: (n_sliding_layers > 0).then_some(c.window),
         n_sliding_layers,
-        tied_output: model.output.is_none(),
+        tied_output: matches!(model.output, OutputMatrix::Tied),
         chat_template: loaded.template.is_some(),
         types,
         kv_bytes_per_token: model::kv::KvShape::of(c, f16, f16).position_bytes(),

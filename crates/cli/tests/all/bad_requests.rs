@@ -2,7 +2,7 @@
 
 use tiny_random::TinyRandom;
 
-use crate::lab::{Lab, Ran};
+use crate::lab::{Lab, Ran, tiny};
 
 /// clap explains a flag in several lines.
 fn check_flag(args: &[&str], parts: &[&str]) {
@@ -195,4 +195,14 @@ fn a_context_beyond_learned_positions_is_refused() {
     let lab = Lab::new();
     let model = format!("{}/../../tests/goldens/gpt2/model.gguf", env!("CARGO_MANIFEST_DIR"));
     lab.fails(&["run", "hen", "--ctx", "129", "-m", &model], &["learned 128 positions"]);
+}
+
+#[test]
+fn an_encoder_answers_nothing() {
+    let lab = Lab::new();
+    let model = lab.model(TinyRandom { is_causal: false, ..tiny() }.writer());
+    let parts = ["tiny.gguf is an encoder", "writes none"];
+    lab.fails(&["run", "-m", &model, "a"], &parts);
+    lab.fails(&["score", "-m", &model, "a"], &parts);
+    lab.fails(&["plan", "-m", &model], &parts);
 }

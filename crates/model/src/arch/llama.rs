@@ -1,8 +1,9 @@
 //! Llama (Touvron et al. 2023) and what shares its shape: SmolLM2, Mistral without a window.
 
 use crate::spec::{
-    Activation, ArchSpec, Biases, EmbeddingScale, FeedForward, LayerKind, Layout, LogitScale, Norm,
-    PerFormat, Positions, QkNorm, Residual, RopeLayers, RopePairing, TensorNames,
+    Activation, ArchSpec, Biases, Direction, EmbeddingScale, FeedForward, LayerKind, Layout,
+    LogitScale, Norm, Output, PerFormat, Positions, QkNorm, Residual, RopeLayers, RopePairing,
+    TensorNames,
 };
 
 /// What most folders call their tensors.
@@ -36,6 +37,8 @@ pub(super) const LLAMA: ArchSpec = ArchSpec {
     biases: Biases::NONE,
     positions: Positions::Rope,
     may_have_alibi: false,
+    direction: Direction::Causal,
+    output: Output::Logits,
     // GGUF converters permute the rows of q and k into Meta's original order.
     rope: PerFormat { gguf: RopePairing::Interleaved, hf: RopePairing::HalfSplit },
     rope_layers: RopeLayers::All,

@@ -19,6 +19,10 @@ pub enum AttentionPattern {
         window: u32,
     },
     Bidirectional,
+    /// The positions up to half a `window` away, on both sides.
+    SymmetricWindow {
+        window: u32,
+    },
 }
 
 impl AttentionPattern {
@@ -32,6 +36,7 @@ impl AttentionPattern {
                 key_pos <= query_pos && (key_pos < n_sinks || query_pos - key_pos < window)
             }
             Self::Bidirectional => true,
+            Self::SymmetricWindow { window } => key_pos.abs_diff(query_pos) <= window / 2,
         }
     }
 
@@ -48,6 +53,10 @@ impl AttentionPattern {
                 [0..n_sinks.min(start), start..end]
             }
             Self::Bidirectional => [0..0, 0..u32::MAX],
+            Self::SymmetricWindow { window } => {
+                let half = window / 2;
+                [0..0, query_pos.saturating_sub(half)..end.saturating_add(half)]
+            }
         }
     }
 }
@@ -55,7 +64,7 @@ impl AttentionPattern {
 #[cfg(test)]
 mod tests {
     use super::AttentionPattern::{
-        self, Bidirectional, Causal, Chunked, SinksAndWindow, SlidingWindow,
+        self, Bidirectional, Causal, Chunked, SinksAndWindow, SlidingWindow, SymmetricWindow,
     };
 
     #[track_caller]
@@ -79,6 +88,7 @@ mod tests {
         for window in [1, 2, 3, 11, 12, 13, u32::MAX] {
             check(SlidingWindow { window });
             check(Chunked { chunk: window });
+            check(SymmetricWindow { window });
             for n_sinks in [0, 1, 4, 12, u32::MAX] {
                 check(SinksAndWindow { n_sinks, window });
             }

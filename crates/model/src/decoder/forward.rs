@@ -10,7 +10,7 @@ use crate::batch::Batch;
 use crate::kv::KvCache;
 use crate::probe::{Probe, Site};
 use crate::shape::Rows;
-use crate::spec::Positions;
+use crate::spec::{Direction, Positions};
 use crate::weights::Model;
 
 /// What a block of a layer needs to know.
@@ -21,10 +21,11 @@ pub(super) struct ForwardCtx<'a> {
 }
 
 /// Computes the batch: appends its keys and values to the cache and leaves the hidden states of
-/// `batch.logit_rows` in the workspace for [`unembed`].
+/// `batch.logit_rows` in the workspace, for [`unembed`] or to be read by [`hidden`].
 ///
 /// The batch holds at least one token; token ids are below `n_vocab`, positions follow those
-/// already cached, and the cache has room (`KvCache::reserve` made sure).
+/// already cached, and the cache has room (`KvCache::reserve` made sure). Where tokens look ahead
+/// too ([`Direction::Bidirectional`]), a sequence's rows are its whole text.
 pub fn forward<P: Probe>(
     model: &Model,
     batch: &Batch,
@@ -39,6 +40,7 @@ pub fn forward<P: Probe>(
         let rows = sequence.rows.clone();
         let first_key =
             kv.append(sequence.id, &batch.token_ids[rows.clone()], &batch.positions[rows]);
+        assert!(first_key == 0 || model.config.direction == Direction::Causal, "a whole text");
         ws.first_keys.push(first_key);
     }
     ws.ropes.fill(&batch.positions);
@@ -57,10 +59,22 @@ pub fn forward<P: Probe>(
     observe(probe, Site::OutputNorm, hidden, d_model);
 }
 
+/// Hidden states of some of the last batch's logit rows, after the last norm: what embeddings are
+/// made of, and what another model may look at.
+///
+/// # Shapes
+/// - result: `[rows.len(), d_model]`
+pub fn hidden<'a>(model: &Model, rows: Range<usize>, ws: &'a Workspace) -> Rows<'a> {
+    let d_model = model.config.d_model;
+    Rows::new(&ws.hidden[rows.start * d_model..rows.end * d_model], d_model)
+}
+
 /// Logits of some of the last batch's logit rows (`rows` counts within `batch.logit_rows`).
 ///
 /// # Shapes
 /// - result: `[rows.len(), n_vocab]`
+///
+/// The model has logits ([`Model::output_matrix`]).
 pub fn unembed<'a>(model: &Model, rows: Range<usize>, ws: &'a mut Workspace) -> &'a mut [f32] {
     assert!(rows.len() <= ws.size.n_logit_rows_max);
     let (d_model, n_vocab) = (model.config.d_model, model.config.n_vocab);
@@ -69,7 +83,8 @@ pub fn unembed<'a>(model: &Model, rows: Range<usize>, ws: &'a mut Workspace) -> 
     if rows.is_empty() {
         return logits;
     }
-    ws.compute.multiply_matrix(hidden, model.output_matrix(), logits);
+    let matrix = model.output_matrix().expect("a model with logits");
+    ws.compute.multiply_matrix(hidden, matrix, logits);
     if let Some(bias) = &model.output_bias {
         logits.chunks_exact_mut(n_vocab).for_each(|row| (ws.compute.kernels.add)(row, bias));
     }

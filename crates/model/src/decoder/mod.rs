@@ -12,5 +12,5 @@ mod ropes;
 mod workspace;
 
 pub use eviction::evict;
-pub use forward::{forward, unembed};
+pub use forward::{forward, hidden, unembed};
 pub use workspace::{Workspace, WorkspaceSize};

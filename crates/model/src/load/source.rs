@@ -11,8 +11,8 @@ use super::{LoadOptions, ModelFile, Pages};
 use crate::config::ModelConfig;
 use crate::error::LoadError;
 use crate::rope_config::RopeFactors;
-use crate::spec::{ArchSpec, Bias, FileFormat, Layout, Norm};
-use crate::weights::{NormWeights, WeightMatrix};
+use crate::spec::{ArchSpec, Bias, FileFormat, Layout, Norm, Output};
+use crate::weights::{NormWeights, OutputMatrix, WeightMatrix};
 
 /// Ends of names of tensors that some folders store, and that follow from config.json:
 /// frequencies and masks.
@@ -112,18 +112,20 @@ impl<'a> Source<'a> {
         self.spec.layout.get(self.file.format())
     }
 
-    /// `None`: the embedding serves as output too.
-    pub(super) fn output(&mut self, shape: [usize; 2]) -> Result<Option<WeightMatrix>, LoadError> {
+    pub(super) fn output(&mut self, shape: [usize; 2]) -> Result<OutputMatrix, LoadError> {
+        if self.spec.output == Output::HiddenStates {
+            return Ok(OutputMatrix::None);
+        }
         // Never transposed: it is a copy of the embedding's kind.
-        match self.file.ties_output() {
-            Some(true) => Ok(None),
+        let matrix = match self.file.ties_output() {
+            Some(true) => None,
             Some(false) => {
                 let matrix = self.optional_matrix("output.weight", shape, false)?;
-                matrix.ok_or_else(|| self.missing("output.weight", &shape)).map(Some)
+                Some(matrix.ok_or_else(|| self.missing("output.weight", &shape))?)
             }
-            None => self.optional_matrix("output.weight", shape, false),
-        }
-        .map(|matrix| matrix.map(Matrix::whole))
+            None => self.optional_matrix("output.weight", shape, false)?,
+        };
+        Ok(matrix.map_or(OutputMatrix::Tied, |matrix| OutputMatrix::Own(matrix.whole())))
     }
 
     /// Whether metadata says that factors are there.
