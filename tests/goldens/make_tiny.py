@@ -25,6 +25,7 @@ from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 from transformers.models.falcon import modeling_falcon
 
 import tiny_tokenizer
+import tiny_t5
 import tiny_unigram
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -469,9 +470,12 @@ PLUS_ONE = {"gemma", "gemma2", "gemma3", "nemotron"}
 
 
 def main():
-    for name in sys.argv[1:] or [*CASES, "unigram"]:
+    for name in sys.argv[1:] or [*CASES, *tiny_t5.CASES, "unigram"]:
         if name == "unigram":
             tiny_unigram.write(HERE / name)
+            continue
+        if name in tiny_t5.CASES:
+            tiny_t5.write(name, HERE / name)
             continue
         config = CASES[name]
         # By name, so that a new case changes no other.

@@ -1,14 +1,18 @@
 """A tiny Unigram vocabulary, trained by SentencePiece, and what it makes of odd texts."""
 
 import base64
+import functools
 import json
 import pathlib
 import tempfile
 
+import gguf
 import sentencepiece
 from sentencepiece import sentencepiece_model_pb2
 
 SPACE = "\u2581"
+PAD, EOS, UNKNOWN = range(3)
+N_TOKENS = 66
 
 # Normalisation: white space is one kind of space, and some letters are others.
 RULES = {
@@ -58,6 +62,12 @@ def write(folder):
         (folder / f"{name}.json").write_text(text + "\n")
 
 
+def encode(text):
+    """Ids of `text` without the end."""
+    return sentencepiece.SentencePieceProcessor(model_proto=train()).encode(text)
+
+
+@functools.cache
 def train():
     """Serialised, with T5's special tokens."""
     with tempfile.TemporaryDirectory() as temporary:
@@ -69,11 +79,11 @@ def train():
             sentence_iterator=iter(SENTENCES),
             model_prefix=prefix,
             model_type="unigram",
-            vocab_size=66,
+            vocab_size=N_TOKENS,
             normalization_rule_tsv=str(rules),
-            pad_id=0,
-            eos_id=1,
-            unk_id=2,
+            pad_id=PAD,
+            eos_id=EOS,
+            unk_id=UNKNOWN,
             bos_id=-1,
             num_threads=1,
             minloglevel=2,
@@ -100,14 +110,35 @@ def hugging_face(serialised):
             "type": "TemplateProcessing",
             "single": [text, eos],
             "pair": [text, eos, {"Sequence": {"id": "B", "type_id": 0}}, eos],
-            "special_tokens": {"</s>": {"id": "</s>", "ids": [1], "tokens": ["</s>"]}},
+            "special_tokens": {"</s>": {"id": "</s>", "ids": [EOS], "tokens": ["</s>"]}},
         },
         "decoder": space,
         "model": {
             "type": "Unigram",
-            "unk_id": 2,
+            "unk_id": UNKNOWN,
             "vocab": [[p.piece, p.score] for p in model.pieces],
             "byte_fallback": False,
         },
     }
 
+
+def add_to_gguf(writer, n_rows):
+    """With rows that only fill the table, as llama.cpp's converter writes them."""
+    model, kind = sentencepiece_model_pb2.ModelProto.FromString(train()), gguf.TokenType
+    pieces = [(piece.piece, piece.score, piece.type) for piece in model.pieces]
+    n_padding = n_rows - len(pieces)
+    pieces += [(f"[PAD{len(pieces) + i}]", -10000.0, kind.UNUSED) for i in range(n_padding)]
+    tokens, scores, types = zip(*pieces)
+    writer.add_tokenizer_model("t5")
+    writer.add_tokenizer_pre("default")
+    writer.add_token_list(tokens)
+    writer.add_token_scores(scores)
+    writer.add_token_types(types)
+    writer.add_add_space_prefix(True)
+    writer.add_remove_extra_whitespaces(True)
+    writer.add_precompiled_charsmap(model.normalizer_spec.precompiled_charsmap)
+    writer.add_eos_token_id(EOS)
+    writer.add_unk_token_id(UNKNOWN)
+    writer.add_pad_token_id(PAD)
+    writer.add_add_bos_token(False)
+    writer.add_add_eos_token(True)

@@ -86,6 +86,21 @@ pub(crate) fn check_continues_text(model: &Model, name: &str) -> Result<()> {
     Ok(())
 }
 
+/// Refuses a model whose encoder reads the prompt: what it writes is another text, so there is no
+/// one text to go on with, to score or to measure.
+///
+/// # Errors
+/// What the model is for.
+pub(crate) fn check_one_text(model: &Model, name: &str) -> Result<()> {
+    if model.encoder.is_some() {
+        bail!(
+            "{name} reads a prompt with an encoder and answers it with a decoder: expected a model \
+             that continues its text; this one answers `lookback run`"
+        );
+    }
+    Ok(())
+}
+
 /// The path that a name means; a model that is not there yet is downloaded.
 pub(crate) fn resolve_or_pull(
     name: &str,
@@ -272,8 +287,11 @@ pub(crate) fn runner(
     let kv_shape = kv.shape(&model.config)?;
     let n_ctx = n_ctx(cache.ctx, model, CacheOf { kv: &kv, shape: &kv_shape }, text)?;
     let size = workspace_size(n_ctx, n_logit_rows_max);
+    // What an encoder reads lies beside what the decoder writes.
+    let n_texts = if model.encoder.is_some() { 2 } else { 1 };
+    let kv_bytes_max = kv_bytes_max(&kv_shape, cache.kv_policy(), n_ctx, size.n_tokens_max);
     let options = RunnerOptions {
-        kv_bytes_max: kv_bytes_max(&kv_shape, cache.kv_policy(), n_ctx, size.n_tokens_max),
+        kv_bytes_max: kv_bytes_max.saturating_mul(n_texts),
         kv_shape,
         n_threads: machine::n_threads(runtime.threads)?,
         size,

@@ -2,11 +2,23 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use engine::Engine;
+use model::Model;
 
 use crate::args::SavedKvArgs;
 use crate::output;
+
+/// Refuses both where an encoder reads the prompt: what was computed belongs to that one alone.
+pub(crate) fn check(args: &SavedKvArgs, model: &Model) -> Result<()> {
+    let flags = [("--save-kv", &args.save_kv), ("--load-kv", &args.load_kv)];
+    if let Some((flag, _)) =
+        flags.iter().find(|(_, path)| path.is_some() && model.encoder.is_some())
+    {
+        bail!("{flag}: the model reads a prompt with an encoder, and no other text begins like it");
+    }
+    Ok(())
+}
 
 /// Loads what `--load-kv` names, and makes sure that `--save-kv` can be written: nobody wants to
 /// learn of it after the work.

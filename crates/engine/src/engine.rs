@@ -3,13 +3,14 @@
 use std::path::Path;
 use std::time::Instant;
 
+use model::Batch;
 use model::batch::LogitRows;
-use model::kv::{CacheFull, KvFileError, Reuse};
-use model::{Batch, SequenceId};
-use tokenizer::{Detokenizer, Tokenizer};
+use model::kv::{CacheFull, KvFileError, KvPolicy, Reuse};
+use tokenizer::Tokenizer;
 
+use crate::active::{Active, Clock, Source};
 use crate::error::Error;
-use crate::request::{Event, Request, Usage};
+use crate::request::{Event, Request};
 use crate::runner::{Runner, longest_text};
 use crate::sampler::Sampler;
 use crate::scheduler::{Budget, Plan, SequenceView, schedule};
@@ -35,27 +36,6 @@ pub struct Engine {
     plan: Plan,
 }
 
-/// One request on its way.
-struct Active {
-    sequence: Sequence,
-    drafter: Option<Drafter>,
-    /// Its place in the cache; `None` while it waits for one, or has given it up.
-    slot: Option<SequenceId>,
-    detokenizer: Detokenizer,
-    stop: StopMatcher,
-    reuse: Reuse,
-    clock: Clock,
-    /// Set when the answer is over; the step that sets it, or the next one, reports it.
-    end: Option<Result<FinishReason, Error>>,
-}
-
-#[derive(Default)]
-struct Clock {
-    start: Option<Instant>,
-    first_token: Option<Instant>,
-    last_token: Option<Instant>,
-}
-
 impl Engine {
     pub fn new(runner: Box<dyn Runner>, tokenizer: Tokenizer) -> Self {
         let banned = (0..runner.n_vocab() as u32).filter(|&id| tokenizer.is_padding(id)).collect();
@@ -78,7 +58,14 @@ impl Engine {
     /// # Errors
     /// A prompt that is empty or too long or has unknown ids, and parameters out of range.
     pub fn submit(&mut self, request: Request) -> Result<RequestId, Error> {
-        let kv_policy = request.kv_policy.after_prompt(request.prompt.len());
+        let (source, prompt) = match self.runner.encoder() {
+            None => (None, request.prompt),
+            Some(encoder) => Source::of(request.prompt, encoder, &*self.runner)?,
+        };
+        if source.is_some() && request.kv_policy != KvPolicy::KeepAll {
+            return Err(Error::PolicyOfEncoder { policy: request.kv_policy });
+        }
+        let kv_policy = request.kv_policy.after_prompt(prompt.len());
         let limits = Limits {
             n_vocab: self.runner.n_vocab(),
             n_ctx: longest_text(&*self.runner, kv_policy)?,
@@ -88,10 +75,11 @@ impl Engine {
         let id = RequestId(self.n_submitted);
         let banned = self.banned.iter().copied();
         let sampler = Sampler::new(request.sampling, limits.n_vocab, banned)?;
-        let sequence = Sequence::new(id, &request.prompt, limits, sampler)?;
+        let sequence = Sequence::new(id, &prompt, limits, sampler)?;
         self.active.push(Active {
-            end: self.end_at_once(&sequence),
+            end: self.end_at_once(&sequence, source.as_ref()),
             sequence,
+            source,
             drafter: Drafter::new(request.speculation),
             slot: None,
             detokenizer: self.tokenizer.detokenizer_after_prompt(),
@@ -146,6 +134,7 @@ impl Engine {
         let mut events = Vec::new();
         self.remove_ended(&mut events);
         self.plan();
+        self.encode(&mut events);
         self.fill_batch();
         if self.batch.n_tokens() > 0 {
             self.runner.forward(&self.batch);
@@ -160,7 +149,11 @@ impl Engine {
 
     /// An answer that is over before it begins: nothing is to be written, or not even an otherwise
     /// empty cache would hold the text to its end.
-    fn end_at_once(&self, sequence: &Sequence) -> Option<Result<FinishReason, Error>> {
+    fn end_at_once(
+        &self,
+        sequence: &Sequence,
+        source: Option<&Source>,
+    ) -> Option<Result<FinishReason, Error>> {
         if sequence.is_full() {
             return Some(Ok(FinishReason::Length));
         }
@@ -168,6 +161,7 @@ impl Engine {
         // The last token is read but not computed.
         let n_wanted = sequence.n_tokens_max() - 1;
         let n_bytes = kv.shape().bytes_under(sequence.kv_policy(), n_wanted, n_together);
+        let n_bytes = n_bytes + source.map_or(0, |source| source.n_bytes(kv.shape()));
         (n_bytes > kv.n_bytes_max()).then(|| {
             let n_free = kv.shape().positions_within(kv.n_bytes_max(), n_together);
             Err(CacheFull { n_free, n_wanted }.into())
@@ -195,8 +189,8 @@ impl Engine {
         let (kv, n_tokens_max) = (self.runner.kv(), self.runner.n_tokens_max());
         let bytes = &|id: RequestId, n_positions: usize| {
             let active = self.active.iter().find(|active| active.sequence.id() == id);
-            let policy = active.expect("views are of active requests").sequence.kv_policy();
-            kv.shape().bytes_under(policy, n_positions, n_tokens_max)
+            let active = active.expect("views are of active requests");
+            active.n_bytes(kv.shape(), n_positions, n_tokens_max)
         };
         let budget = Budget { n_tokens_max, n_bytes_free: kv.free_bytes(), bytes };
         schedule(&self.views, budget, &mut self.plan);
@@ -210,10 +204,7 @@ impl Engine {
             if active.slot.is_some() {
                 continue;
             }
-            let (tokens, policy) = (active.sequence.tokens(), active.sequence.kv_policy());
-            let (slot, reuse) = self.runner.kv_mut().admit_text(tokens, policy);
-            active.slot = Some(slot);
-            active.sequence.advance(reuse.n_reused);
+            let reuse = active.admit(self.runner.kv_mut());
             // One that comes back was begun before.
             if active.clock.start.is_none() {
                 active.reuse = reuse;
@@ -227,10 +218,8 @@ impl Engine {
     fn preempt(&mut self, id: RequestId) {
         let active = find(&mut self.active, id);
         active.sequence.preempt();
-        if let Some(slot) = active.slot.take() {
-            self.runner.kv_mut().remember(slot);
-            self.runner.kv_mut().release(slot);
-        }
+        active.remember(self.runner.kv_mut());
+        active.release(self.runner.kv_mut());
     }
 
     /// Makes room for the chunks of the plan, those of the oldest first. Who shares blocks with
@@ -240,8 +229,8 @@ impl Engine {
         ids.sort_unstable();
         for id in ids {
             while let Some(chunk) = self.plan.chunks.iter().find(|chunk| chunk.id == id) {
-                let slot = find(&mut self.active, id).slot.expect("admitted");
-                if self.runner.kv_mut().reserve(slot, chunk.tokens.end).is_ok() {
+                let active = find(&mut self.active, id);
+                if active.reserve(self.runner.kv_mut(), chunk.tokens.end).is_ok() {
                     break;
                 }
                 let holders = self.active.iter().filter(|active| active.slot.is_some());
@@ -282,6 +271,21 @@ impl Engine {
         }
     }
 
+    /// Lets an encoder read the prompts of those who begin.
+    fn encode(&mut self, events: &mut Vec<Event>) {
+        for chunk in &self.plan.chunks {
+            let active = find(&mut self.active, chunk.id);
+            let Some(source) = &active.source else { continue };
+            let slot = source.slot.expect("who runs was admitted");
+            if self.runner.kv().n_keys(slot) == 0 {
+                active.clock.start.get_or_insert_with(Instant::now);
+                self.runner.encode(&source.ids, slot);
+                let n_prompt = source.ids.len();
+                events.push(Event::Progress { id: chunk.id, n_computed: n_prompt, n_prompt });
+            }
+        }
+    }
+
     fn fill_batch(&mut self) {
         self.batch.clear();
         self.due.clear();
@@ -300,6 +304,8 @@ impl Engine {
             self.chunk.clear();
             self.chunk.extend(tokens.iter().chain(&draft[..chunk.n_draft]));
             self.batch.push(slot, &self.chunk, chunk.tokens.start as u32, logit_rows);
+            let source = active.source.as_ref().and_then(|source| source.slot);
+            source.into_iter().for_each(|source| self.batch.set_source(source));
             self.due.resize(self.batch.logit_rows.len(), chunk.id);
         }
     }
@@ -307,9 +313,9 @@ impl Engine {
     /// Notes what the batch computed.
     fn advance(&mut self, events: &mut Vec<Event>) {
         for chunk in &self.plan.chunks {
-            let sequence = &mut find(&mut self.active, chunk.id).sequence;
+            let Active { sequence, source, .. } = find(&mut self.active, chunk.id);
             sequence.advance(chunk.tokens.len());
-            if sequence.answer().is_empty() {
+            if sequence.answer().is_empty() && source.is_none() {
                 let (n_computed, n_prompt) = (sequence.n_computed(), sequence.n_prompt());
                 events.push(Event::Progress { id: chunk.id, n_computed, n_prompt });
             }
@@ -357,7 +363,7 @@ impl Engine {
             let active = find(&mut self.active, id);
             let has_failed = matches!(active.end, Some(Err(_)));
             if active.sequence.answer().len() == 1 && !has_failed {
-                active.slot.into_iter().for_each(|slot| self.runner.kv_mut().remember(slot));
+                active.remember(self.runner.kv_mut());
             }
         }
     }
@@ -372,7 +378,7 @@ impl Engine {
                 Ok(reason) => {
                     let (text, reason) = active.finish_text(reason);
                     let kv = self.runner.kv_mut();
-                    active.slot.into_iter().for_each(|slot| kv.remember(slot));
+                    active.remember(kv);
                     let usage = active.usage(kv.used_bytes());
                     events.push(Event::Finished { id, text, reason, usage });
                 }
@@ -381,7 +387,7 @@ impl Engine {
                     events.push(Event::Failed { id, error });
                 }
             }
-            active.slot.into_iter().for_each(|slot| self.runner.kv_mut().release(slot));
+            active.release(self.runner.kv_mut());
         }
     }
 }
@@ -406,68 +412,6 @@ fn who_waits<'a>(
     let tokens = active.sequence.tokens();
     let is_last = tokens.len() == pos + 1 && tokens[pos] == token_id;
     (is_last && active.end.is_none()).then_some(active)
-}
-
-impl Active {
-    /// Samples from `logits`: `[n_vocab]`. `None`: the model ended its turn.
-    fn next_token(
-        &mut self,
-        logits: &[f32],
-        tokenizer: &Tokenizer,
-    ) -> Result<Option<Event>, Error> {
-        // A draft was computed before it was chosen.
-        self.sequence.advance(self.sequence.tokens().len() - self.sequence.n_computed());
-        let sampled = self.sequence.sample(logits)?;
-        let now = Instant::now();
-        self.clock.first_token.get_or_insert(now);
-        self.clock.last_token = Some(now);
-        if tokenizer.is_end_of_generation(sampled.id) {
-            self.end = Some(Ok(FinishReason::Stop));
-            return Ok(None);
-        }
-        let emit = self.stop.push(&self.detokenizer.push(sampled.id));
-        if emit.stopped.is_some() {
-            self.end = Some(Ok(FinishReason::Stop));
-        } else if self.sequence.is_full() {
-            self.end = Some(Ok(FinishReason::Length));
-        }
-        let (id, token_id, logprob) = (self.sequence.id(), sampled.id, sampled.logprob);
-        Ok(Some(Event::Token { id, token_id, logprob, text: emit.text }))
-    }
-
-    /// Text that was held back and is neither half a character nor a stop string. Where one is in
-    /// it, the answer ended by it.
-    fn finish_text(&mut self, reason: FinishReason) -> (String, FinishReason) {
-        let tail = self.stop.push(&self.detokenizer.finish());
-        let held = self.stop.finish();
-        let is_stopped = tail.stopped.or(held.stopped).is_some();
-        let reason = match reason {
-            FinishReason::Length if is_stopped => FinishReason::Stop,
-            reason => reason,
-        };
-        (tail.text + &held.text, reason)
-    }
-
-    fn usage(&self, kv_bytes: usize) -> Usage {
-        let since = |from: Option<Instant>, to: Option<Instant>| {
-            from.zip(to).map(|(from, to)| to - from).unwrap_or_default()
-        };
-        let Clock { start, first_token, last_token } = self.clock;
-        let (n_drafted, n_accepted) = self.drafter.as_ref().map_or((0, 0), Drafter::counts);
-        let n_before = self.sequence.tokens().len() - 1;
-        Usage {
-            n_kept: n_before - self.sequence.kv_policy().n_dropped(n_before),
-            n_blocks: self.sequence.kv_policy().few().map(|(n_blocks, _)| n_blocks),
-            n_prompt: self.sequence.n_prompt(),
-            reuse: self.reuse,
-            n_generated: self.sequence.answer().len(),
-            n_drafted,
-            n_accepted,
-            prefill: since(start, first_token),
-            decode: since(first_token, last_token),
-            kv_bytes,
-        }
-    }
 }
 
 /// Names the tensor behind logits that are not numbers.

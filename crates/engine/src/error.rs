@@ -20,6 +20,11 @@ pub enum Error {
          all, window=N or blocks=N"
     )]
     NothingToAnswer { policy: model::kv::KvPolicy },
+    #[error(
+        "{policy} lets go of a part of one text, and this model's encoder and decoder read two: \
+         expected all"
+    )]
+    PolicyOfEncoder { policy: model::kv::KvPolicy },
     #[error("token {token_idx}: expected an id below {n_vocab}, found {id}")]
     UnknownToken { token_idx: usize, id: u32, n_vocab: usize },
 

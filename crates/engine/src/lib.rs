@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod active;
 pub mod engine;
 pub mod error;
 pub mod kv_compare;
@@ -26,7 +27,7 @@ pub use error::Error;
 pub use load::{LoadSettings, Loaded, load_file, load_model, load_tokenizer};
 pub use open_error::OpenError;
 pub use request::{ContextUse, Event, Request, Usage};
-pub use runner::{ModelRunner, Runner, RunnerOptions};
+pub use runner::{EncoderLimits, ModelRunner, Runner, RunnerOptions};
 pub use sampler::{History, Sampled, Sampler, SamplingParams, top_logits, top_logprobs};
 pub use score::{Score, score};
 pub use sequence::{FinishReason, RequestId};

@@ -3,9 +3,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use model::kv::{Fingerprint, KvPolicy, KvShape};
+use model::kv::{Fingerprint, KvPolicy, KvShape, LayerShape};
 use model::shape::Rows;
-use model::{Batch, KvCache, Model, ThreadPool, Workspace, WorkspaceSize};
+use model::{Batch, KvCache, Model, SequenceId, ThreadPool, Workspace, WorkspaceSize};
 
 use crate::error::Error;
 
@@ -20,6 +20,10 @@ pub trait Runner: Send {
     }
     /// Most rows of one batch.
     fn n_tokens_max(&self) -> usize;
+    /// Of a model whose prompts are read by an encoder.
+    fn encoder(&self) -> Option<EncoderLimits> {
+        None
+    }
     /// Most rows of one call of [`Runner::logits`].
     fn n_logit_rows_max(&self) -> usize;
 
@@ -28,6 +32,11 @@ pub trait Runner: Send {
 
     /// Computes a batch; the cache has room for it.
     fn forward(&mut self, batch: &Batch);
+    /// Lets the encoder read a prompt: its keys are those of `source`, for which the cache has
+    /// room. Only where there is [`Runner::encoder`].
+    fn encode(&mut self, _ids: &[u32], _source: SequenceId) {
+        unreachable!("a runner with an encoder reads with it");
+    }
     /// Logits of some of the last batch's logit rows: `[rows.len(), n_vocab]`.
     fn logits(&mut self, rows: Range<usize>) -> &mut [f32];
 
@@ -35,6 +44,14 @@ pub trait Runner: Send {
     fn fingerprint(&self) -> Fingerprint;
     /// Names a tensor that explains logits which are not numbers.
     fn find_non_finite(&self) -> Option<String>;
+}
+
+/// What an encoder reads, and what the decoder that looks at it begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EncoderLimits {
+    /// Longest prompt, in tokens.
+    pub n_tokens_max: usize,
+    pub start_id: u32,
 }
 
 /// Positions are 32-bit, and rotary angles of more are less exact than the differences that count.
@@ -76,15 +93,27 @@ pub struct RunnerOptions {
 pub struct ModelRunner {
     model: Arc<Model>,
     kv: KvCache,
+    /// Of an encoder's layers, while it reads.
+    encoder_kv: Option<KvCache>,
     workspace: Workspace,
+    n_tokens_max: usize,
 }
 
 impl ModelRunner {
     pub fn new(model: Arc<Model>, options: &RunnerOptions) -> Self {
         let pool = ThreadPool::new(options.n_threads);
-        let workspace = Workspace::new(&model, options.kernels, pool, options.size);
+        let mut size = options.size;
+        let encoder_kv = model.encoder.as_ref().map(|encoder| {
+            // Its texts are read as a whole.
+            size.n_tokens_max = size.n_tokens_max.max(size.n_ctx);
+            let LayerShape { k_type, v_type, .. } = options.kv_shape.layers[0];
+            let shape = KvShape::of(&encoder.config, k_type, v_type);
+            let n_bytes_max = shape.bytes(size.n_ctx, size.n_ctx);
+            KvCache::new(shape, n_bytes_max)
+        });
+        let workspace = Workspace::new(&model, options.kernels, pool, size);
         let kv = KvCache::new(options.kv_shape.clone(), options.kv_bytes_max);
-        Self { model, kv, workspace }
+        Self { model, kv, encoder_kv, workspace, n_tokens_max: options.size.n_tokens_max }
     }
 }
 
@@ -109,7 +138,12 @@ impl Runner for ModelRunner {
     }
 
     fn n_tokens_max(&self) -> usize {
-        self.workspace.size().n_tokens_max
+        self.n_tokens_max
+    }
+
+    fn encoder(&self) -> Option<EncoderLimits> {
+        let start_id = self.model.config.decoder_start_id?;
+        Some(EncoderLimits { n_tokens_max: self.n_ctx(), start_id })
     }
 
     fn n_logit_rows_max(&self) -> usize {
@@ -129,6 +163,12 @@ impl Runner for ModelRunner {
             model::evict(&self.model, &mut self.kv, sequence.id, &mut self.workspace);
         }
         model::forward(&self.model, batch, &mut self.kv, &mut self.workspace, &mut ());
+    }
+
+    fn encode(&mut self, ids: &[u32], source: SequenceId) {
+        let encoder_kv = self.encoder_kv.as_mut().expect("a model with an encoder");
+        let kv = (&mut self.kv, source);
+        model::encode(&self.model, ids, encoder_kv, kv, &mut self.workspace, &mut ());
     }
 
     fn logits(&mut self, rows: Range<usize>) -> &mut [f32] {

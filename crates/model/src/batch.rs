@@ -14,7 +14,7 @@ pub struct Batch {
     pub positions: Vec<u32>,
     /// Which rows belong to which sequence; ranges are in order and cover all rows.
     pub sequences: Vec<BatchSequence>,
-    /// Rows whose final hidden state is kept for [`crate::unembed`] or [`crate::hidden`], ascending.
+    /// Rows whose final hidden state is kept, ascending: for [`crate::unembed`], [`crate::hidden`].
     pub logit_rows: Vec<usize>,
 }
 
@@ -22,6 +22,17 @@ pub struct Batch {
 pub struct BatchSequence {
     pub id: SequenceId,
     pub rows: Range<usize>,
+    /// The text that an encoder has read for it, where there is one: [`crate::encode`].
+    pub source: Option<SequenceId>,
+}
+
+/// Whose keys and values a query looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KeysOf {
+    /// Those of the text that it stands in.
+    Own,
+    /// Those of [`BatchSequence::source`].
+    Source,
 }
 
 /// Which of a chunk's rows need logits, or are read as hidden states.
@@ -57,10 +68,25 @@ impl Batch {
             LogitRows::Last => self.logit_rows.extend(rows.clone().last()),
             LogitRows::All => self.logit_rows.extend(rows.clone()),
         }
-        self.sequences.push(BatchSequence { id, rows });
+        self.sequences.push(BatchSequence { id, rows, source: None });
+    }
+
+    /// Lets the rows that were added last look at what an encoder has read.
+    pub fn set_source(&mut self, source: SequenceId) {
+        self.sequences.last_mut().expect("rows were added").source = Some(source);
     }
 
     pub fn n_tokens(&self) -> usize {
         self.token_ids.len()
+    }
+}
+
+impl BatchSequence {
+    /// Where the keys lie that its queries look at.
+    pub(crate) fn keys_of(&self, keys_of: KeysOf) -> SequenceId {
+        match keys_of {
+            KeysOf::Own => self.id,
+            KeysOf::Source => self.source.expect("an encoder has read the text it looks at"),
+        }
     }
 }

@@ -48,9 +48,10 @@ const N_RUNS: usize = 8;
 /// Longer work is not repeated, measured or not.
 const LONG: Duration = Duration::from_millis(400);
 
-/// Measures how fast a model with these numbers, types and shapes would run; `model` continues
-/// texts ([`Model::continues_text`]) and needs no pages of its matrices ([`Pages::Leave`](crate::Pages::Leave)). `progress(done, total)` counts
-/// steps and may stop the work; the result is `None` then.
+/// Measures how fast a model with these numbers, types and shapes would run; `model` continues one
+/// text ([`Model::continues_text`], no encoder) and needs no pages of its matrices
+/// ([`Pages::Leave`](crate::Pages::Leave)). `progress(done, total)` counts steps and may stop the
+/// work; the result is `None` then.
 pub fn calibrate(
     model: &Model,
     conditions: Conditions,
@@ -270,6 +271,7 @@ fn made_up(model: &Model) -> Model {
         output_bias: model.output_bias.as_ref().map(|bias| bias[..config.n_vocab].to_vec()),
         sinusoids: model.sinusoids.clone(),
         position_bias: model.position_bias.clone(),
+        encoder: None,
         n_bytes: 0,
         config,
     }
@@ -295,6 +297,7 @@ fn layer(like: &LayerWeights) -> LayerWeights {
         attn_output: linear(&like.attn_output),
         post_attention_norm: like.post_attention_norm.clone(),
         ffn_norm: like.ffn_norm.clone(),
+        cross: None,
         feed_forward: match &like.feed_forward {
             FeedForwardWeights::Dense(like) => FeedForwardWeights::Dense(dense(like)),
             FeedForwardWeights::Experts(like) => FeedForwardWeights::Experts(ExpertWeights {

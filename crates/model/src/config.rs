@@ -1,11 +1,11 @@
 //! The numbers of one model, read from its file and bounded before anything is built on them.
 
-use crate::attention::AttentionPattern;
+use crate::attention::{AttentionPattern, Buckets};
 use crate::error::LoadError;
 use crate::rope_config::{self, QueryGrowth, RopeConfig, ScaledRope};
 use crate::spec::{
-    ArchSpec, Direction, EmbeddingScale, FileFormat, LayerKind, LogitScale, Positions, Residual,
-    RopeLayers, RopePairing,
+    ArchSpec, Direction, EmbeddingScale, FeedForward, FileFormat, LayerKind, LogitScale, Positions,
+    Residual, RopeLayers, RopePairing,
 };
 
 /// What numbers a model has. Names as in ARCHITECTURE.md.
@@ -29,8 +29,7 @@ pub struct ModelConfig {
     pub logit_scale: f32,
     pub residual: Residual,
     pub positions: Positions,
-    /// Whether the feed-forward has a gate.
-    pub is_gated: bool,
+    pub feed_forward: FeedForward,
     /// Where the feed-forward is a mixture of experts; `d_ff` is then the width of what all tokens
     /// share, or of an expert.
     pub experts: Option<ExpertsConfig>,
@@ -47,6 +46,10 @@ pub struct ModelConfig {
     /// Of the sliding layers; unused when there are none.
     pub window: u32,
     pub direction: Direction,
+    /// Where positions are those of buckets.
+    pub buckets: Option<Buckets>,
+    /// What a decoder's text begins with, where an encoder reads the prompt.
+    pub decoder_start_id: Option<u32>,
     /// One per layer.
     pub layer_kinds: Vec<LayerKind>,
     /// One per layer: whether queries and keys are rotated.
@@ -106,6 +109,9 @@ pub(crate) struct RawConfig {
     pub query_growth: Option<QueryGrowth>,
     pub window: Option<u32>,
     pub is_causal: Option<bool>,
+    pub n_buckets: Option<usize>,
+    pub max_distance: Option<usize>,
+    pub decoder_start_id: Option<u32>,
     pub layer_kinds: Option<Vec<LayerKind>>,
     pub rotates: Option<Vec<bool>>,
 }
@@ -113,6 +119,8 @@ pub(crate) struct RawConfig {
 pub(crate) const N_LAYERS_MAX: usize = 512;
 const N_EXPERTS_MAX: usize = 1 << 12;
 const WIDTH_MAX: usize = 1 << 20;
+const N_BUCKETS_MAX: usize = 1 << 12;
+const MAX_DISTANCE_MAX: usize = 1 << 16;
 pub(crate) const HEAD_DIM_MAX: usize = 1024;
 
 impl ModelConfig {
@@ -149,12 +157,13 @@ impl RawConfig {
         bounded(names.get("attention.head_count", "num_attention_heads"), self.n_heads, 1, 4096)?;
         let head_dim = self.head_dim.unwrap_or(self.d_model / self.n_heads);
         let positions = if self.has_alibi { Positions::Alibi } else { spec.positions };
-        let rope_dim = match positions {
-            Positions::Rope => self.rope_dim.unwrap_or(head_dim),
-            Positions::Learned { .. } | Positions::Sinusoidal { .. } | Positions::Alibi => 0,
-        };
+        let rope_dim = self.rope_dim.unwrap_or(head_dim);
+        let rope_dim = if positions == Positions::Rope { rope_dim } else { 0 };
         let d_ff = self.d_ff.unwrap_or(4 * self.d_model);
         let experts = self.experts(spec, d_ff);
+        let direction = self.direction(spec);
+        let (embedding_scale, logit_scale) = (self.embedding_scale(spec), self.logit_scale(spec));
+        let buckets = self.buckets(positions, direction);
         let layer_kinds = layer_kinds(spec, self.layer_kinds, self.window, self.n_layers);
         let scaled_sliding = match spec.scales_sliding {
             false => ScaledRope::default(),
@@ -175,19 +184,12 @@ impl RawConfig {
             n_ctx: self.n_ctx,
             norm_eps: self.norm_eps,
             attn_scale: self.attn_scale.unwrap_or(f32::NAN),
-            embedding_scale: self.embedding_scale.unwrap_or(match spec.embedding_scale {
-                EmbeddingScale::One => 1.0,
-                EmbeddingScale::SqrtModelDim => (self.d_model as f32).sqrt(),
-            }),
+            embedding_scale,
             residual_scale: self.residual_scale.unwrap_or(1.0),
-            logit_scale: match (self.logit_scale, spec.logit_scale) {
-                (None, _) => 1.0,
-                (Some(scale), LogitScale::Multiplies) => scale,
-                (Some(scale), LogitScale::Divides) => 1.0 / scale,
-            },
+            logit_scale,
             residual: residual(spec, self.is_parallel),
             positions,
-            is_gated: spec.feed_forward.is_gated(),
+            feed_forward: spec.feed_forward,
             qkv_clip: self.qkv_clip,
             attn_softcap: self.attn_softcap,
             logit_softcap: self.logit_softcap,
@@ -196,11 +198,9 @@ impl RawConfig {
             rope_full: RopeConfig { rope_dim, base, scaled: self.rope },
             rope_sliding: RopeConfig { rope_dim, base: base_sliding, scaled: scaled_sliding },
             window: self.window.unwrap_or(0),
-            direction: match self.is_causal {
-                None => spec.direction,
-                Some(true) => Direction::Causal,
-                Some(false) => Direction::Bidirectional,
-            },
+            direction,
+            buckets,
+            decoder_start_id: self.decoder_start_id.filter(|_| spec.encoder.is_some()),
             rotates: self.rotates.unwrap_or_else(|| rotates(spec, positions, &layer_kinds)),
             layer_kinds,
         };
@@ -210,11 +210,45 @@ impl RawConfig {
         check_shape(&config, &names)?;
         rope_config::check_sections(&config, self.rope_sections.as_deref(), &names)?;
         check_numbers(&config, &names)?;
+        check_buckets(&config, &names)?;
+        check_start(&config, spec, &names)?;
         Ok(config)
     }
 }
 
 impl RawConfig {
+    fn embedding_scale(&self, spec: &ArchSpec) -> f32 {
+        self.embedding_scale.unwrap_or(match spec.embedding_scale {
+            EmbeddingScale::One => 1.0,
+            EmbeddingScale::SqrtModelDim => (self.d_model as f32).sqrt(),
+        })
+    }
+
+    fn logit_scale(&self, spec: &ArchSpec) -> f32 {
+        match (self.logit_scale, spec.logit_scale) {
+            (None, _) => 1.0,
+            (Some(scale), LogitScale::Multiplies) => scale,
+            (Some(scale), LogitScale::Divides) => 1.0 / scale,
+        }
+    }
+
+    fn direction(&self, spec: &ArchSpec) -> Direction {
+        match self.is_causal {
+            None => spec.direction,
+            Some(true) => Direction::Causal,
+            Some(false) => Direction::Bidirectional,
+        }
+    }
+
+    fn buckets(&self, positions: Positions, direction: Direction) -> Option<Buckets> {
+        let Positions::Buckets { max_distance } = positions else { return None };
+        Some(Buckets {
+            n_buckets: self.n_buckets.unwrap_or(0),
+            max_distance: self.max_distance.unwrap_or(max_distance),
+            looks_ahead: direction == Direction::Bidirectional,
+        })
+    }
+
     fn experts(&self, spec: &ArchSpec, d_ff: usize) -> Option<ExpertsConfig> {
         Some(ExpertsConfig {
             n_experts: self.n_experts.filter(|&n| n > 0)?,
@@ -289,7 +323,7 @@ fn check_shape(config: &ModelConfig, names: &Names<'_>) -> Result<(), LoadError>
     bounded(names.get("embedding_length", "hidden_size"), config.d_model, 1, WIDTH_MAX)?;
     bounded(names.get("feed_forward_length", "intermediate_size"), config.d_ff, 1, WIDTH_MAX)?;
     if let Some(experts) = config.experts {
-        if !config.is_gated || config.residual.is_parallel() {
+        if !config.feed_forward.is_gated() || config.residual.is_parallel() {
             let key = names.get("expert_count", "num_experts");
             let expected = "none: this architecture has no experts";
             return Err(LoadError::config(&key, expected.into(), experts.n_experts));
@@ -329,6 +363,26 @@ fn check_shape(config: &ModelConfig, names: &Names<'_>) -> Result<(), LoadError>
         bounded(key, config.window as usize, 1, u32::MAX as usize)?;
     }
     Ok(())
+}
+
+fn check_buckets(config: &ModelConfig, names: &Names<'_>) -> Result<(), LoadError> {
+    let Some(Buckets { n_buckets, max_distance, looks_ahead }) = config.buckets else {
+        return Ok(());
+    };
+    let key = names.get("attention.relative_buckets_count", "relative_attention_num_buckets");
+    bounded(key, n_buckets, if looks_ahead { 4 } else { 2 }, N_BUCKETS_MAX)?;
+    bounded("relative_attention_max_distance".into(), max_distance, n_buckets, MAX_DISTANCE_MAX)
+}
+
+/// A decoder whose prompt is read by an encoder begins with a token of its own.
+fn check_start(config: &ModelConfig, spec: &ArchSpec, names: &Names<'_>) -> Result<(), LoadError> {
+    let key = || names.get("decoder_start_token_id", "decoder_start_token_id");
+    let expected = || format!("an id below {}", config.n_vocab);
+    match config.decoder_start_id {
+        None if spec.encoder.is_some() => Err(LoadError::config(&key(), expected(), "nothing")),
+        Some(id) if id as usize >= config.n_vocab => Err(LoadError::config(&key(), expected(), id)),
+        _ => Ok(()),
+    }
 }
 
 fn check_numbers(config: &ModelConfig, names: &Names<'_>) -> Result<(), LoadError> {

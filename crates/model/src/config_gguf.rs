@@ -14,7 +14,10 @@ pub(crate) fn read_config(
     n_vocab: usize,
 ) -> Result<ModelConfig, LoadError> {
     let keys = Keys { metadata, prefix: spec.name };
-    let n_layers = keys.require("block_count")?;
+    let n_layers = match spec.encoder.map(|_| keys.count("decoder_block_count")).transpose()? {
+        Some(Some(n_layers)) => n_layers,
+        _ => keys.require("block_count")?,
+    };
     let n_ctx = keys.require("context_length")?;
     let head_dim = keys.count("attention.key_length")?;
     let value_dim = keys.count("attention.value_length")?;
@@ -63,6 +66,9 @@ pub(crate) fn read_config(
         rope,
         rope_sections: rope_gguf::rope_sections(&keys)?,
         window: metadata.u32(&keys.key("attention.sliding_window"))?,
+        n_buckets: keys.count("attention.relative_buckets_count")?,
+        max_distance: None,
+        decoder_start_id: metadata.u32(&keys.key("decoder_start_token_id"))?,
         is_causal: metadata.bool(&keys.key("attention.causal"))?,
         layer_kinds: layer_kinds(&keys, n_layers)?,
         rotates: None,

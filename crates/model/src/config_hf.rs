@@ -16,11 +16,12 @@ mod names {
         &["num_hidden_layers", "n_layer", "n_layers", "num_layers"];
     pub(super) const D_MODEL: &[&str] = &["hidden_size", "n_embd", "d_model"];
     pub(super) const D_FF: &[&str] =
-        &["intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size"];
+        &["intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size", "d_ff"];
     pub(super) const D_FF_SHARED: &[&str] =
         &["shared_expert_intermediate_size", "shared_intermediate_size"];
     pub(super) const N_HEADS: &[&str] =
-        &["num_attention_heads", "n_head", "n_heads", "attention_heads"];
+        &["num_attention_heads", "n_head", "n_heads", "attention_heads", "num_heads"];
+    pub(super) const HEAD_DIM: &[&str] = &["head_dim", "d_kv"];
     pub(super) const N_KV_HEADS: &[&str] = &["num_key_value_heads", "num_kv_heads", "n_head_kv"];
     pub(super) const N_CTX: &[&str] =
         &["max_position_embeddings", "n_positions", "max_seq_len", "seq_length"];
@@ -40,12 +41,9 @@ pub(crate) fn read_config(
     json: &Value,
     n_vocab: usize,
 ) -> Result<ModelConfig, LoadError> {
-    let n_layers = require(json, names::N_LAYERS)?;
+    let n_layers = n_layers(spec, json)?;
     check_variants(spec, json)?;
-    let n_ctx = match spec.n_ctx {
-        Some(n_ctx) => count(json, names::N_CTX)?.unwrap_or(n_ctx),
-        None => require(json, names::N_CTX)?,
-    };
+    let n_ctx = n_ctx(spec, json)?;
     let rope_hf::Parameters { full, sliding } = rope_hf::parameters(json)?;
     rope_hf::check_sliding(json, sliding)?;
     let scaled = full.or(json.get("rope_scaling"));
@@ -53,7 +51,7 @@ pub(crate) fn read_config(
     let (d_model, n_heads) = (require(json, names::D_MODEL)?, require(json, names::N_HEADS)?);
     let base = |parameters: Option<&Value>| number(parameters?, &["rope_theta"]).transpose();
     let f32_of = |keys: &[&str]| Ok::<_, LoadError>(number(json, keys)?.map(|x| x as f32));
-    let head_dim = count(json, &["head_dim"])?;
+    let head_dim = count(json, names::HEAD_DIM)?;
     let raw = RawConfig {
         n_layers,
         d_model,
@@ -98,6 +96,9 @@ pub(crate) fn read_config(
         rope_sections: rope_hf::sections(scaled)?,
         window: count(json, &["sliding_window"])?.map(|n| n as u32),
         is_causal: None,
+        n_buckets: count(json, &["relative_attention_num_buckets"])?,
+        max_distance: count(json, &["relative_attention_max_distance"])?,
+        decoder_start_id: count(json, &["decoder_start_token_id"])?.map(|id| id as u32),
         layer_kinds: layer_kinds(json, n_layers)?,
         rotates: rotates(json)?,
     };
@@ -109,6 +110,19 @@ fn n_kv_heads(json: &Value) -> Result<Option<usize>, LoadError> {
         return Ok(Some(1));
     }
     count(json, names::N_KV_HEADS)
+}
+
+fn n_ctx(spec: &ArchSpec, json: &Value) -> Result<usize, LoadError> {
+    match spec.n_ctx {
+        Some(n_ctx) => Ok(count(json, names::N_CTX)?.unwrap_or(n_ctx)),
+        None => require(json, names::N_CTX),
+    }
+}
+
+/// Of a decoder with an encoder, where that has another number.
+fn n_layers(spec: &ArchSpec, json: &Value) -> Result<usize, LoadError> {
+    let of_decoder = spec.encoder.map(|_| count(json, &["num_decoder_layers"])).transpose()?;
+    of_decoder.flatten().map_or_else(|| require(json, names::N_LAYERS), Ok)
 }
 
 /// `None`: what the architecture does.
@@ -153,6 +167,13 @@ fn check_variants(spec: &ArchSpec, json: &Value) -> Result<(), LoadError> {
         && !expected.iter().any(|name| found == *name)
     {
         return Err(LoadError::config(key, expected.join(" or "), found));
+    }
+    // Whether there is a gate, tensors say too.
+    let key = "feed_forward_proj";
+    if let Some(found) = json.get(key).filter(|_| spec.ungated.is_some())
+        && !["gated-gelu", "relu"].iter().any(|name| found == name)
+    {
+        return Err(LoadError::config(key, "gated-gelu or relu".into(), found));
     }
     let slides_somewhere = json["use_sliding_window"] == true
         && json["layer_types"].is_null()

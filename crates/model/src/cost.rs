@@ -15,7 +15,7 @@ pub fn matmul_flops(config: &ModelConfig) -> u128 {
     let c = config;
     let (q_width, kv_width) = (c.n_heads * c.head_dim, c.n_kv_heads * c.head_dim);
     let attention = 2 * (c.d_model * q_width + 2 * c.d_model * kv_width + q_width * c.d_model);
-    let n_ff_matrices = if c.is_gated { 3 } else { 2 };
+    let n_ff_matrices = if c.feed_forward.is_gated() { 3 } else { 2 };
     let width = match c.experts {
         None => c.d_ff,
         Some(experts) => experts.n_used * experts.d_ff + experts.d_ff_shared.unwrap_or(0),
@@ -123,7 +123,9 @@ mod tests {
     use super::*;
     use crate::KvType;
     use crate::rope_config::RopeConfig;
-    use crate::spec::{Direction, LayerKind, Positions, Residual, RopePairing};
+    use crate::spec::{
+        Activation, Direction, FeedForward, LayerKind, Positions, Residual, RopePairing,
+    };
 
     fn config(n_layers: usize, n_kv_heads: usize, head_dim: usize) -> ModelConfig {
         let rope = RopeConfig::new(head_dim, 1e4);
@@ -143,7 +145,7 @@ mod tests {
             logit_scale: 1.0,
             residual: Residual::PreNorm,
             positions: Positions::Rope,
-            is_gated: true,
+            feed_forward: FeedForward::Gated(Activation::Silu),
             experts: None,
             qkv_clip: None,
             attn_softcap: None,
@@ -154,6 +156,8 @@ mod tests {
             rope_sliding: rope,
             window: 1024,
             direction: Direction::Causal,
+            buckets: None,
+            decoder_start_id: None,
             layer_kinds: vec![LayerKind::Full; n_layers],
             rotates: vec![true; n_layers],
         }

@@ -26,7 +26,7 @@ pub mod weights;
 pub use batch::{Batch, BatchSequence};
 pub use calibrate::{Conditions, calibrate};
 pub use config::ModelConfig;
-pub use decoder::{Workspace, WorkspaceSize, evict, forward, hidden, unembed};
+pub use decoder::{Workspace, WorkspaceSize, encode, evict, forward, hidden, unembed};
 pub use error::LoadError;
 pub use kv::{KvCache, KvType, SequenceId};
 pub use load::{LoadOptions, Pages, load};

@@ -1,5 +1,6 @@
 //! Watching a forward pass. Probes watch, they cannot change anything (A4).
 
+use crate::batch::KeysOf;
 use crate::shape::Rows;
 
 /// One row of one attention matrix.
@@ -8,6 +9,8 @@ pub struct HeadRow {
     /// Row of the batch.
     pub token_idx: usize,
     pub layer_idx: usize,
+    /// Of the layer's two attentions, where an encoder has read a text.
+    pub keys_of: KeysOf,
     pub head_idx: usize,
     pub query_pos: u32,
 }

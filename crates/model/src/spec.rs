@@ -15,6 +15,9 @@ pub struct ArchSpec {
     pub hf_tensors: &'static [TensorNames],
     /// GGUF's tensor names, where they are not the usual ones.
     pub gguf_tensors: TensorNames,
+    /// The half that reads the prompt, where this one is a decoder whose layers look at what the
+    /// other made of it (Vaswani et al. 2017, section 3.1). Widths are the same in both.
+    pub encoder: Option<&'static ArchSpec>,
     /// Longest position plus one, where a folder does not say.
     pub n_ctx: Option<usize>,
     pub layout: PerFormat<Layout>,
@@ -47,6 +50,8 @@ pub struct ArchSpec {
     /// far ones.
     pub scales_sliding: bool,
     pub feed_forward: FeedForward,
+    /// What it is in files that have no gate, where there are such.
+    pub ungated: Option<PlainActivation>,
     /// Of a model with experts: whether the weights of those chosen sum to one, where the file does
     /// not say.
     pub normalizes_experts: bool,
@@ -54,6 +59,8 @@ pub struct ArchSpec {
     pub gates_shared_expert: bool,
     pub embedding_scale: EmbeddingScale,
     pub logit_scale: LogitScale,
+    /// Whether logits are scaled by `d_model^-0.5` where the embedding is the output too.
+    pub scales_tied_logits: bool,
     /// What multiplies `q . k`, where the file does not say.
     pub attn_scale: fn(&ModelConfig) -> f32,
 }
@@ -210,6 +217,9 @@ pub enum Positions {
     Sinusoidal { first: usize },
     /// Scores fall with the distance (Press et al. 2022).
     Alibi,
+    /// Scores gain a learned number for each bucket of distances (Raffel et al. 2020, section 2.1),
+    /// which the first layer holds for all; `max_distance` where the file does not say.
+    Buckets { max_distance: usize },
 }
 
 /// Which tokens of a text a token may look at.

@@ -58,8 +58,21 @@ pub struct LayerWeights {
     /// `[d_model]`; `None`: that of attention, where both read the same, or none.
     pub ffn_norm: Option<NormWeights>,
     pub feed_forward: FeedForwardWeights,
+    /// Where an encoder has read a text that this layer looks at.
+    pub cross: Option<CrossWeights>,
     /// `[d_model]`
     pub post_ffw_norm: Option<NormWeights>,
+}
+
+/// `x + attention(norm(x))` of a decoder's layer over what an encoder has read: queries are the
+/// decoder's, keys and values the encoder's (Vaswani et al. 2017, section 3.2.3).
+pub struct CrossWeights {
+    /// `[d_model]`
+    pub attn_norm: NormWeights,
+    pub attn_q: Linear,
+    pub attn_k: Linear,
+    pub attn_v: Linear,
+    pub attn_output: Linear,
 }
 
 pub enum FeedForwardWeights {
@@ -122,6 +135,8 @@ pub struct Model {
     /// What is added to the embedding, where positions are sinusoidal.
     pub sinusoids: Option<Sinusoids>,
     pub position_bias: PositionBias,
+    /// The half that reads the prompt: [`crate::encode`].
+    pub encoder: Option<Box<Model>>,
     /// Size of the model's files.
     pub n_bytes: u64,
 }
@@ -202,8 +217,14 @@ impl Model {
         self.position_embd.as_ref().map(|positions| positions.n_out - first_row)
     }
 
+    /// Layers of an encoder, then its own.
+    fn all_layers(&self) -> impl Iterator<Item = &LayerWeights> {
+        let of_encoder = self.encoder.iter().flat_map(|encoder| &encoder.layers);
+        of_encoder.chain(&self.layers)
+    }
+
     pub fn matrices(&self) -> impl Iterator<Item = &WeightMatrix> {
-        let layers = self.layers.iter().flat_map(LayerWeights::matrices);
+        let layers = self.all_layers().flat_map(LayerWeights::matrices);
         let embeddings = [&self.token_embd].into_iter().chain(&self.position_embd);
         embeddings.chain(layers).chain(self.output.own())
     }
@@ -211,11 +232,16 @@ impl Model {
     /// Bytes of all weights in memory: matrices as the file has them, vectors as f32.
     pub fn n_weight_bytes(&self) -> usize {
         let embeddings = [&self.token_embd].into_iter().chain(&self.position_embd);
-        let norms = [Some(&self.output_norm), self.token_embd_norm.as_ref()];
+        let of_encoder = self.encoder.as_ref().map(|encoder| &encoder.output_norm);
+        let norms = [Some(&self.output_norm), self.token_embd_norm.as_ref(), of_encoder];
         let norms = norms.into_iter().flatten().flat_map(NormWeights::vectors);
-        let vectors = norms.chain(self.output_bias.as_deref()).chain([self.position_bias.values()]);
+        let encoder_bias = self.encoder.as_ref().map(|encoder| encoder.position_bias.values());
+        let vectors = norms
+            .chain(self.output_bias.as_deref())
+            .chain([self.position_bias.values()])
+            .chain(encoder_bias);
         embeddings.chain(self.output.own()).map(WeightMatrix::n_bytes).sum::<usize>()
-            + self.layers.iter().map(LayerWeights::n_bytes).sum::<usize>()
+            + self.all_layers().map(LayerWeights::n_bytes).sum::<usize>()
             + vectors.map(size_of_val).sum::<usize>()
     }
 
@@ -254,10 +280,11 @@ impl Model {
 
 impl LayerWeights {
     fn linears(&self) -> impl Iterator<Item = &Linear> {
-        self.linears_read(usize::MAX)
+        let of_source = self.cross.iter().flat_map(|cross| [&cross.attn_k, &cross.attn_v]);
+        self.linears_read(usize::MAX).chain(of_source)
     }
 
-    /// All but the experts beyond the first `n_experts`.
+    /// All but the experts beyond the first `n_experts`, and what meets an encoder's text once.
     fn linears_read(&self, n_experts: usize) -> impl Iterator<Item = &Linear> {
         let attention = [&self.attn_q, &self.attn_k, &self.attn_v, &self.attn_output];
         let (dense, router, experts): (_, _, &[DenseWeights]) = match &self.feed_forward {
@@ -269,7 +296,8 @@ impl LayerWeights {
         let feed_forward = dense.into_iter().chain(experts.iter().take(n_experts));
         let feed_forward =
             feed_forward.flat_map(|dense| dense.gate.iter().chain([&dense.up, &dense.down]));
-        attention.into_iter().chain(router).chain(feed_forward)
+        let cross = self.cross.iter().flat_map(|cross| [&cross.attn_q, &cross.attn_output]);
+        attention.into_iter().chain(cross).chain(router).chain(feed_forward)
     }
 
     /// What a token reads that uses so many experts; they have one size.
@@ -290,6 +318,7 @@ impl LayerWeights {
             self.post_attention_norm.as_ref(),
             self.ffn_norm.as_ref(),
             self.post_ffw_norm.as_ref(),
+            self.cross.as_ref().map(|cross| &cross.attn_norm),
         ];
         let shared_gate = match &self.feed_forward {
             FeedForwardWeights::Experts(ExpertWeights { shared: Some(shared), .. }) => {

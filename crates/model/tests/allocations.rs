@@ -2,13 +2,17 @@
 //! harness has threads that allocate when they like.
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use format::Mapping;
 use format::gguf::GgufFile;
 use model::batch::LogitRows;
 use model::kv::KvShape;
 use model::load::ModelFile;
-use model::{Batch, KvCache, KvType, LoadOptions, ThreadPool, Workspace, WorkspaceSize};
+use model::{
+    Batch, KvCache, KvType, LoadOptions, Model, SequenceId, ThreadPool, Workspace, WorkspaceSize,
+};
 use tiny_random::TinyRandom;
 
 struct Counting;
@@ -34,25 +38,45 @@ static ALLOCATOR: Counting = Counting;
 
 fn main() {
     let tiny = TinyRandom { dtype: kernels::DType::Q4_1, ..TinyRandom::default() };
-    no_allocation_per_token(&tiny);
-    no_allocation_per_token(&TinyRandom { n_experts: 5, ..tiny });
+    no_allocation_per_token(&load(&tiny));
+    no_allocation_per_token(&load(&TinyRandom { n_experts: 5, ..tiny }));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/goldens/t5/model.gguf");
+    no_allocation_per_token(&load_file(GgufFile::open(&path, Mapping::Read).expect("a model")));
 }
 
-fn no_allocation_per_token(tiny: &TinyRandom) {
-    let file = GgufFile::from_bytes(tiny.bytes().into(), "tiny").expect("a model");
+fn load(tiny: &TinyRandom) -> Model {
+    load_file(GgufFile::from_bytes(tiny.bytes().into(), "tiny").expect("a model"))
+}
+
+fn load_file(file: GgufFile) -> Model {
     let file = ModelFile::Gguf(file);
-    let model = model::load(&file, LoadOptions::default(), &mut |_, _| ()).expect("a model");
+    model::load(&file, LoadOptions::default(), &mut |_, _| ()).expect("a model")
+}
+
+/// What the decoder's tokens look at, where there is an encoder.
+fn read(model: &Model, kv: &mut KvCache, ws: &mut Workspace) -> Option<SequenceId> {
+    let encoder = model.encoder.as_ref()?;
+    let shape = KvShape::of(&encoder.config, KvType::F16, KvType::F16);
+    let (mut encoder_kv, source) = (KvCache::new(shape, usize::MAX), kv.admit());
+    kv.reserve(source, 40).expect("room");
+    model::encode(model, &[4; 40], &mut encoder_kv, (kv, source), ws, &mut ());
+    Some(source)
+}
+
+fn no_allocation_per_token(model: &Model) {
     let mut kv = KvCache::new(KvShape::of(&model.config, KvType::F16, KvType::F16), usize::MAX);
     let size = WorkspaceSize { n_ctx: 128, n_tokens_max: 40, n_logit_rows_max: 1 };
-    let mut ws = Workspace::new(&model, kernels::detect(), ThreadPool::new(2), size);
+    let mut ws = Workspace::new(model, kernels::detect(), ThreadPool::new(2), size);
+    let source = read(model, &mut kv, &mut ws);
     let id = kv.admit();
     kv.reserve(id, 512).expect("room");
     let mut batch = Batch::default();
     let mut step = |pos: u32, tokens: &[u32]| {
         batch.clear();
         batch.push(id, tokens, pos, LogitRows::Last);
-        model::forward(&model, &batch, &mut kv, &mut ws, &mut ());
-        std::hint::black_box(model::unembed(&model, 0..1, &mut ws));
+        source.into_iter().for_each(|source| batch.set_source(source));
+        model::forward(model, &batch, &mut kv, &mut ws, &mut ());
+        std::hint::black_box(model::unembed(model, 0..1, &mut ws));
     };
     // The first step gives the batch its capacity.
     step(0, &[3; 40]);

@@ -51,6 +51,7 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<ExitCode> {
     let interrupt = Interrupt::install()?;
     let show = if args.output.json { Show::Nothing } else { Show::Progress };
     let opened = open::open(&args.model, open::arithmetic(&args.runtime), show, &interrupt)?;
+    open::check_one_text(&opened.loaded.model, &args.model.model)?;
     let n_threads = machine::n_threads(args.runtime.threads)?;
     let kernels = machine::kernels()?;
     let bandwidth = read_bandwidth(n_threads);

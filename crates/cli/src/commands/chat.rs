@@ -84,6 +84,7 @@ pub(crate) fn chat(args: &ChatArgs) -> Result<ExitCode> {
     let interrupt = Interrupt::install()?;
     let show = if args.json { Show::Nothing } else { Show::Progress };
     let opened = open::open(&args.model, open::arithmetic(&args.runtime), show, &interrupt)?;
+    open::check_one_text(&opened.loaded.model, &args.model.model)?;
     let template = opened.loaded.compile_template()?;
     let mut engine = open::engine(&opened.loaded, &args.runtime, &args.cache, Text::Conversation)?;
     saved_kv::begin(&args.saved_kv, &mut engine)?;

@@ -98,6 +98,7 @@ pub(crate) fn plan(args: &PlanArgs) -> Result<ExitCode> {
     let options = LoadOptions { arithmetic, pages: Pages::Leave, quantize: None };
     let model = model::load(&file, options, &mut |_, _| ())?;
     open::check_continues_text(&model, &args.model)?;
+    open::check_one_text(&model, &args.model)?;
     let plan = Plan::new(args, model)?;
     let key = calibration::Key::of(&plan.model, &args.runtime, &plan.kv)?;
     let measure = if args.recalibrate { Measure::Again } else { Measure::IfMissing };

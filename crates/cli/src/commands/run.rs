@@ -41,6 +41,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
     let prompt_ids = encode(args, &prompt, loaded)?;
     let n_answer = args.sampling.n.map(|n| n as usize);
     let text = Text::Prompt { n_prompt: prompt_ids.len(), n_answer };
+    saved_kv::check(&args.saved_kv, &loaded.model)?;
     let mut engine = open::engine(loaded, &args.runtime, &args.cache, text)?;
     saved_kv::begin(&args.saved_kv, &mut engine)?;
     let request = args.sampling.request(prompt_ids.clone(), args.cache.kv_policy());
@@ -96,8 +97,13 @@ fn read_prompt(args: &RunArgs) -> Result<String> {
     Ok(prompt)
 }
 
-/// One user turn in the model's template, or plain text where it has none or `--raw` says so.
+/// One user turn in the model's template, or plain text where it has none or `--raw` says so; what
+/// an encoder reads is a whole text.
 fn encode(args: &RunArgs, prompt: &str, loaded: &Loaded) -> Result<Vec<u32>> {
+    if loaded.model.encoder.is_some() {
+        let text = with_system(args, prompt);
+        return Ok(loaded.tokenizer.encode_whole(&text, SpecialText::AsText));
+    }
     if args.raw {
         return Ok(loaded.tokenizer.encode_prompt(prompt, SpecialText::AsText));
     }
@@ -105,14 +111,18 @@ fn encode(args: &RunArgs, prompt: &str, loaded: &Loaded) -> Result<Vec<u32>> {
         output::note(
             "note: this model has no chat template; it continues the prompt as plain text",
         );
-        let text = match &args.system {
-            Some(system) => format!("{system}\n\n{prompt}"),
-            None => prompt.to_owned(),
-        };
+        let text = with_system(args, prompt);
         return Ok(loaded.tokenizer.encode_prompt(&text, SpecialText::AsText));
     };
     let mut messages = Vec::new();
     messages.extend(args.system.as_deref().map(Message::system));
     messages.push(Message::user(prompt));
     Ok(loaded.encode_chat(&template, &messages)?)
+}
+
+fn with_system(args: &RunArgs, prompt: &str) -> String {
+    match &args.system {
+        Some(system) => format!("{system}\n\n{prompt}"),
+        None => prompt.to_owned(),
+    }
 }

@@ -45,6 +45,7 @@ fn scored(
     interrupt: &Interrupt,
 ) -> Result<Option<Scored>> {
     let opened = open::open(model, open::arithmetic(&args.runtime), show, interrupt)?;
+    open::check_one_text(&opened.loaded.model, &model.model)?;
     let ids = match text {
         Some(text) => opened.loaded.tokenizer.encode_prompt(text, SpecialText::AsText),
         None => args.ids.clone(),

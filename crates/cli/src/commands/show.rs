@@ -24,6 +24,9 @@ struct ShowJson<'a> {
     file_bytes: u64,
     parameters: u64,
     n_layers: usize,
+    /// Of the half that reads the prompt, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    n_encoder_layers: Option<usize>,
     d_model: usize,
     d_ff: usize,
     n_heads: usize,
@@ -91,6 +94,7 @@ fn describe<'a>(
         file_bytes: model.n_bytes,
         parameters,
         n_layers: c.n_layers,
+        n_encoder_layers: model.encoder.as_ref().map(|encoder| encoder.config.n_layers),
         d_model: c.d_model,
         d_ff: c.d_ff,
         n_heads: c.n_heads,
@@ -128,10 +132,10 @@ fn print_human(json: &ShowJson<'_>) -> Result<()> {
     row("file", format!("{} ({})", json.path, human_bytes(json.file_bytes)))?;
     row("architecture", json.architecture.to_string())?;
     row("parameters", format!("{:.1} million", json.parameters as f64 / 1e6))?;
-    row(
-        "layers",
-        format!("{}, width {}, feed-forward {}", json.n_layers, json.d_model, json.d_ff),
-    )?;
+    let encoder = json.n_encoder_layers.map(|n| format!("{n} of the encoder, "));
+    let (encoder, n_layers) = (encoder.unwrap_or_default(), json.n_layers);
+    let widths = format!("width {}, feed-forward {}", json.d_model, json.d_ff);
+    row("layers", format!("{encoder}{n_layers}, {widths}"))?;
     let heads =
         format!("{} query, {} key-value, width {}", json.n_heads, json.n_kv_heads, json.head_dim);
     row("heads", heads)?;

@@ -206,3 +206,24 @@ fn an_encoder_answers_nothing() {
     lab.fails(&["score", "-m", &model, "a"], &parts);
     lab.fails(&["plan", "-m", &model], &parts);
 }
+
+#[test]
+fn what_an_encoder_decoder_cannot_do_is_refused() {
+    let lab = Lab::new();
+    let model = format!("{}/../../tests/goldens/t5/model.gguf", env!("CARGO_MANIFEST_DIR"));
+    let parts = ["reads a prompt with an encoder", "answers `lookback run`"];
+    lab.fails(&["chat", "-m", &model], &parts);
+    lab.fails(&["score", "-m", &model, "the sun"], &parts);
+    lab.fails(&["plan", "-m", &model], &parts);
+    lab.fails(&["bench", "-m", &model], &parts);
+    lab.fails(&["kv", "compare", "-m", &model], &parts);
+    let run = ["run", "-m", &model, "the sun", "-n", "2"];
+    let path = lab.path("saved");
+    for flag in ["--save-kv", "--load-kv"] {
+        let args = [&run[..], &[flag, path.to_str().expect("a path")]].concat();
+        lab.fails(&args, &[flag, "no other text begins like it"]);
+    }
+    lab.fails(&[&run[..], &["--kv-policy", "window=64"]].concat(), &["two: expected all"]);
+    let long = "the sun ".repeat(400);
+    lab.fails(&["run", "-m", &model, &long], &["1601 tokens", "512"]);
+}

@@ -297,3 +297,22 @@ fn a_long_prompt_is_answered_from_a_part_of_it() {
         lab.fails(&text, &[policy, "window=N"]);
     }
 }
+
+/// The encoder reads the prompt to its end, the decoder answers as transformers does.
+#[test]
+fn an_encoder_decoder_answers() {
+    let lab = Lab::new();
+    let folder = format!("{}/../../tests/goldens/t5", env!("CARGO_MANIFEST_DIR"));
+    let expected = std::fs::read(format!("{folder}/expected.json")).expect("expected.json");
+    let expected: Value = serde_json::from_slice(&expected).expect("JSON");
+    let text = expected["text"].as_str().expect("a text");
+    let n = ids(&expected["greedy_ids"]).len().to_string();
+    for model in [format!("{folder}/hf"), format!("{folder}/model.gguf")] {
+        let flags = ["--temperature", "0", "--kv", "f32", "-n", &n, "--json"];
+        let found = lab.json(&[&["run", "-m", &model, text], &flags[..]].concat());
+        assert_eq!(found["prompt_ids"], expected["token_ids"]);
+        assert_eq!(found["ids"], expected["greedy_ids"]);
+        assert_eq!(found["context"]["dropped"], 0);
+        assert_eq!(lab.json(&["show", &model, "--json"])["n_encoder_layers"], 1);
+    }
+}

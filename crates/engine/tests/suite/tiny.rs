@@ -1,5 +1,6 @@
 //! Tiny random models, ready to run.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use engine::{
@@ -52,8 +53,18 @@ pub(crate) fn engine(loaded: &Loaded, size: Size) -> Engine {
     Engine::new(Box::new(runner(loaded, size)), loaded.tokenizer.clone())
 }
 
+/// One that rounds no key and no value.
+pub(crate) fn engine_of_floats(loaded: &Loaded, size: Size) -> Engine {
+    let runner = runner_with(loaded, size, [KvType::F32; 2]);
+    Engine::new(Box::new(runner), loaded.tokenizer.clone())
+}
+
 pub(crate) fn runner(loaded: &Loaded, size: Size) -> ModelRunner {
-    let shape = KvShape::of(&loaded.model.config, KvType::F16, KvType::Q8_0);
+    runner_with(loaded, size, [KvType::F16, KvType::Q8_0])
+}
+
+fn runner_with(loaded: &Loaded, size: Size, [k_type, v_type]: [KvType; 2]) -> ModelRunner {
+    let shape = KvShape::of(&loaded.model.config, k_type, v_type);
     let options = RunnerOptions {
         kv_bytes_max: shape.bytes(size.n_positions_max, size.n_tokens_max),
         kv_shape: shape,
@@ -66,6 +77,10 @@ pub(crate) fn runner(loaded: &Loaded, size: Size) -> ModelRunner {
         kernels: kernels::detect(),
     };
     ModelRunner::new(Arc::clone(&loaded.model), &options)
+}
+
+pub(crate) fn golden_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/goldens")
 }
 
 /// Random tokens.

@@ -45,6 +45,8 @@ mod smollm3;
 mod stablelm;
 mod starcoder;
 mod starcoder2;
+mod t5;
+mod t5encoder;
 mod xglm;
 
 use crate::spec::ArchSpec;
@@ -95,6 +97,8 @@ pub const ARCHITECTURES: &[ArchSpec] = &[
     stablelm::STABLELM,
     starcoder::STARCODER,
     starcoder2::STARCODER2,
+    t5::T5,
+    t5encoder::T5_ENCODER,
     xglm::XGLM,
 ];
 

@@ -15,8 +15,8 @@ use super::AttentionPattern;
 use super::bias::PositionBias;
 use super::spans::Spans;
 use super::tile::{AttendScratch, ChunkResult, N_ROWS_MAX, TileCtx, chunks, merge};
-use crate::batch::BatchSequence;
-use crate::kv::KvCache;
+use crate::batch::{BatchSequence, KeysOf};
+use crate::kv::{KvCache, KvView};
 use crate::pool::{ThreadPool, TileRows, Tiled};
 use crate::shape::Heads;
 
@@ -73,6 +73,13 @@ pub struct Queries<'a> {
 pub struct LayerKeys<'a> {
     pub kv: &'a KvCache,
     pub layer_idx: usize,
+    pub of: KeysOf,
+}
+
+impl<'a> LayerKeys<'a> {
+    fn view(&self, sequence: &BatchSequence) -> KvView<'a> {
+        self.kv.view(self.layer_idx, sequence.keys_of(self.of))
+    }
 }
 
 /// How a batch is cut, and results on their way.
@@ -170,7 +177,7 @@ impl AttendBuffers {
         self.chosen.n_words = 0;
         let mut n_items = 0;
         for (sequence_idx, sequence) in queries.sequences.iter().enumerate() {
-            let view = keys.kv.view(keys.layer_idx, sequence.id);
+            let view = keys.view(sequence);
             let few = view.few(ctx.pattern);
             let mut start = sequence.rows.start;
             while start < sequence.rows.end {
@@ -261,12 +268,11 @@ impl<'a> Job<'a> {
         kv_head_idx: usize,
         chosen: Option<&'a [u64]>,
     ) -> TileCtx<'a> {
-        let id = self.queries.sequences[cut.sequence_idx].id;
         TileCtx {
             attend: self.ctx,
             q: self.queries.q,
             positions: self.queries.positions,
-            kv: self.keys.kv.view(self.keys.layer_idx, id),
+            kv: self.keys.view(&self.queries.sequences[cut.sequence_idx]),
             tokens: band.clone(),
             kv_head_idx,
             chosen,

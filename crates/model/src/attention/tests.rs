@@ -8,7 +8,7 @@ use super::{
     AttendBuffers, AttendCtx, AttendScratch, AttentionParams, AttentionPattern, BucketBias,
     Buckets, HeadTerms, LayerKeys, PositionBias, Queries, attend, attention_weights, reference,
 };
-use crate::batch::BatchSequence;
+use crate::batch::{BatchSequence, KeysOf};
 use crate::kv::{KvCache, KvPolicy, KvShape, KvType, LayerShape, SequenceId};
 use crate::pool::ThreadPool;
 use crate::probe::RowStats;
@@ -112,12 +112,12 @@ impl Case {
             let queries = Queries {
                 q: Heads::new(&q[rows.clone()], n_heads, head_dim),
                 positions: &positions,
-                sequences: &[BatchSequence { id, rows: 0..end - start }],
+                sequences: &[BatchSequence { id, rows: 0..end - start, source: None }],
             };
             attend(
                 &ctx,
                 queries,
-                LayerKeys { kv: &kv, layer_idx: 0 },
+                LayerKeys { kv: &kv, layer_idx: 0, of: KeysOf::Own },
                 &mut buffers,
                 (&mut pool, &mut scratch),
                 (&mut out[rows], &mut stats),

@@ -8,12 +8,14 @@ use super::forward::ForwardCtx;
 use super::ropes::Rope;
 use super::workspace::{Workspace, attention_params};
 use crate::attention::{
-    AttendCtx, HeadTerms, LayerKeys, Queries, RopeTable, attend, attention_weights,
+    AttendCtx, AttentionPattern, HeadTerms, LayerKeys, PositionBias, Queries, RopeTable, attend,
+    attention_weights,
 };
-use crate::kv::{KeyMotion, KvCache, KvType, KvView, NewKeys};
+use crate::batch::{BatchSequence, KeysOf};
+use crate::kv::{KeyMotion, KvCache, KvType, KvView, NewKeys, SequenceId};
 use crate::probe::{Capture, HeadRow, Probe, RowStats};
 use crate::shape::Heads;
-use crate::weights::{HeadNorm, Model};
+use crate::weights::{CrossWeights, HeadNorm, Linear, Model, NormWeights};
 
 pub(super) fn attention_block<P: Probe>(
     ctx: &ForwardCtx<'_>,
@@ -27,8 +29,7 @@ pub(super) fn attention_block<P: Probe>(
     let (q_width, kv_width) = (c.n_heads * c.head_dim, c.n_kv_heads * c.head_dim);
     let residual = &mut ws.residual[..n * c.d_model];
     let (q, k) = (&mut ws.q[..n * q_width], &mut ws.k[..n * kv_width]);
-    let (v, delta) = (&mut ws.v[..n * kv_width], &mut ws.delta[..n * c.d_model]);
-    let attn_out = &mut ws.attn_out[..n * q_width];
+    let v = &mut ws.v[..n * kv_width];
 
     let norm = layer.attn_norm.as_ref().map(|weights| Norm { weights, eps: c.norm_eps });
     let products = [(&layer.attn_q, &mut *q), (&layer.attn_k, &mut *k), (&layer.attn_v, &mut *v)];
@@ -49,36 +50,113 @@ pub(super) fn attention_block<P: Probe>(
     let motion = key_motion(model, &rope.table, kv_layer.k_type, ws.compute.kernels);
     let threads = (&mut ws.compute.pool, &mut *ws.compute.scratch);
     kv.write_batch(motion, ctx.layer_idx, new, &mut ws.kv_writes, threads);
+    look(ctx, KeysOf::Own, kv, ws, probe);
+    let queries = Heads::new(&ws.q[..n * q_width], c.n_heads, c.head_dim);
+    let queries = (queries, &ws.log_sum_exp[..n * c.n_heads]);
+    kv.observe(ctx.layer_idx, (&batch.sequences, &ws.first_keys), queries);
+    add_result(ctx, (&layer.attn_output, layer.post_attention_norm.as_ref()), ws);
+}
+
+/// The same over the texts that an encoder has read, whose keys and values are there already.
+pub(super) fn cross_attention_block<P: Probe>(
+    ctx: &ForwardCtx<'_>,
+    cross: &CrossWeights,
+    kv: &KvCache,
+    ws: &mut Workspace,
+    probe: &mut P,
+) {
+    let (c, n) = (&ctx.model.config, ctx.batch.n_tokens());
+    let residual = &ws.residual[..n * c.d_model];
+    let q = &mut ws.q[..n * c.n_heads * c.head_dim];
+    let norm = Some(Norm { weights: &cross.attn_norm, eps: c.norm_eps });
+    ws.compute.multiply(Input { x: residual, norm }, [(&cross.attn_q, &mut *q)]);
+    let k_type = kv.shape().layers[ctx.layer_idx].k_type;
+    norm_and_rotate(ctx, &mut ws.compute, (None, ws.ropes.none()), k_type, q);
+    look(ctx, KeysOf::Source, kv, ws, probe);
+    add_result(ctx, (&cross.attn_output, None), ws);
+}
+
+/// What the queries in `ws.q` find, to `ws.attn_out`.
+fn look<P: Probe>(
+    ctx: &ForwardCtx<'_>,
+    keys_of: KeysOf,
+    kv: &KvCache,
+    ws: &mut Workspace,
+    probe: &mut P,
+) {
+    let (c, n) = (&ctx.model.config, ctx.batch.n_tokens());
+    let (q, attn_out) = (&ws.q[..n * c.n_heads * c.head_dim], &mut ws.attn_out);
+    let attn_out = &mut attn_out[..q.len()];
+    let attend_ctx = match keys_of {
+        KeysOf::Own => attend_ctx(ctx.model, ctx.layer_idx, ws.compute.kernels),
+        KeysOf::Source => cross_ctx(ctx.model, ws.compute.kernels),
+    };
     let queries = Queries {
         q: Heads::new(q, c.n_heads, c.head_dim),
-        positions: &batch.positions,
-        sequences: &batch.sequences,
+        positions: &ctx.batch.positions,
+        sequences: &ctx.batch.sequences,
     };
+    let log_sum_exp = &mut ws.log_sum_exp[..n * c.n_heads];
     attend(
-        &attend_ctx(model, ctx.layer_idx, ws.compute.kernels),
+        &attend_ctx,
         queries,
-        LayerKeys { kv, layer_idx: ctx.layer_idx },
+        LayerKeys { kv, layer_idx: ctx.layer_idx, of: keys_of },
         &mut ws.attend,
         (&mut ws.compute.pool, &mut ws.compute.scratch),
-        (attn_out, &mut ws.log_sum_exp[..n * c.n_heads]),
+        (attn_out, log_sum_exp),
     );
-    let log_sum_exp = &ws.log_sum_exp[..n * c.n_heads];
-    let queries = (Heads::new(q, c.n_heads, c.head_dim), log_sum_exp);
-    kv.observe(ctx.layer_idx, (&batch.sequences, &ws.first_keys), queries);
-    if kv_layer.v_type.is_rotated() {
+    if kv.shape().layers[ctx.layer_idx].v_type.is_rotated() {
         // Back again: the mean of rotated values is the rotated mean.
-        spread(&mut ws.compute, c.head_dim, q_width, attn_out);
+        spread(&mut ws.compute, c.head_dim, c.n_heads * c.head_dim, attn_out);
     }
     if P::WATCHES {
-        let rows = (&*q, log_sum_exp, &mut ws.probe_weights);
-        show_attention(ctx, kv, &mut ws.compute, rows, probe);
+        let rows = (q, &*log_sum_exp, &mut ws.probe_weights);
+        show_attention(ctx, (&attend_ctx, keys_of), kv, &mut ws.compute, rows, probe);
     }
-    let input = Input { x: attn_out, norm: None };
-    ws.compute.multiply(input, [(&layer.attn_output, &mut *delta)]);
+}
+
+/// `residual += attn_output(attn_out)`, but where the feed-forward is to read the same residual.
+fn add_result(
+    ctx: &ForwardCtx<'_>,
+    (output, norm): (&Linear, Option<&NormWeights>),
+    ws: &mut Workspace,
+) {
+    let (c, n) = (&ctx.model.config, ctx.batch.n_tokens());
+    let attn_out = &ws.attn_out[..n * c.n_heads * c.head_dim];
+    let (residual, delta) = (&mut ws.residual[..n * c.d_model], &mut ws.delta[..n * c.d_model]);
+    ws.compute.multiply(Input { x: attn_out, norm: None }, [(output, &mut *delta)]);
     if !c.residual.is_parallel() {
-        let add = AddDelta::new(ctx, layer.post_attention_norm.as_ref());
-        add.run(&mut ws.compute, residual, delta);
+        AddDelta::new(ctx, norm).run(&mut ws.compute, residual, delta);
     }
+}
+
+/// Stores what a layer makes of the hidden states that an encoder has left in `ws.hidden`: those of
+/// one text of `n` tokens, from the first key of `source` on.
+pub(super) fn store_source(
+    model: &Model,
+    (layer_idx, cross): (usize, &CrossWeights),
+    (kv, source, n): (&mut KvCache, SequenceId, usize),
+    ws: &mut Workspace,
+) {
+    let c = &model.config;
+    let kv_width = c.n_kv_heads * c.head_dim;
+    let (k, v) = (&mut ws.k[..n * kv_width], &mut ws.v[..n * kv_width]);
+    let input = Input { x: &ws.hidden[..n * c.d_model], norm: None };
+    ws.compute.multiply(input, [(&cross.attn_k, &mut *k), (&cross.attn_v, &mut *v)]);
+    let kv_layer = kv.shape().layers[layer_idx];
+    for (heads, is_rotated) in
+        [(&mut *k, kv_layer.k_type.is_rotated()), (&mut *v, kv_layer.v_type.is_rotated())]
+    {
+        if is_rotated {
+            spread(&mut ws.compute, c.head_dim, kv_width, heads);
+        }
+    }
+    let sequences = &[BatchSequence { id: source, rows: 0..n, source: None }];
+    let new = NewKeys { sequences, first_keys: &[0], keys: k, values: v };
+    let rope = &ws.ropes.none().table;
+    let motion = key_motion(model, rope, kv_layer.k_type, ws.compute.kernels);
+    let threads = (&mut ws.compute.pool, &mut *ws.compute.scratch);
+    kv.write_batch(motion, layer_idx, new, &mut ws.kv_writes, threads);
 }
 
 fn clip(heads: [&mut [f32]; 3], limit: Option<f32>) {
@@ -166,6 +244,16 @@ pub(super) fn attend_ctx<'a>(
     }
 }
 
+/// Every token of the decoder sees all that an encoder has read, wherever it stands.
+fn cross_ctx<'a>(model: &'a Model, kernels: &'static Kernels) -> AttendCtx<'a> {
+    AttendCtx {
+        kernels,
+        params: attention_params(&model.config),
+        pattern: AttentionPattern::Bidirectional,
+        terms: HeadTerms { position_bias: &PositionBias::None, sink_logits: &[] },
+    }
+}
+
 /// What happens to the keys of a layer on their way to the cache.
 pub(super) fn key_motion<'a>(
     model: &Model,
@@ -180,20 +268,21 @@ pub(super) fn key_motion<'a>(
 /// Hands a probe what it asked for, row by row.
 fn show_attention<P: Probe>(
     ctx: &ForwardCtx<'_>,
+    (attend_ctx, keys_of): (&AttendCtx<'_>, KeysOf),
     kv: &KvCache,
     compute: &mut Compute,
     (q, log_sum_exp, weights): (&[f32], &[f32], &mut Vec<f32>),
     probe: &mut P,
 ) {
     let c = &ctx.model.config;
-    let attend_ctx = attend_ctx(ctx.model, ctx.layer_idx, compute.kernels);
+    let layer_idx = ctx.layer_idx;
     let q = Heads::new(q, c.n_heads, c.head_dim);
     for sequence in &ctx.batch.sequences {
-        let kv: KvView<'_> = kv.view(ctx.layer_idx, sequence.id);
+        let kv: KvView<'_> = kv.view(layer_idx, sequence.keys_of(keys_of));
         for token_idx in sequence.rows.clone() {
             for head_idx in 0..c.n_heads {
                 let query_pos = ctx.batch.positions[token_idx];
-                let at = HeadRow { token_idx, layer_idx: ctx.layer_idx, head_idx, query_pos };
+                let at = HeadRow { token_idx, layer_idx, keys_of, head_idx, query_pos };
                 let log_sum_exp = log_sum_exp[token_idx * c.n_heads + head_idx];
                 let stats = RowStats { log_sum_exp };
                 match probe.capture(at) {
@@ -203,7 +292,7 @@ fn show_attention<P: Probe>(
                         let query = (q.head(token_idx, head_idx), query_pos);
                         let scratch = &mut compute.scratch[0].attend;
                         let keys = (&kv, head_idx);
-                        attention_weights(&attend_ctx, query, keys, &stats, scratch, weights);
+                        attention_weights(attend_ctx, query, keys, &stats, scratch, weights);
                         probe.weights(at, kv.positions(), weights);
                     }
                 }

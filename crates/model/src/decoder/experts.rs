@@ -141,7 +141,7 @@ pub(super) fn experts_block(
     let c = &ctx.model.config;
     let (n, d) = (ctx.batch.n_tokens(), c.d_model);
     let experts = c.experts.expect("weights of experts come with their numbers");
-    let FeedForward::Gated(activation) = ctx.model.spec.feed_forward else {
+    let FeedForward::Gated(activation) = c.feed_forward else {
         unreachable!("experts have gates");
     };
     let Workspace { compute, residual, delta, gated, experts: buffers, .. } = ws;

@@ -33,7 +33,7 @@ fn dense_block(
     let gated = &mut ws.gated[..n * c.d_ff];
     let delta = &mut ws.delta[..n * c.d_model];
     let input = Input { x: residual, norm };
-    match (ctx.model.spec.feed_forward, &dense.gate) {
+    match (c.feed_forward, &dense.gate) {
         (FeedForward::Gated(activation), Some(gate)) => {
             ws.compute.multiply_gated(input, [gate, &dense.up], activation, gated);
         }

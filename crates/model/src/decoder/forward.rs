@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::attention_block::attention_block;
+use super::attention_block::{attention_block, cross_attention_block};
 use super::compute::Norm;
 use super::feed_forward::feed_forward_block;
 use super::workspace::Workspace;
@@ -50,6 +50,9 @@ pub fn forward<P: Probe>(
     for layer_idx in 0..model.config.n_layers {
         let ctx = ForwardCtx { model, batch, layer_idx };
         attention_block(&ctx, kv, ws, probe);
+        if let Some(cross) = &model.layers[layer_idx].cross {
+            cross_attention_block(&ctx, cross, kv, ws, probe);
+        }
         feed_forward_block(&ctx, ws);
         let residual = &ws.residual[..n_tokens * d_model];
         observe(probe, Site::Residual { layer_idx }, residual, d_model);
@@ -103,7 +106,7 @@ fn embed(model: &Model, batch: &Batch, ws: &mut Workspace) {
     let first_pos = match model.config.positions {
         Positions::Learned { first_row } => first_row,
         Positions::Sinusoidal { first } => first,
-        Positions::Rope | Positions::Alibi => 0,
+        Positions::Rope | Positions::Alibi | Positions::Buckets { .. } => 0,
     };
     let norm = model.token_embd_norm.as_ref();
     let norm = norm.map(|weights| Norm { weights, eps: model.config.norm_eps });

@@ -3,6 +3,7 @@
 mod attention_block;
 mod bands;
 mod compute;
+mod encode;
 mod eviction;
 mod experts;
 mod feed_forward;
@@ -11,6 +12,7 @@ mod product;
 mod ropes;
 mod workspace;
 
+pub use encode::encode;
 pub use eviction::evict;
 pub use forward::{forward, hidden, unembed};
 pub use workspace::{Workspace, WorkspaceSize};

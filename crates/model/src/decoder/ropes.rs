@@ -48,6 +48,11 @@ impl Ropes {
         }
     }
 
+    /// What rotates nothing.
+    pub(super) fn none(&self) -> &Rope {
+        &self.none
+    }
+
     /// What rotates a layer.
     pub(super) fn of(&self, config: &ModelConfig, layer_idx: usize) -> &Rope {
         match config.layer_kinds[layer_idx] {

@@ -128,7 +128,7 @@ impl KvCache {
         if self.shape.layers[layer_idx].window.is_some() {
             return;
         }
-        for (BatchSequence { id, rows }, &first_key) in sequences.iter().zip(first_keys) {
+        for (BatchSequence { id, rows, .. }, &first_key) in sequences.iter().zip(first_keys) {
             let sequence = self.sequences.get_mut(*id);
             let eviction = sequence.policy.eviction();
             let Some(eviction) = eviction.filter(|eviction| eviction.n_judged().is_some()) else {

@@ -183,7 +183,7 @@ impl KvCache {
         (keys, values): (&[f32], &[f32]),
     ) {
         let n_rows = self.n_keys(id) - first_key;
-        let sequences = &[BatchSequence { id, rows: 0..n_rows }];
+        let sequences = &[BatchSequence { id, rows: 0..n_rows, source: None }];
         let new = NewKeys { sequences, first_keys: &[first_key], keys, values };
         let heads = (self.shape().n_kv_heads, self.shape().head_dim);
         let mut writes = KvWrites::new(heads, n_rows);
@@ -234,7 +234,11 @@ mod tests {
                 let positions: Vec<u32> = (start as u32..end as u32).collect();
                 first_keys.push(kv.append(id, &positions, &positions));
                 let first_row = keys.len() / width;
-                sequences.push(BatchSequence { id, rows: first_row..first_row + end - start });
+                sequences.push(BatchSequence {
+                    id,
+                    rows: first_row..first_row + end - start,
+                    source: None,
+                });
                 keys.extend_from_slice(&all_keys[start * width..end * width]);
                 values.extend_from_slice(&all_values[start * width..end * width]);
             }

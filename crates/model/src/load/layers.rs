@@ -5,8 +5,8 @@ use crate::config::{ExpertsConfig, ModelConfig};
 use crate::error::LoadError;
 use crate::spec::{Bias, QkNorm, QkvLayout, Residual};
 use crate::weights::{
-    DenseWeights, ExpertWeights, FeedForwardWeights, HeadNorm, LayerWeights, Linear, SharedExpert,
-    WeightMatrix,
+    CrossWeights, DenseWeights, ExpertWeights, FeedForwardWeights, HeadNorm, LayerWeights, Linear,
+    SharedExpert, WeightMatrix,
 };
 
 impl Source<'_> {
@@ -38,6 +38,7 @@ impl Source<'_> {
             None => FeedForwardWeights::Dense(self.dense(c, layer_idx)?),
             Some(experts) => FeedForwardWeights::Experts(self.experts(c, experts, layer_idx)?),
         };
+        let cross = self.spec.encoder.map(|_| self.cross(c, layer_idx)).transpose()?;
         Ok(LayerWeights {
             attn_norm,
             attn_q,
@@ -50,6 +51,24 @@ impl Source<'_> {
             ffn_norm,
             feed_forward,
             post_ffw_norm,
+            cross,
+        })
+    }
+
+    fn cross(&mut self, config: &ModelConfig, layer_idx: usize) -> Result<CrossWeights, LoadError> {
+        let (c, biases) = (config, self.spec.biases);
+        let name = |part: &str| format!("blk.{layer_idx}.cross_{part}");
+        let (q_width, kv_width) = (c.n_heads * c.head_dim, c.n_kv_heads * c.head_dim);
+        Ok(CrossWeights {
+            attn_norm: self.norm(&name("attn_norm"), c.d_model)?,
+            attn_q: self.linear(&name("attn_q"), [q_width, c.d_model], biases.qkv)?,
+            attn_k: self.linear(&name("attn_k"), [kv_width, c.d_model], biases.qkv)?,
+            attn_v: self.linear(&name("attn_v"), [kv_width, c.d_model], biases.qkv)?,
+            attn_output: self.linear(
+                &name("attn_output"),
+                [c.d_model, q_width],
+                biases.attn_output,
+            )?,
         })
     }
 
@@ -114,7 +133,7 @@ impl Source<'_> {
         let (d_model, d_ff, bias) = (config.d_model, config.d_ff, self.spec.biases.feed_forward);
         let name = |part: &str| format!("blk.{layer_idx}.{part}");
         let names = [name("ffn_gate"), name("ffn_up")];
-        let (gate, up) = self.gate_and_up(names, [d_ff, d_model], bias)?;
+        let (gate, up) = self.gate_and_up(config, names, d_ff, bias)?;
         let down = self.linear(&name("ffn_down"), [d_model, d_ff], bias)?;
         Ok(DenseWeights { gate, up, down })
     }
@@ -150,7 +169,7 @@ impl Source<'_> {
         });
         let shared = experts.d_ff_shared.map(|d_ff| {
             let names = [name("ffn_gate_shexp"), name("ffn_up_shexp")];
-            let (gate, up) = self.gate_and_up(names, [d_ff, d_model], Bias::None)?;
+            let (gate, up) = self.gate_and_up(config, names, d_ff, Bias::None)?;
             let down = self.linear(&name("ffn_down_shexp"), [d_model, d_ff], Bias::None)?;
             let weights = DenseWeights { gate, up, down };
             let gate = self.spec.gates_shared_expert;
@@ -164,16 +183,18 @@ impl Source<'_> {
     /// Gate, where there is one, and up.
     fn gate_and_up(
         &mut self,
+        config: &ModelConfig,
         [gate, up]: [String; 2],
-        [d_ff, d_model]: [usize; 2],
+        d_ff: usize,
         bias: Bias,
     ) -> Result<(Option<Linear>, Linear), LoadError> {
+        let d_model = config.d_model;
         if self.layout().joins_gate {
             let rows = [0..d_ff, d_ff..2 * d_ff].map(RowRuns::one);
             let [gate, up] = self.split(&up, [2 * d_ff, d_model], bias, rows)?;
             return Ok((Some(gate), up));
         }
-        let is_gated = self.spec.feed_forward.is_gated();
+        let is_gated = config.feed_forward.is_gated();
         let shape = [d_ff, d_model];
         let gate = is_gated.then(|| self.linear(&gate, shape, bias)).transpose()?;
         Ok((gate, self.linear(&up, shape, bias)?))

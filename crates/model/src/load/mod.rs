@@ -18,8 +18,8 @@ use crate::arch;
 use crate::attention::{PositionBias, Sinusoids, alibi_slopes};
 use crate::config::ModelConfig;
 use crate::error::LoadError;
-use crate::spec::{ArchSpec, FileFormat, Positions};
-use crate::weights::{Arithmetic, Model};
+use crate::spec::{ArchSpec, FeedForward, FileFormat, Positions};
+use crate::weights::{Arithmetic, Model, OutputMatrix, WeightMatrix};
 use crate::{config_gguf, config_hf};
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -92,7 +92,23 @@ impl ModelFile {
     fn ties_output(&self) -> Option<bool> {
         match self {
             Self::Gguf(_) => None,
-            Self::HuggingFace { config, .. } => config["tie_word_embeddings"].as_bool(),
+            // Where this flag is, the other says nothing any more.
+            Self::HuggingFace { config, .. } => match &config["scale_decoder_outputs"] {
+                Value::Bool(_) => None,
+                _ => config["tie_word_embeddings"].as_bool(),
+            },
+        }
+    }
+
+    /// Whether logits are scaled, with an architecture that scales tied ones; `None`: where they
+    /// are. A folder may hold a copy of what is tied.
+    fn scales_logits(&self) -> Option<bool> {
+        match self {
+            Self::Gguf(_) => None,
+            Self::HuggingFace { config, .. } => {
+                let flag = config["scale_decoder_outputs"].as_bool();
+                Some(flag.unwrap_or(config["tie_word_embeddings"] != false))
+            }
         }
     }
 
@@ -150,46 +166,80 @@ pub fn load(
 ) -> Result<Model, LoadError> {
     let spec = file.architecture()?;
     let mut source = Source::new(file, spec, options, progress);
+    let encoder = spec.encoder.map(|half| load_half(&mut source, half, None)).transpose()?;
+    let token_embd = encoder.as_ref().map(|encoder| encoder.token_embd.clone());
+    let mut model = load_half(&mut source, spec, token_embd)?;
+    model.encoder = encoder.map(Box::new);
+    source.check_all_used()?;
+    Ok(model)
+}
+
+/// A model, or an encoder or decoder of one; both have one embedding.
+fn load_half(
+    source: &mut Source<'_>,
+    spec: &'static ArchSpec,
+    token_embd: Option<WeightMatrix>,
+) -> Result<Model, LoadError> {
+    source.spec = spec;
+    let file = source.file;
     let n_vocab = source.n_rows("token_embd.weight")?;
     let mut config = match file {
         ModelFile::Gguf(file) => config_gguf::read_config(spec, file.metadata(), n_vocab)?,
         ModelFile::HuggingFace { config, .. } => config_hf::read_config(spec, config, n_vocab)?,
     };
+    if let Some(activation) = spec.ungated
+        && !source.has("blk.0.ffn_gate.weight")?
+    {
+        config.feed_forward = FeedForward::Plain(activation);
+    }
     let (d_model, vocab_shape) = (config.d_model, [n_vocab, config.d_model]);
-    let token_embd = source.matrix("token_embd.weight", vocab_shape)?;
+    let token_embd = match token_embd {
+        Some(token_embd) => token_embd,
+        None => source.matrix("token_embd.weight", vocab_shape)?,
+    };
     source.rope_factors(&mut config)?;
     let position_embd = match config.positions {
         Positions::Learned { first_row } => {
             let shape = [first_row + config.n_ctx, d_model];
             Some(source.matrix("position_embd.weight", shape)?)
         }
-        Positions::Rope | Positions::Sinusoidal { .. } | Positions::Alibi => None,
+        Positions::Rope
+        | Positions::Sinusoidal { .. }
+        | Positions::Alibi
+        | Positions::Buckets { .. } => None,
     };
     let token_embd_norm = source.optional_norm("token_embd_norm", d_model)?;
     let layers: Result<Vec<_>, _> =
         (0..config.n_layers).map(|layer_idx| source.layer(&config, layer_idx)).collect();
     let layers = layers?;
-    let model = Model {
+    let output = source.output(vocab_shape)?;
+    let is_tied = matches!(output, OutputMatrix::Tied);
+    if spec.scales_tied_logits && file.scales_logits().unwrap_or(is_tied) {
+        config.logit_scale = (d_model as f32).powf(-0.5);
+    }
+    Ok(Model {
         spec,
-        arithmetic: options.arithmetic,
+        arithmetic: source.options.arithmetic,
         token_embd,
         position_embd,
         token_embd_norm,
         layers,
         output_norm: source.norm("output_norm", d_model)?,
-        output: source.output(vocab_shape)?,
+        output,
         output_bias: source.bias("output", n_vocab, spec.biases.output)?,
         sinusoids: matches!(config.positions, Positions::Sinusoidal { .. })
             .then(|| Sinusoids::new(d_model)),
-        position_bias: position_bias(&config, spec),
+        position_bias: match &config.buckets {
+            Some(buckets) => source.bucket_bias(buckets, config.n_heads)?,
+            None => alibi(&config, spec),
+        },
+        encoder: None,
         n_bytes: file.n_bytes(),
         config,
-    };
-    source.check_all_used()?;
-    Ok(model)
+    })
 }
 
-fn position_bias(config: &ModelConfig, spec: &ArchSpec) -> PositionBias {
+fn alibi(config: &ModelConfig, spec: &ArchSpec) -> PositionBias {
     if config.positions != Positions::Alibi {
         return PositionBias::None;
     }

@@ -8,15 +8,18 @@ use kernels::{DType, block};
 
 use super::quantize::quantized;
 use super::{LoadOptions, ModelFile, Pages};
+use crate::attention::{BucketBias, Buckets, PositionBias};
 use crate::config::ModelConfig;
 use crate::error::LoadError;
 use crate::rope_config::RopeFactors;
 use crate::spec::{ArchSpec, Bias, FileFormat, Layout, Norm, Output};
 use crate::weights::{NormWeights, OutputMatrix, WeightMatrix};
 
-/// Ends of names of tensors that some folders store, and that follow from config.json:
-/// frequencies and masks.
-const REDUNDANT: [&str; 7] = [
+/// Ends of names of tensors that some files store: frequencies and masks, which follow from
+/// config.json, and positions of an attention that adds none.
+const REDUNDANT: [&str; 9] = [
+    ".EncDecAttention.relative_attention_bias.weight",
+    ".cross_attn_rel_b.weight",
     ".attn.causal_mask",
     ".embed_positions.weights",
     ".rotary_emb.inv_freq",
@@ -28,9 +31,10 @@ const REDUNDANT: [&str; 7] = [
 
 /// Hands out tensors and remembers which were asked for.
 pub(super) struct Source<'a> {
-    file: &'a ModelFile,
+    pub(super) file: &'a ModelFile,
+    /// Of the half that is read.
     pub(super) spec: &'static ArchSpec,
-    options: LoadOptions,
+    pub(super) options: LoadOptions,
     used: HashSet<String>,
     n_read: u64,
     progress: &'a mut dyn FnMut(u64, u64),
@@ -126,6 +130,17 @@ impl<'a> Source<'a> {
             None => self.optional_matrix("output.weight", shape, false)?,
         };
         Ok(matrix.map_or(OutputMatrix::Tied, |matrix| OutputMatrix::Own(matrix.whole())))
+    }
+
+    /// What scores gain by distance: the first layer has it for all.
+    pub(super) fn bucket_bias(
+        &mut self,
+        buckets: &Buckets,
+        n_heads: usize,
+    ) -> Result<PositionBias, LoadError> {
+        let (name, shape) = ("blk.0.attn_rel_b.weight", [buckets.n_buckets, n_heads]);
+        let table = self.optional(name, &shape)?.ok_or_else(|| self.missing(name, &shape))?;
+        Ok(PositionBias::Buckets(BucketBias::new(buckets, &table)))
     }
 
     /// Whether metadata says that factors are there.
@@ -372,7 +387,7 @@ impl<'a> Source<'a> {
         LoadError::MissingTensor { name, expected: expected.to_vec() }
     }
 
-    /// What a file may call the tensor that GGUF calls `name`; one name at the least.
+    /// What a file may call the tensor that is `name` here, GGUF's name mostly; one at the least.
     fn names(&self, name: &str) -> Vec<String> {
         let (stem, kind) = name.rsplit_once('.').expect("tensor names end in .weight or .bias");
         // Numbers, of the layer and of an expert, stand where `{}` does.
@@ -380,18 +395,21 @@ impl<'a> Source<'a> {
         let numbers: Vec<&str> = stem.split('.').filter(is_number).collect();
         let parts = stem.split('.').map(|part| if is_number(&part) { "{}" } else { part });
         let stem = parts.collect::<Vec<_>>().join(".");
-        let tables = match self.file.format() {
-            FileFormat::Gguf => std::slice::from_ref(&self.spec.gguf_tensors),
-            FileFormat::HuggingFace => self.spec.hf_tensors,
-        };
-        let rows = tables.iter().copied().flatten();
-        let rows = rows.filter(|(_, ours)| *ours == stem);
+        let rows = self.tensor_names().filter(|(_, ours)| *ours == stem);
         let full = |theirs: &str| {
             let put = |name: String, number: &&str| name.replacen("{}", number, 1);
             format!("{}.{kind}", numbers.iter().fold(theirs.to_owned(), put))
         };
         let names: Vec<String> = rows.map(|(theirs, _)| full(theirs)).collect();
         if names.is_empty() { vec![name.to_owned()] } else { names }
+    }
+
+    fn tensor_names(&self) -> impl Iterator<Item = &'static (&'static str, &'static str)> {
+        let tables = match self.file.format() {
+            FileFormat::Gguf => std::slice::from_ref(&self.spec.gguf_tensors),
+            FileFormat::HuggingFace => self.spec.hf_tensors,
+        };
+        tables.iter().copied().flatten()
     }
 
     /// See [`Pages::Touch`].
@@ -412,8 +430,19 @@ impl<'a> Source<'a> {
             Some(true) => self.names("output.weight"),
             _ => Vec::new(),
         };
+        // Another name of a tensor that was found: a copy.
+        let is_copy = |name: &str| {
+            let stem = name.strip_suffix(".weight").unwrap_or(name);
+            let mut rows = self.tensor_names().filter(|(theirs, _)| *theirs == stem);
+            rows.any(|(_, ours)| {
+                let mut names = self.names(&format!("{ours}.weight")).into_iter();
+                names.any(|name| self.used.contains(&name))
+            })
+        };
         let is_redundant = |name: &str| {
-            tied.iter().any(|tied| tied == name) || REDUNDANT.iter().any(|end| name.ends_with(end))
+            tied.iter().any(|tied| tied == name)
+                || is_copy(name)
+                || REDUNDANT.iter().any(|end| name.ends_with(end))
         };
         for name in self.file.tensor_names() {
             if !self.used.contains(name) && !is_redundant(name) {

@@ -1,5 +1,6 @@
 //! Files that are well-formed but no model: each is one line that names the key or the tensor.
 
+mod encoder_decoder;
 mod positions;
 
 use std::path::Path;
@@ -38,7 +39,10 @@ struct Parts {
 
 impl Parts {
     fn of(tiny: &TinyRandom) -> Self {
-        let file = GgufFile::from_bytes(tiny.bytes().into(), "tiny").expect("a model");
+        Self::of_file(&GgufFile::from_bytes(tiny.bytes().into(), "tiny").expect("a model"))
+    }
+
+    fn of_file(file: &GgufFile) -> Self {
         let metadata = file.metadata().iter().map(|(key, value)| (key.into(), value.clone()));
         let tensors = file.tensors().map(|info| file.tensor(&info.name).expect("a tensor"));
         Self { metadata: metadata.collect(), tensors: tensors.collect() }

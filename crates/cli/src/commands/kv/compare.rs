@@ -31,6 +31,7 @@ pub(crate) fn compare(args: &CompareArgs) -> Result<ExitCode> {
     let interrupt = Interrupt::install()?;
     let show = if args.output.json { Show::Nothing } else { Show::Progress };
     let opened = open::open(&args.model, open::arithmetic(&args.runtime), show, &interrupt)?;
+    open::check_one_text(&opened.loaded.model, &args.model.model)?;
     let loaded = &opened.loaded;
     let passage = passage(args, text, loaded)?;
     let n_needles = usize::from(args.needles);

@@ -1,0 +1,184 @@
+//! One request on its way: its tokens, its places in the cache, what became of it.
+
+use std::time::Instant;
+
+use model::kv::{CacheFull, KvShape, Reuse};
+use model::{KvCache, SequenceId};
+use tokenizer::{Detokenizer, Tokenizer};
+
+use crate::error::{Error, check_ids};
+use crate::request::{Event, Usage};
+use crate::runner::{EncoderLimits, Runner};
+use crate::sequence::{FinishReason, Sequence};
+use crate::speculation::Drafter;
+use crate::stop::StopMatcher;
+
+/// One request on its way.
+pub(crate) struct Active {
+    pub(crate) sequence: Sequence,
+    /// What an encoder reads, where the sequence is a decoder's.
+    pub(crate) source: Option<Source>,
+    pub(crate) drafter: Option<Drafter>,
+    /// Its place in the cache; `None` while it waits for one, or has given it up.
+    pub(crate) slot: Option<SequenceId>,
+    pub(crate) detokenizer: Detokenizer,
+    pub(crate) stop: StopMatcher,
+    pub(crate) reuse: Reuse,
+    pub(crate) clock: Clock,
+    /// Set when the answer is over; the step that sets it, or the next one, reports it.
+    pub(crate) end: Option<Result<FinishReason, Error>>,
+}
+
+#[derive(Default)]
+pub(crate) struct Clock {
+    pub(crate) start: Option<Instant>,
+    pub(crate) first_token: Option<Instant>,
+    pub(crate) last_token: Option<Instant>,
+}
+
+/// A prompt that an encoder reads as a whole; the answer is another text, which looks at it.
+pub(crate) struct Source {
+    pub(crate) ids: Vec<u32>,
+    /// Its place in the cache, beside that of the answer.
+    pub(crate) slot: Option<SequenceId>,
+}
+
+impl Source {
+    /// And what the answer begins with.
+    ///
+    /// # Errors
+    /// A prompt that is empty, longer than the encoder reads, or has unknown ids.
+    pub(crate) fn of(
+        prompt: Vec<u32>,
+        encoder: EncoderLimits,
+        runner: &dyn Runner,
+    ) -> Result<(Option<Self>, Vec<u32>), Error> {
+        let (n_prompt, n_ctx) = (prompt.len(), encoder.n_tokens_max);
+        if n_prompt == 0 {
+            return Err(Error::EmptyPrompt);
+        }
+        if n_prompt > n_ctx {
+            return Err(Error::PromptTooLong { n_prompt, n_ctx });
+        }
+        check_ids(&prompt, runner.n_vocab())?;
+        Ok((Some(Self { ids: prompt, slot: None }), vec![encoder.start_id]))
+    }
+
+    pub(crate) fn n_bytes(&self, shape: &KvShape) -> usize {
+        shape.bytes(self.ids.len(), self.ids.len())
+    }
+}
+
+impl Active {
+    /// Tokens of what was asked, whoever reads them.
+    fn n_prompt(&self) -> usize {
+        self.source.as_ref().map_or(self.sequence.n_prompt(), |source| source.ids.len())
+    }
+
+    /// Bytes of the cache that it holds when so many of its positions are computed.
+    pub(crate) fn n_bytes(&self, shape: &KvShape, n_positions: usize, n_together: usize) -> usize {
+        let source = self.source.as_ref().filter(|_| n_positions > 0);
+        shape.bytes_under(self.sequence.kv_policy(), n_positions, n_together)
+            + source.map_or(0, |source| source.n_bytes(shape))
+    }
+
+    /// Takes a place in the cache, with what it has of the text already. What a decoder has of a
+    /// text belongs to one prompt: two that begin alike have nothing in common.
+    pub(crate) fn admit(&mut self, kv: &mut KvCache) -> Reuse {
+        let policy = self.sequence.kv_policy();
+        let (slot, reuse) = match &mut self.source {
+            None => kv.admit_text(self.sequence.tokens(), policy),
+            Some(source) => {
+                source.slot = Some(kv.admit());
+                (kv.admit_empty(policy), Reuse::default())
+            }
+        };
+        self.slot = Some(slot);
+        self.sequence.advance(reuse.n_reused);
+        reuse
+    }
+
+    /// Makes room for so many positions, and for what an encoder reads.
+    pub(crate) fn reserve(&self, kv: &mut KvCache, n_positions: usize) -> Result<(), CacheFull> {
+        if let Some(Source { ids, slot }) = &self.source {
+            kv.reserve(slot.expect("admitted"), ids.len())?;
+        }
+        kv.reserve(self.slot.expect("admitted"), n_positions)
+    }
+
+    /// Keeps what was computed for texts that begin like it.
+    pub(crate) fn remember(&self, kv: &mut KvCache) {
+        if self.source.is_none() {
+            self.slot.into_iter().for_each(|slot| kv.remember(slot));
+        }
+    }
+
+    /// Gives its places in the cache away.
+    pub(crate) fn release(&mut self, kv: &mut KvCache) {
+        let source = self.source.as_mut().and_then(|source| source.slot.take());
+        self.slot.take().into_iter().chain(source).for_each(|slot| kv.release(slot));
+    }
+}
+
+impl Active {
+    /// Samples from `logits`: `[n_vocab]`. `None`: the model ended its turn.
+    pub(crate) fn next_token(
+        &mut self,
+        logits: &[f32],
+        tokenizer: &Tokenizer,
+    ) -> Result<Option<Event>, Error> {
+        // A draft was computed before it was chosen.
+        self.sequence.advance(self.sequence.tokens().len() - self.sequence.n_computed());
+        let sampled = self.sequence.sample(logits)?;
+        let now = Instant::now();
+        self.clock.first_token.get_or_insert(now);
+        self.clock.last_token = Some(now);
+        if tokenizer.is_end_of_generation(sampled.id) {
+            self.end = Some(Ok(FinishReason::Stop));
+            return Ok(None);
+        }
+        let emit = self.stop.push(&self.detokenizer.push(sampled.id));
+        if emit.stopped.is_some() {
+            self.end = Some(Ok(FinishReason::Stop));
+        } else if self.sequence.is_full() {
+            self.end = Some(Ok(FinishReason::Length));
+        }
+        let (id, token_id, logprob) = (self.sequence.id(), sampled.id, sampled.logprob);
+        Ok(Some(Event::Token { id, token_id, logprob, text: emit.text }))
+    }
+
+    /// Text that was held back and is neither half a character nor a stop string. Where one is in
+    /// it, the answer ended by it.
+    pub(crate) fn finish_text(&mut self, reason: FinishReason) -> (String, FinishReason) {
+        let tail = self.stop.push(&self.detokenizer.finish());
+        let held = self.stop.finish();
+        let is_stopped = tail.stopped.or(held.stopped).is_some();
+        let reason = match reason {
+            FinishReason::Length if is_stopped => FinishReason::Stop,
+            reason => reason,
+        };
+        (tail.text + &held.text, reason)
+    }
+
+    pub(crate) fn usage(&self, kv_bytes: usize) -> Usage {
+        let since = |from: Option<Instant>, to: Option<Instant>| {
+            from.zip(to).map(|(from, to)| to - from).unwrap_or_default()
+        };
+        let Clock { start, first_token, last_token } = self.clock;
+        let (n_drafted, n_accepted) = self.drafter.as_ref().map_or((0, 0), Drafter::counts);
+        let n_source = self.source.as_ref().map_or(0, |source| source.ids.len());
+        let n_before = self.sequence.tokens().len() - 1;
+        Usage {
+            n_kept: n_source + n_before - self.sequence.kv_policy().n_dropped(n_before),
+            n_blocks: self.sequence.kv_policy().few().map(|(n_blocks, _)| n_blocks),
+            n_prompt: self.n_prompt(),
+            reuse: self.reuse,
+            n_generated: self.sequence.answer().len(),
+            n_drafted,
+            n_accepted,
+            prefill: since(start, first_token),
+            decode: since(first_token, last_token),
+            kv_bytes,
+        }
+    }
+}
