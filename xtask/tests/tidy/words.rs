@@ -54,6 +54,20 @@ const fn banned(word: &'static str, instead: &'static str) -> Banned {
     Banned { word, instead, allowed: &[], place: Place::Code }
 }
 
+/// What `git` writes where two changes meet.
+#[test]
+fn merges_are_finished() {
+    let mut problems = Vec::new();
+    for file in tree::text_files() {
+        for (line, text) in numbered(&file.text) {
+            if text.starts_with("<<<<<<< ") || text.starts_with(">>>>>>> ") {
+                problems.push(format!("{}:{line}: an unfinished merge; {FINISH}", file.path));
+            }
+        }
+    }
+    report(problems);
+}
+
 #[test]
 fn banned_words_are_absent() {
     let mut problems = Vec::new();
