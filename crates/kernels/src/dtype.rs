@@ -19,6 +19,8 @@ pub enum DType {
     Q8K,
     Iq4Nl,
     Iq4Xs,
+    Mxfp4,
+    Nvfp4,
 }
 
 /// A GGUF type number that this build cannot read, with its name where it has one.
@@ -29,7 +31,7 @@ pub struct UnknownDType {
 }
 
 /// (type, GGUF id, GGUF name, values per block, bytes per block)
-const TABLE: [(DType, u32, &str, usize, usize); 16] = [
+const TABLE: [(DType, u32, &str, usize, usize); 18] = [
     (DType::F32, 0, "F32", 1, 4),
     (DType::F16, 1, "F16", 1, 2),
     (DType::BF16, 30, "BF16", 1, 2),
@@ -46,10 +48,12 @@ const TABLE: [(DType, u32, &str, usize, usize); 16] = [
     (DType::Q8K, 15, "Q8_K", 256, 292),
     (DType::Iq4Nl, 20, "IQ4_NL", 32, 18),
     (DType::Iq4Xs, 23, "IQ4_XS", 256, 136),
+    (DType::Mxfp4, 39, "MXFP4", 32, 17),
+    (DType::Nvfp4, 40, "NVFP4", 64, 36),
 ];
 
 /// Types that exist in GGUF files but have no kernels here, so that errors can name them.
-const UNREADABLE: [(u32, &str); 18] = [
+const UNREADABLE: [(u32, &str); 23] = [
     (4, "Q4_2 (removed)"),
     (5, "Q4_3 (removed)"),
     (9, "Q8_1"),
@@ -65,9 +69,14 @@ const UNREADABLE: [(u32, &str); 18] = [
     (27, "I64"),
     (28, "F64"),
     (29, "IQ1_M"),
+    (31, "Q4_0_4_4 (removed)"),
+    (32, "Q4_0_4_8 (removed)"),
+    (33, "Q4_0_8_8 (removed)"),
     (34, "TQ1_0"),
     (35, "TQ2_0"),
-    (39, "MXFP4"),
+    (36, "IQ4_NL_4_4 (removed)"),
+    (37, "IQ4_NL_4_8 (removed)"),
+    (38, "IQ4_NL_8_8 (removed)"),
 ];
 
 impl DType {

@@ -218,7 +218,10 @@ impl DType {
             DType::Q5_0 | DType::Q5_1 | DType::Q5K => form(Quants::U5, 32, true),
             DType::Q2K | DType::Q3K => form(Quants::U4, 16, true),
             DType::Q6K => form(Quants::U6, 16, true),
-            DType::Q8_0 | DType::Q8K | DType::Iq4Nl | DType::Iq4Xs => form(Quants::I8, 32, false),
+            DType::Q8_0 | DType::Q8K | DType::Iq4Nl | DType::Iq4Xs | DType::Mxfp4 => {
+                form(Quants::I8, 32, false)
+            }
+            DType::Nvfp4 => form(Quants::I8, 16, false),
         }
     }
 }

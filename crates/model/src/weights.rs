@@ -15,6 +15,8 @@ pub struct WeightMatrix {
     pub dtype: DType,
     pub n_out: usize,
     pub n_in: usize,
+    /// Of the products of all rows; a number of its own beside NVFP4.
+    pub scale: Option<f32>,
     bytes: Bytes,
     row_bytes: usize,
 }
@@ -166,7 +168,12 @@ impl WeightMatrix {
         let [n_out, n_in] = shape;
         let row_bytes = dtype.row_bytes(n_in).expect("the file reader checked whole blocks");
         assert_eq!(bytes.len(), row_bytes * n_out, "{name}");
-        Self { name, dtype, n_out, n_in, bytes, row_bytes }
+        Self { name, dtype, n_out, n_in, scale: None, bytes, row_bytes }
+    }
+
+    /// With the products of all rows scaled.
+    pub fn scaled(self, scale: Option<f32>) -> Self {
+        Self { scale, ..self }
     }
 
     /// The bytes of rows `first..first + n`, fewer at the end of the matrix.
@@ -178,6 +185,9 @@ impl WeightMatrix {
     /// Row `row_idx` as f32; `out`: `[n_in]`.
     pub fn decode_row(&self, row_idx: usize, out: &mut [f32]) {
         block::decode_row(self.dtype, self.rows(row_idx, 1), out);
+        if let Some(scale) = self.scale {
+            out.iter_mut().for_each(|w| *w *= scale);
+        }
     }
 
     pub fn n_bytes(&self) -> usize {
@@ -253,8 +263,8 @@ impl Model {
         let mut hasher = Sha256::new();
         hasher.update(format!("{} {:?}\n", self.spec.name, self.arithmetic));
         for matrix in self.matrices() {
-            let WeightMatrix { name, dtype, n_out, n_in, bytes, .. } = matrix;
-            hasher.update(format!("{name} {dtype} {n_out} {n_in}\n"));
+            let WeightMatrix { name, dtype, n_out, n_in, scale, bytes, .. } = matrix;
+            hasher.update(format!("{name} {dtype} {n_out} {n_in} {scale:?}\n"));
             hasher.update(&bytes[..END_BYTES.min(bytes.len())]);
             hasher.update(&bytes[bytes.len().saturating_sub(END_BYTES)..]);
         }

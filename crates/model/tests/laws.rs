@@ -1,7 +1,7 @@
 //! Laws of the whole model: two ways, one answer.
 
-use format::Mapping;
-use format::gguf::GgufFile;
+use format::gguf::{GgufFile, Writer};
+use format::{Mapping, TensorInfo};
 use kernels::{DType, Kernels};
 use model::batch::LogitRows;
 use model::kv::{Importance, KvPolicy, KvShape};
@@ -15,7 +15,7 @@ use model::{
 use tiny_random::{N_VOCAB, Output, TinyRandom};
 
 /// Types with each of the integer forms, and floats.
-const DTYPES: [DType; 8] = [
+const DTYPES: [DType; 9] = [
     DType::F32,
     DType::F16,
     DType::Q4_1,
@@ -24,6 +24,7 @@ const DTYPES: [DType; 8] = [
     DType::Q4K,
     DType::Q6K,
     DType::Iq4Xs,
+    DType::Nvfp4,
 ];
 const N_TOKENS: usize = 75;
 
@@ -202,6 +203,45 @@ fn quantised_while_loading_is_quantised_before() {
         let options = LoadOptions { quantize: Some(DType::Q8_0), ..LoadOptions::default() };
         let model = model::load(&ModelFile::Gguf(file), options, &mut |_, _| ());
         check_same(&expected, &run(&model.expect("a model that loads")), "quantised");
+    }
+}
+
+/// Numbers beside matrices, one for each expert, give the bits of matrices that they are in:
+/// powers of two.
+#[test]
+fn scales_beside_matrices_are_in_their_products() {
+    let ids = text(4, N_TOKENS);
+    for n_experts in [0, 3] {
+        let tiny = TinyRandom { n_experts, dtype: DType::F32, ..TinyRandom::default() };
+        let file = GgufFile::from_bytes(tiny.bytes().into(), "tiny").expect("a model");
+        let mut writer = Writer::new();
+        for (key, value) in file.metadata().iter() {
+            writer.set(key, value.clone());
+        }
+        for info in file.tensors() {
+            let mut bytes = file.tensor(&info.name).expect("a tensor").bytes.to_vec();
+            if info.shape.len() > 1 {
+                let n = if info.shape.len() == 3 { info.shape[0] } else { 1 };
+                let scales: Vec<f32> = (0..n).map(|i| 0.125 * 4f32.powi(i as i32)).collect();
+                let n_bytes = bytes.len() / n;
+                for (matrix, scale) in bytes.chunks_exact_mut(n_bytes).zip(&scales) {
+                    for w in matrix.as_chunks_mut().0 {
+                        *w = (f32::from_le_bytes(*w) / scale).to_le_bytes();
+                    }
+                }
+                let name = info.name.replace(".weight", ".scale");
+                let scale = TensorInfo { name, dtype: DType::F32, shape: vec![n] };
+                let bytes: Vec<u8> = scales.iter().flat_map(|x| x.to_le_bytes()).collect();
+                writer.tensor(scale, bytes);
+            }
+            writer.tensor(info.clone(), bytes);
+        }
+        let file = writer.into_bytes("scaled").expect("a model that the format can hold");
+        let file = GgufFile::from_bytes(file.into(), "scaled").expect("a model");
+        let scaled = load_file(&ModelFile::Gguf(file), Arithmetic::Int8);
+        let [expected, found] = [load(&tiny, Arithmetic::Int8), scaled]
+            .map(|model| Run::new(&model, kernels::detect(), 2).feed_in_chunks(&ids, N_TOKENS));
+        check_same(&expected, &found, "scaled");
     }
 }
 

@@ -86,8 +86,13 @@ impl TinyRandom {
             let n_in = *shape.last().expect("a shape");
             let row_bytes = dtype.row_bytes(n_in).expect("whole blocks");
             let mut bytes = vec![0; values.len() / n_in * row_bytes];
-            let rows = values.chunks_exact(n_in).zip(bytes.chunks_exact_mut(row_bytes));
-            rows.for_each(|(row, bytes)| block::encode_row(dtype, row, bytes));
+            if block::is_encoded(dtype) {
+                let rows = values.chunks_exact(n_in).zip(bytes.chunks_exact_mut(row_bytes));
+                rows.for_each(|(row, bytes)| block::encode_row(dtype, row, bytes));
+            } else {
+                let size = values.iter().fold(0.0f32, |max, x| max.max(x.abs()));
+                block::made_up_row(dtype, seed, size, &mut bytes);
+            }
             writer.tensor(TensorInfo { name, dtype, shape }, bytes);
         }
         writer

@@ -9,7 +9,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 /// What a file holds, in order.
-type Contents = (Vec<(String, Value)>, Vec<Tensor>);
+pub(crate) type Contents = (Vec<(String, Value)>, Vec<Tensor>);
 
 pub(crate) fn contents(file: &GgufFile) -> Contents {
     let metadata = file.metadata().iter().map(|(key, value)| (key.into(), value.clone()));

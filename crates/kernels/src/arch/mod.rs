@@ -22,6 +22,8 @@ macro_rules! by_format {
             DType::Q6K => $with!(k_quants::q6_k, k_quants::Q6K),
             DType::Q8K => $with!(k_quants::q8_k, k_quants::Q8K),
             DType::Iq4Xs => $with!(k_quants::iq4_xs, k_quants::Iq4Xs),
+            DType::Mxfp4 => $with!(fp4::mxfp4, fp4::Mxfp4),
+            DType::Nvfp4 => $with!(fp4::nvfp4, fp4::Nvfp4),
         }
     };
 }

@@ -1,14 +1,18 @@
 //! Block formats: bytes of a weight row to integers with scales, to f32, and back.
 //!
 //! Each format file defines `unpack`, one block to its integer form (`DType::int_form`), and
-//! `encode`, one block from f32. Decoding is derived from unpacking, `w = scale * q - min`, which
-//! for every format here rounds at most once and so equals GGUF's own formula.
+//! `encode`, one block from f32, unless the format is only read. Decoding is derived from
+//! unpacking, `w = scale * q - min`, which for every format here rounds at most once and so equals
+//! GGUF's own formula.
 
 mod fit;
 pub(crate) mod float;
 pub(crate) mod iq4_nl;
 mod iq4_xs;
 mod k_scales;
+mod made_up;
+pub(crate) mod mxfp4;
+pub(crate) mod nvfp4;
 mod q2_k;
 mod q3_k;
 mod q4_0;
@@ -22,6 +26,8 @@ mod q8_0;
 mod q8_k;
 
 use crate::{DType, Quants};
+
+pub use made_up::made_up_row;
 
 /// Columns handled at a time on the stack: one K-quant block.
 pub(crate) const CHUNK: usize = 256;
@@ -116,7 +122,15 @@ pub(crate) fn unpack_row_inline(
         DType::Q8K => unpack_signed(bytes, quants, scales, q8_k::unpack),
         DType::Iq4Nl => unpack_signed(bytes, quants, scales, iq4_nl::unpack),
         DType::Iq4Xs => unpack_signed(bytes, quants, scales, iq4_xs::unpack),
+        DType::Mxfp4 => unpack_signed(bytes, quants, scales, mxfp4::unpack),
+        DType::Nvfp4 => unpack_signed(bytes, quants, scales, nvfp4::unpack),
     }
+}
+
+/// Whether [`encode_row`] writes the format. The others are made by tools that search for scales,
+/// with weights that the reader of a file does not have.
+pub fn is_encoded(dtype: DType) -> bool {
+    !matches!(dtype, DType::Mxfp4 | DType::Nvfp4)
 }
 
 /// Encodes one row of finite values, each rounded to the nearest the block's scales allow.
@@ -125,7 +139,7 @@ pub(crate) fn unpack_row_inline(
 /// `x`: `[n_in]` with `n_in` a multiple of the block, `bytes`: `[dtype.row_bytes(n_in)]`.
 ///
 /// # Panics
-/// If `bytes` is not exactly the row's length.
+/// If `bytes` is not exactly the row's length, or the format is not [`is_encoded`].
 pub fn encode_row(dtype: DType, x: &[f32], bytes: &mut [u8]) {
     assert_eq!(Some(bytes.len()), dtype.row_bytes(x.len()), "row bytes of {dtype}");
     match dtype {
@@ -143,6 +157,7 @@ pub fn encode_row(dtype: DType, x: &[f32], bytes: &mut [u8]) {
         DType::Q8K => encode_blocks(x, bytes, q8_k::encode),
         DType::Iq4Nl => encode_blocks(x, bytes, iq4_nl::encode),
         DType::Iq4Xs => encode_blocks(x, bytes, iq4_xs::encode),
+        DType::Mxfp4 | DType::Nvfp4 => panic!("{dtype} is only read"),
     }
 }
 

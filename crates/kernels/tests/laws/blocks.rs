@@ -1,7 +1,7 @@
 //! Block formats: decoding against GGUF's own values, and encoding against decoding.
 
 use kernels::DType;
-use kernels::block::{decode_row, encode_row, unpack_row};
+use kernels::block::{decode_row, encode_row, is_encoded, made_up_row, unpack_row};
 
 use crate::rows::normal;
 
@@ -78,6 +78,7 @@ fn error_bound(dtype: DType) -> f32 {
         DType::Q6K => 0.05,
         DType::Iq4Nl => 0.14,
         DType::Iq4Xs => 0.16,
+        _ => unreachable!("{dtype} is not encoded"),
     }
 }
 
@@ -100,7 +101,12 @@ fn rms_bound(dtype: DType) -> f32 {
         DType::Q5K => 0.038,
         DType::Q6K => 0.0187,
         DType::Iq4Nl | DType::Iq4Xs => 0.081,
+        _ => unreachable!("{dtype} is not encoded"),
     }
+}
+
+fn encoded_types() -> impl Iterator<Item = DType> {
+    DType::all().filter(|&dtype| is_encoded(dtype))
 }
 
 fn check(dtype: DType, x: &[f32]) -> f32 {
@@ -125,7 +131,7 @@ fn check(dtype: DType, x: &[f32]) -> f32 {
 
 #[test]
 fn encoding_normal_rows_loses_what_the_step_allows() {
-    for dtype in DType::all() {
+    for dtype in encoded_types() {
         for scale in [1.0, 0.02, 300.0] {
             let rms = check(dtype, &normal(1, 4096, scale));
             assert!(rms <= rms_bound(dtype), "{dtype}: {rms}");
@@ -151,7 +157,7 @@ fn encoding_edge_rows_stays_within_the_step() {
         normal(1, 256, 1.0).iter().map(|x| x.abs() + 5.0).collect(),
         (0..256).map(|i| if i % 2 == 0 { 1.0 } else { -1.0 }).collect(),
     ];
-    for dtype in DType::all() {
+    for dtype in encoded_types() {
         for row in &rows {
             check(dtype, row);
         }
@@ -160,7 +166,7 @@ fn encoding_edge_rows_stays_within_the_step() {
 
 #[test]
 fn encoding_finite_rows_gives_finite_values() {
-    for dtype in DType::all() {
+    for dtype in encoded_types() {
         for scale in [1e-45, 1e-39, 1e-8, 1e6, 1e30, 1e38] {
             let row = normal(1, 256, scale);
             let mut bytes = vec![0xa5; dtype.row_bytes(256).unwrap()];
@@ -168,6 +174,21 @@ fn encoding_finite_rows_gives_finite_values() {
             let mut decoded = vec![f32::NAN; 256];
             decode_row(dtype, &bytes, &mut decoded);
             assert!(decoded.iter().all(|w| w.is_finite()), "{dtype} {scale}");
+        }
+    }
+}
+
+#[test]
+fn made_up_rows_have_their_size() {
+    for dtype in DType::all() {
+        for size in [0.0625, 1.0, 200.0] {
+            let mut bytes = vec![0; dtype.row_bytes(1024).unwrap()];
+            made_up_row(dtype, 1, size, &mut bytes);
+            let mut decoded = vec![f32::NAN; 1024];
+            decode_row(dtype, &bytes, &mut decoded);
+            let max = decoded.iter().fold(0.0f32, |max, w| max.max(w.abs()));
+            assert!(max >= 0.5 * size && max <= 2.0 * size, "{dtype}: {max}, not {size}");
+            assert!(decoded.iter().all(|w| w.is_finite()), "{dtype}");
         }
     }
 }

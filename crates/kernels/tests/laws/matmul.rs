@@ -1,6 +1,6 @@
 //! Panels, quantised activations and tiles.
 
-use kernels::block::{decode_row, encode_row};
+use kernels::block::{decode_row, encode_row, is_encoded, made_up_row};
 use kernels::table::Tile;
 use kernels::{
     ACT_GROUP, DType, F32Panel, IntPanel, Kernels, PANEL_ROWS, QuantizedTile, RowValues, Step,
@@ -18,12 +18,16 @@ fn quantized_types() -> Vec<DType> {
     DType::all().filter(|dtype| dtype.is_quantized()).collect()
 }
 
-/// Random normal weights, encoded: `[n_rows, n_in]`.
+/// Random normal weights, encoded, or random blocks: `[n_rows, n_in]`.
 fn weights(dtype: DType, seed: u64, n_rows: usize, n_in: usize) -> Vec<u8> {
     let row_bytes = dtype.row_bytes(n_in).unwrap();
     let mut encoded = vec![0; n_rows * row_bytes];
     for (r, bytes) in encoded.chunks_mut(row_bytes).enumerate() {
-        encode_row(dtype, &normal(seed + r as u64, n_in, 0.05), bytes);
+        let seed = seed.wrapping_add(r as u64);
+        match is_encoded(dtype) {
+            true => encode_row(dtype, &normal(seed, n_in, 0.05), bytes),
+            false => made_up_row(dtype, seed, 0.0625, bytes),
+        }
     }
     encoded
 }
@@ -391,7 +395,7 @@ fn a_token_does_not_see_its_tile() {
     let (n_rows, n_tokens) = (PANEL_ROWS, 7);
     for table in kernels::tables() {
         for dtype in DType::all() {
-            let n_in = dtype.block_len().max(96);
+            let n_in = 96usize.next_multiple_of(dtype.block_len());
             let weights = weights(dtype, 5, n_rows, n_in);
             let x = normal(6, n_tokens * n_in, 1.0);
             let paths = [int_product, int_rows_product, f32_product];

@@ -141,7 +141,8 @@ impl<'a> Rows<'a> {
         (self.n_tokens - first_token).min(TILE_TOKENS)
     }
 
-    /// Products of weight rows `first..first + n` with the bias added, through the activation.
+    /// Products of weight rows `first..first + n`, scaled, with the bias added, through the
+    /// activation.
     fn strip<'b>(
         &self,
         product: &Product<'_>,
@@ -175,6 +176,9 @@ impl<'a> Rows<'a> {
                     (kernels.f32_panel)(&panels.f32, self.x, results);
                 }
             }
+        }
+        if let Some(scale) = weight.scale {
+            results.as_flattened_mut().as_flattened_mut().iter_mut().for_each(|y| *y *= scale);
         }
         if let Some(bias) = product.bias {
             self.add_bias(&bias[first..first + n], results);

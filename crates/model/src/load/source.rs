@@ -16,8 +16,10 @@ use crate::spec::{ArchSpec, Bias, FileFormat, Layout, Norm, Output};
 use crate::weights::{NormWeights, OutputMatrix, WeightMatrix};
 
 /// Ends of names of tensors that some files store: frequencies and masks, which follow from
-/// config.json, and positions of an attention that adds none.
-const REDUNDANT: [&str; 9] = [
+/// config.json, positions of an attention that adds none, and what activations are scaled by where
+/// they become FP4.
+const REDUNDANT: [&str; 10] = [
+    ".input_scale",
     ".EncDecAttention.relative_attention_bias.weight",
     ".cross_attn_rel_b.weight",
     ".attn.causal_mask",
@@ -45,6 +47,7 @@ pub(super) struct Matrix {
     name: String,
     dtype: DType,
     shape: [usize; 2],
+    scale: Option<f32>,
     bytes: Bytes,
 }
 
@@ -75,14 +78,16 @@ impl RowRuns {
 
 impl Matrix {
     pub(super) fn whole(self) -> WeightMatrix {
-        WeightMatrix::new(self.name, self.dtype, self.shape, self.bytes)
+        let Self { name, dtype, shape, scale, bytes } = self;
+        WeightMatrix::new(name, dtype, shape, bytes).scaled(scale)
     }
 
     fn run(&self, rows: Range<usize>) -> Self {
         let row_bytes = self.bytes.len() / self.shape[0].max(1);
         let shape = [rows.len(), self.shape[1]];
         let bytes = self.bytes.slice(rows.start * row_bytes..rows.end * row_bytes);
-        Self { name: self.name.clone(), dtype: self.dtype, shape, bytes }
+        let (name, dtype, scale) = (self.name.clone(), self.dtype, self.scale);
+        Self { name, dtype, shape, scale, bytes }
     }
 
     /// Rows one after the other: a part of the file where they are in it so, else a copy.
@@ -98,7 +103,7 @@ impl Matrix {
             }
         };
         let shape = [runs.len * runs.n_runs, n_in];
-        WeightMatrix::new(self.name.clone(), self.dtype, shape, bytes)
+        Self { name: self.name.clone(), shape, bytes, ..*self }.whole()
     }
 }
 
@@ -218,9 +223,13 @@ impl<'a> Source<'a> {
             self.read_pages(&tensor);
         }
         let (dtype, name) = (tensor.info.dtype, tensor.info.name);
-        let all = Matrix { name, dtype, shape: [n * n_out, n_in], bytes: tensor.bytes };
+        let shape = [n * n_out, n_in];
+        let all = Matrix { name, dtype, shape, scale: None, bytes: tensor.bytes };
         let all = self.as_asked(&together, all);
-        Ok((0..n).map(|i| all.run(i * n_out..(i + 1) * n_out)).collect())
+        let scales = self.scales(&together, n)?;
+        let scale = |i: usize| scales.as_ref().map(|scales| scales[i]);
+        let one = |i: usize| Matrix { scale: scale(i), ..all.run(i * n_out..(i + 1) * n_out) };
+        Ok((0..n).map(one).collect())
     }
 
     /// A vector that a file may hold as a matrix of one row.
@@ -251,7 +260,16 @@ impl<'a> Source<'a> {
             }
             true => transposed(&tensor.bytes, stored).into(),
         };
-        Ok(Some(self.as_asked(name, Matrix { name: file_name, dtype, shape, bytes })))
+        let scale = self.scales(name, 1)?.map(|scales| scales[0]);
+        Ok(Some(self.as_asked(name, Matrix { name: file_name, dtype, shape, scale, bytes })))
+    }
+
+    /// What a GGUF file multiplies the products of `n` matrices in one tensor by.
+    fn scales(&mut self, name: &str, n: usize) -> Result<Option<Vec<f32>>, LoadError> {
+        match (self.file.format(), name.strip_suffix(".weight")) {
+            (FileFormat::Gguf, Some(stem)) => self.optional_vector(&format!("{stem}.scale"), n),
+            _ => Ok(None),
+        }
     }
 
     /// The matrix that GGUF calls `name`, quantised where that was asked for.

@@ -67,6 +67,7 @@ pub(super) fn add_products<D: Dot, const T: usize>(
         (Quants::U4 | Quants::U5, 32, true) => add_groups::<D, T, 8, 8>(dot, weights, x, acc),
         (Quants::U4 | Quants::U6, 16, true) => add_groups::<D, T, 4, 4>(dot, weights, x, acc),
         (Quants::I8, 32, false) => add_groups::<D, T, 8, 2>(dot, weights, x, acc),
+        (Quants::I8, 16, false) => add_groups::<D, T, 4, 2>(dot, weights, x, acc),
         _ => unreachable!("no format has the form {form:?}"),
     }
 }

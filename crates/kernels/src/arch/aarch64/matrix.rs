@@ -44,6 +44,7 @@ pub(super) fn int_panel(smmla: Smmla, panel: &IntPanel, x: &[QuantizedTile], out
         (16, true) => multiply::<2, true>(smmla, &weights, x, out),
         (32, true) => multiply::<4, true>(smmla, &weights, x, out),
         (32, false) => multiply::<4, false>(smmla, &weights, x, out),
+        (16, false) => multiply::<2, false>(smmla, &weights, x, out),
         _ => unreachable!("no format has the form {:?}", panel.form),
     }
 }

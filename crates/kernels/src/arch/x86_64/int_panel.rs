@@ -157,6 +157,9 @@ fn by_form<B: Bytes, const N: usize, const T: usize, const H: usize>(
             (Quants::I8, 32, false) => {
                 multiply::<B, SIGNED, 8, N, T, H>(bytes, panel, x, out);
             }
+            (Quants::I8, 16, false) => {
+                multiply::<B, SIGNED, 4, N, T, H>(bytes, panel, x, out);
+            }
             _ => unreachable!("no format has the form {form:?}"),
         }
     }

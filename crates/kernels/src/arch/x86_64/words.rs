@@ -21,6 +21,11 @@ pub(super) trait Words: Lanes {
         from: *const u8,
         row_bytes: usize,
     ) -> (Self::Floats, Self::Floats);
+    /// The 16 bits at `from` and the same place of `N` rows, as words.
+    ///
+    /// # Safety
+    /// 16 bytes can be read at `from + r * row_bytes` for `r < N`.
+    unsafe fn load_halves(self, from: *const u8, row_bytes: usize) -> Self::Ints;
     /// The low and the high half of each word, both f16.
     fn f16_pairs(self, words: Self::Ints) -> (Self::Floats, Self::Floats);
     /// The same 16 bytes, over and over.
@@ -81,10 +86,20 @@ impl Words for Lanes8 {
     unsafe fn load_f16_pairs(self, from: *const u8, row_bytes: usize) -> (__m256, __m256) {
         // SAFETY: as above.
         unsafe {
-            let top = load_f16_quads(from, row_bytes);
-            let bottom = load_f16_quads(from.add(4 * row_bytes), row_bytes);
+            let top = load_half_quads(from, row_bytes);
+            let bottom = load_half_quads(from.add(4 * row_bytes), row_bytes);
             let first = _mm256_cvtph_ps(_mm_unpacklo_epi64(top, bottom));
             (first, _mm256_cvtph_ps(_mm_unpackhi_epi64(top, bottom)))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load_halves(self, from: *const u8, row_bytes: usize) -> __m256i {
+        // SAFETY: as above.
+        unsafe {
+            let top = load_half_quads(from, row_bytes);
+            let bottom = load_half_quads(from.add(4 * row_bytes), row_bytes);
+            _mm256_cvtepu16_epi32(_mm_unpacklo_epi64(top, bottom))
         }
     }
 
@@ -160,15 +175,15 @@ impl Words for Lanes16 {
     #[inline(always)]
     unsafe fn load_f16_pairs(self, from: *const u8, row_bytes: usize) -> (__m512, __m512) {
         // SAFETY: as above.
+        unsafe { widen_halves(load_half_pairs(from, row_bytes)) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_halves(self, from: *const u8, row_bytes: usize) -> __m512i {
+        // SAFETY: as above.
         unsafe {
-            let quads = join_16([
-                load_f16_quads(from, row_bytes),
-                load_f16_quads(from.add(4 * row_bytes), row_bytes),
-                load_f16_quads(from.add(8 * row_bytes), row_bytes),
-                load_f16_quads(from.add(12 * row_bytes), row_bytes),
-            ]);
-            let order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
-            widen_halves(_mm512_permutexvar_epi64(order, quads))
+            let pairs = load_half_pairs(from, row_bytes);
+            _mm512_cvtepu16_epi32(_mm512_castsi512_si256(pairs))
         }
     }
 
@@ -257,17 +272,37 @@ unsafe fn load_16(from: *const u8) -> __m128i {
     unsafe { _mm_loadu_si128(from.cast()) }
 }
 
-/// The first f16 of four rows, then the second: cheaper than joining the rows first.
+/// The first 16 bits of four rows, then the second: cheaper than joining the rows first.
 ///
 /// # Safety
 /// 16 bytes can be read at `from + r * row_bytes` for `r < 4`.
 #[inline(always)]
-unsafe fn load_f16_quads(from: *const u8, row_bytes: usize) -> __m128i {
+unsafe fn load_half_quads(from: *const u8, row_bytes: usize) -> __m128i {
     // SAFETY: the contract; every x86-64 has the instructions.
     unsafe {
         let (a, b) = (load_16(from), load_16(from.add(row_bytes)));
         let (c, d) = (load_16(from.add(2 * row_bytes)), load_16(from.add(3 * row_bytes)));
         _mm_unpacklo_epi32(_mm_unpacklo_epi16(a, b), _mm_unpacklo_epi16(c, d))
+    }
+}
+
+/// The first 16 bits of 16 rows, then the second.
+///
+/// # Safety
+/// 16 bytes can be read at `from + r * row_bytes` for `r < 16`.
+#[inline]
+#[target_feature(enable = "avx512f,avx512dq")]
+unsafe fn load_half_pairs(from: *const u8, row_bytes: usize) -> __m512i {
+    // SAFETY: the contract.
+    unsafe {
+        let quads = join_16([
+            load_half_quads(from, row_bytes),
+            load_half_quads(from.add(4 * row_bytes), row_bytes),
+            load_half_quads(from.add(8 * row_bytes), row_bytes),
+            load_half_quads(from.add(12 * row_bytes), row_bytes),
+        ]);
+        let order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
+        _mm512_permutexvar_epi64(order, quads)
     }
 }
 

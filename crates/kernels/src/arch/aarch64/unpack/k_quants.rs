@@ -3,7 +3,8 @@
 use std::arch::aarch64::*;
 
 use super::lanes::{Lanes, Rows, f16_pairs};
-use super::small_blocks::{nibbles, set_iq4_values};
+use super::small_blocks::{nibbles, set_picked};
+use crate::block::iq4_nl;
 
 #[inline]
 #[target_feature(enable = "neon")]
@@ -152,7 +153,7 @@ pub(super) fn iq4_xs(rows: Rows<136>, mut lanes: Lanes<64, 8>) {
         let code = vreinterpretq_s32_u32(vorrq_u32(low_bits, high_bits));
         let code = vsubq_s32(code, vdupq_n_s32(32));
         lanes.set_scales(g, vmulq_f32(d, vcvtq_f32_s32(code)));
-        set_iq4_values(&rows, 8 + 16 * g, &mut lanes, 2 * g);
+        set_picked(&rows, 8 + 16 * g, &iq4_nl::VALUES, &mut lanes, 2 * g);
     }
 }
 

@@ -4,6 +4,7 @@
 //! get at its bits is done to all four at once, and results are already interleaved as panels are.
 
 mod floats;
+mod fp4;
 mod k_quants;
 mod lanes;
 mod small_blocks;

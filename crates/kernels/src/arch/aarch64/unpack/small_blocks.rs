@@ -55,19 +55,20 @@ pub(super) fn q8_0(rows: Rows<34>, mut lanes: Lanes<8, 1>) {
 #[target_feature(enable = "neon")]
 pub(super) fn iq4_nl(rows: Rows<18>, mut lanes: Lanes<8, 1>) {
     lanes.set_scales(0, rows.f16(0));
-    set_iq4_values(&rows, 2, &mut lanes, 0);
+    set_picked(&rows, 2, &iq4_nl::VALUES, &mut lanes, 0);
 }
 
-/// 32 columns from `16 * part` on, whose indices are at byte `at`.
+/// 32 columns from `16 * part` on: values by their indices, which are at byte `at`.
 #[inline]
 #[target_feature(enable = "neon")]
-pub(super) fn set_iq4_values<const BYTES: usize, const STEPS: usize, const GROUPS: usize>(
+pub(super) fn set_picked<const BYTES: usize, const STEPS: usize, const GROUPS: usize>(
     rows: &Rows<BYTES>,
     at: usize,
+    values: &[i8; 16],
     lanes: &mut Lanes<STEPS, GROUPS>,
     part: usize,
 ) {
-    let values = vreinterpretq_u8_s8(load_i8(&iq4_nl::VALUES));
+    let values = vreinterpretq_u8_s8(load_i8(values));
     let (low, high) = nibbles(rows, at);
     lanes.set_quants(part, low.map(|q| vqtbl1q_u8(values, q)));
     lanes.set_quants(part + 1, high.map(|q| vqtbl1q_u8(values, q)));

@@ -40,7 +40,8 @@ fn by_form<const T: usize>(panel: &IntPanel, x: &TileView, out: &mut Tile) {
             (Quants::U4, 16, true) => unsigned::<T, 1, 4>(panel, x, out),
             (Quants::U5, 32, true) => unsigned::<T, 2, 4>(panel, x, out),
             (Quants::U6, 16, true) => unsigned::<T, 2, 2>(panel, x, out),
-            (Quants::I8, 32, false) => signed::<T>(panel, x, out),
+            (Quants::I8, 32, false) => signed::<T, 8>(panel, x, out),
+            (Quants::I8, 16, false) => signed::<T, 4>(panel, x, out),
             _ => unreachable!("no format has the form {form:?}"),
         }
     }
@@ -213,18 +214,23 @@ unsafe fn add_full_steps<const DEPTH: usize>(
     sums
 }
 
-/// Groups of 32 int8 columns, no mins.
+/// Groups of `4 * STEPS` int8 columns, no mins.
 ///
 /// # Safety
 /// `panel` holds `n_in` columns, a multiple of 32, with their scales; `x` holds as many columns of
 /// `T` tokens.
 #[target_feature(enable = "avx2,fma,f16c")]
-unsafe fn signed<const T: usize>(panel: &IntPanel, x: &TileView, out: &mut Tile) {
+unsafe fn signed<const T: usize, const STEPS: usize>(
+    panel: &IntPanel,
+    x: &TileView,
+    out: &mut Tile,
+) {
+    const { assert!(STEPS == 4 || STEPS == 8) };
     let ones = _mm256_set1_epi16(1);
     let mut acc = [[_mm256_setzero_ps(); 2]; T];
-    for g in 0..panel.n_in / ACT_GROUP {
+    for g in 0..panel.n_in / (4 * STEPS) {
         let mut sums = [[_mm256_setzero_si256(); 2]; T];
-        for k in g * ACT_GROUP / 4..(g + 1) * ACT_GROUP / 4 {
+        for k in g * STEPS..(g + 1) * STEPS {
             // SAFETY: `k < n_in / 4`, the steps that panel and tile hold.
             let (w, x) = unsafe { (weights(panel, k), activations::<T>(x, k)) };
             // |-128| is 128 as an unsigned byte.
@@ -238,11 +244,12 @@ unsafe fn signed<const T: usize>(panel: &IntPanel, x: &TileView, out: &mut Tile)
                 }
             }
         }
-        // SAFETY: `g` is a group of the panel, and each of `T` tokens has a scale for it.
+        // SAFETY: `g` is a group of the panel, and each of `T` tokens has a scale for its columns.
         unsafe {
             let scales = lanes(panel.scales.get_unchecked(g));
+            let x_scales = x.scales.as_ptr().add(g * 4 * STEPS / ACT_GROUP * T);
             for t in 0..T {
-                let x_scale = _mm256_set1_ps(*x.scales.as_ptr().add(g * T + t));
+                let x_scale = _mm256_set1_ps(*x_scales.add(t));
                 for half in 0..2 {
                     let sum = _mm256_cvtepi32_ps(sums[t][half]);
                     let scale = _mm256_mul_ps(scales[half], x_scale);

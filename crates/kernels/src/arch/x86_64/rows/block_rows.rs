@@ -100,6 +100,16 @@ impl<L: Words, F: Block> Rows<L, F> {
         self.load_f16_pairs(at)
     }
 
+    /// Byte `at` of each row as a word, where 15 more bytes of the block follow.
+    #[inline(always)]
+    pub(super) fn byte(&mut self, at: usize) -> L::Ints {
+        assert!(at + 16 <= F::BYTES);
+        self.prefetch(1);
+        // SAFETY: the assertion and the contract of `new`.
+        let halves = unsafe { self.lanes.load_halves(self.start.add(at), self.row_bytes) };
+        self.lanes.and(halves, self.lanes.spread_int(255))
+    }
+
     #[inline(always)]
     fn load_f16_pairs(&self, at: usize) -> (L::Floats, L::Floats) {
         assert!(at + 16 <= F::BYTES);

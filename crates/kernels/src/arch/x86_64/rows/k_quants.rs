@@ -2,9 +2,10 @@
 
 use super::block_rows::Rows;
 use super::format::{Block, Format, Sink, formats};
-use super::small_blocks::{nibbles, set_iq4_values};
+use super::small_blocks::{nibbles, set_picked};
 use crate::arch::x86_64::int_panel::SIGNED;
 use crate::arch::x86_64::words::Words;
+use crate::block::iq4_nl;
 
 formats! {
     Q2K = 84 256 16 15, q2_k;
@@ -174,7 +175,7 @@ fn iq4_xs<L: Words>(rows: &mut Rows<L, Iq4Xs>, sink: &mut impl Sink<L>) {
         (high, low) = (lanes.shift_right(high, 2), lanes.shift_right(low, 4));
         let code = lanes.sub_int(lanes.or(low_bits, high_bits), lanes.spread_int(32));
         sink.set_scales(g, lanes.mul(d, lanes.to_floats(code)));
-        set_iq4_values(rows, 8 + 16 * g, sink, 2 * g);
+        set_picked(rows, 8 + 16 * g, iq4_nl::VALUES, sink, 2 * g);
     }
 }
 

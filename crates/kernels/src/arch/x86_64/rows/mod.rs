@@ -9,6 +9,7 @@ mod block_rows;
 mod compiled;
 mod floats;
 mod format;
+mod fp4;
 mod int_rows;
 mod k_quants;
 mod panel_sink;

@@ -61,19 +61,20 @@ fn q8_0<L: Words>(rows: &mut Rows<L, Q8_0>, sink: &mut impl Sink<L>) {
 #[inline(always)]
 fn iq4_nl<L: Words>(rows: &mut Rows<L, Iq4Nl>, sink: &mut impl Sink<L>) {
     sink.set_scales(0, rows.f16(0));
-    set_iq4_values(rows, 2, sink, 0);
+    set_picked(rows, 2, iq4_nl::VALUES, sink, 0);
 }
 
-/// 32 columns from `16 * part` on, whose indices are at byte `at`.
+/// 32 columns from `16 * part` on: values by their indices, which are at byte `at`.
 #[inline(always)]
-pub(super) fn set_iq4_values<L: Words, F: Format>(
+pub(super) fn set_picked<L: Words, F: Format>(
     rows: &mut Rows<L, F>,
     at: usize,
+    values: [i8; 16],
     sink: &mut impl Sink<L>,
     part: usize,
 ) {
     let lanes = rows.lanes;
-    let values = lanes.spread_16(iq4_nl::VALUES.map(|value| value as u8));
+    let values = lanes.spread_16(values.map(|value| value as u8));
     let (mut low, mut high) = nibbles(rows, at);
     for k in 0..4 {
         low[k] = lanes.pick_bytes(values, low[k]);
