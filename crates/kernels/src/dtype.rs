@@ -21,6 +21,10 @@ pub enum DType {
     Iq4Xs,
     Mxfp4,
     Nvfp4,
+    Tq1_0,
+    Tq2_0,
+    Q1_0,
+    Q2_0,
 }
 
 /// A GGUF type number that this build cannot read, with its name where it has one.
@@ -31,7 +35,7 @@ pub struct UnknownDType {
 }
 
 /// (type, GGUF id, GGUF name, values per block, bytes per block)
-const TABLE: [(DType, u32, &str, usize, usize); 18] = [
+const TABLE: [(DType, u32, &str, usize, usize); 22] = [
     (DType::F32, 0, "F32", 1, 4),
     (DType::F16, 1, "F16", 1, 2),
     (DType::BF16, 30, "BF16", 1, 2),
@@ -50,10 +54,14 @@ const TABLE: [(DType, u32, &str, usize, usize); 18] = [
     (DType::Iq4Xs, 23, "IQ4_XS", 256, 136),
     (DType::Mxfp4, 39, "MXFP4", 32, 17),
     (DType::Nvfp4, 40, "NVFP4", 64, 36),
+    (DType::Tq1_0, 34, "TQ1_0", 256, 54),
+    (DType::Tq2_0, 35, "TQ2_0", 256, 66),
+    (DType::Q1_0, 41, "Q1_0", 128, 18),
+    (DType::Q2_0, 42, "Q2_0", 64, 18),
 ];
 
 /// Types that exist in GGUF files but have no kernels here, so that errors can name them.
-const UNREADABLE: [(u32, &str); 23] = [
+const UNREADABLE: [(u32, &str); 21] = [
     (4, "Q4_2 (removed)"),
     (5, "Q4_3 (removed)"),
     (9, "Q8_1"),
@@ -72,8 +80,6 @@ const UNREADABLE: [(u32, &str); 23] = [
     (31, "Q4_0_4_4 (removed)"),
     (32, "Q4_0_4_8 (removed)"),
     (33, "Q4_0_8_8 (removed)"),
-    (34, "TQ1_0"),
-    (35, "TQ2_0"),
     (36, "IQ4_NL_4_4 (removed)"),
     (37, "IQ4_NL_4_8 (removed)"),
     (38, "IQ4_NL_8_8 (removed)"),

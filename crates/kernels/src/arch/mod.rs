@@ -24,6 +24,10 @@ macro_rules! by_format {
             DType::Iq4Xs => $with!(k_quants::iq4_xs, k_quants::Iq4Xs),
             DType::Mxfp4 => $with!(fp4::mxfp4, fp4::Mxfp4),
             DType::Nvfp4 => $with!(fp4::nvfp4, fp4::Nvfp4),
+            DType::Tq1_0 => $with!(few_bits::tq1_0, few_bits::Tq1_0),
+            DType::Tq2_0 => $with!(few_bits::tq2_0, few_bits::Tq2_0),
+            DType::Q1_0 => $with!(few_bits::q1_0, few_bits::Q1_0),
+            DType::Q2_0 => $with!(few_bits::q2_0, few_bits::Q2_0),
         }
     };
 }

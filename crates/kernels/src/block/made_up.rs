@@ -1,5 +1,7 @@
 //! Rows of noise in any format: for measuring, and for holding tables against each other.
 
+use super::fit::to_f16;
+use super::float::put_f16;
 use super::{CHUNK, encode_row, is_encoded};
 use crate::DType;
 
@@ -31,6 +33,10 @@ fn set_size(dtype: DType, size: f32, block: &mut [u8]) {
         // The greatest value is 6: a little below 2^3.
         DType::Mxfp4 => block[0] = (exponent - 2) as u8,
         DType::Nvfp4 => block[..4].fill(((exponent - 2 - 120) << 3) as u8),
+        DType::Tq1_0 => put_f16(block, 52, to_f16(size).0),
+        DType::Tq2_0 => put_f16(block, 64, to_f16(size / 2.0).0),
+        DType::Q1_0 => put_f16(block, 0, to_f16(size).0),
+        DType::Q2_0 => put_f16(block, 0, to_f16(size / 2.0).0),
         _ => unreachable!("{dtype} is encoded"),
     }
 }

@@ -13,6 +13,8 @@ mod k_scales;
 mod made_up;
 pub(crate) mod mxfp4;
 pub(crate) mod nvfp4;
+mod q1_0;
+mod q2_0;
 mod q2_k;
 mod q3_k;
 mod q4_0;
@@ -24,6 +26,8 @@ mod q5_k;
 mod q6_k;
 mod q8_0;
 mod q8_k;
+mod tq1_0;
+mod tq2_0;
 
 use crate::{DType, Quants};
 
@@ -124,13 +128,20 @@ pub(crate) fn unpack_row_inline(
         DType::Iq4Xs => unpack_signed(bytes, quants, scales, iq4_xs::unpack),
         DType::Mxfp4 => unpack_signed(bytes, quants, scales, mxfp4::unpack),
         DType::Nvfp4 => unpack_signed(bytes, quants, scales, nvfp4::unpack),
+        DType::Tq1_0 => unpack_affine(bytes, quants, scales, mins, tq1_0::unpack),
+        DType::Tq2_0 => unpack_affine(bytes, quants, scales, mins, tq2_0::unpack),
+        DType::Q1_0 => unpack_affine(bytes, quants, scales, mins, q1_0::unpack),
+        DType::Q2_0 => unpack_affine(bytes, quants, scales, mins, q2_0::unpack),
     }
 }
 
 /// Whether [`encode_row`] writes the format. The others are made by tools that search for scales,
 /// with weights that the reader of a file does not have.
 pub fn is_encoded(dtype: DType) -> bool {
-    !matches!(dtype, DType::Mxfp4 | DType::Nvfp4)
+    !matches!(
+        dtype,
+        DType::Mxfp4 | DType::Nvfp4 | DType::Tq1_0 | DType::Tq2_0 | DType::Q1_0 | DType::Q2_0
+    )
 }
 
 /// Encodes one row of finite values, each rounded to the nearest the block's scales allow.
@@ -157,7 +168,7 @@ pub fn encode_row(dtype: DType, x: &[f32], bytes: &mut [u8]) {
         DType::Q8K => encode_blocks(x, bytes, q8_k::encode),
         DType::Iq4Nl => encode_blocks(x, bytes, iq4_nl::encode),
         DType::Iq4Xs => encode_blocks(x, bytes, iq4_xs::encode),
-        DType::Mxfp4 | DType::Nvfp4 => panic!("{dtype} is only read"),
+        _ => panic!("{dtype} is only read"),
     }
 }
 

@@ -42,6 +42,7 @@ pub(super) trait Words: Lanes {
     fn spread_i16(self, value: i16) -> Self::Ints;
     fn and(self, a: Self::Ints, b: Self::Ints) -> Self::Ints;
     fn or(self, a: Self::Ints, b: Self::Ints) -> Self::Ints;
+    fn add_bytes(self, a: Self::Ints, b: Self::Ints) -> Self::Ints;
     fn sub_bytes(self, a: Self::Ints, b: Self::Ints) -> Self::Ints;
     /// Of unsigned bytes.
     fn min_bytes(self, a: Self::Ints, b: Self::Ints) -> Self::Ints;
@@ -152,6 +153,7 @@ impl Words for Lanes8 {
         fn spread_i16(value: i16) -> __m256i = _mm256_set1_epi16;
         fn and(a: __m256i, b: __m256i) -> __m256i = _mm256_and_si256;
         fn or(a: __m256i, b: __m256i) -> __m256i = _mm256_or_si256;
+        fn add_bytes(a: __m256i, b: __m256i) -> __m256i = _mm256_add_epi8;
         fn sub_bytes(a: __m256i, b: __m256i) -> __m256i = _mm256_sub_epi8;
         fn min_bytes(a: __m256i, b: __m256i) -> __m256i = _mm256_min_epu8;
         fn add_i16(a: __m256i, b: __m256i) -> __m256i = _mm256_add_epi16;
@@ -254,6 +256,7 @@ impl Words for Lanes16 {
         fn spread_i16(value: i16) -> __m512i = _mm512_set1_epi16;
         fn and(a: __m512i, b: __m512i) -> __m512i = _mm512_and_si512;
         fn or(a: __m512i, b: __m512i) -> __m512i = _mm512_or_si512;
+        fn add_bytes(a: __m512i, b: __m512i) -> __m512i = _mm512_add_epi8;
         fn sub_bytes(a: __m512i, b: __m512i) -> __m512i = _mm512_sub_epi8;
         fn min_bytes(a: __m512i, b: __m512i) -> __m512i = _mm512_min_epu8;
         fn add_i16(a: __m512i, b: __m512i) -> __m512i = _mm512_add_epi16;

@@ -18,9 +18,20 @@ pub(super) fn q2_k(rows: Rows<84>, mut lanes: Lanes<64, 16>) {
             lanes.set_mins(4 * i + j, vmulq_f32(dmin, m));
         }
     }
+    set_pairs(&rows, 16, &mut lanes);
+}
+
+/// 256 columns of two bits from byte `at` on.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn set_pairs<const BYTES: usize, const GROUPS: usize>(
+    rows: &Rows<BYTES>,
+    at: usize,
+    lanes: &mut Lanes<64, GROUPS>,
+) {
     let three = vdupq_n_u8(3);
     for part in 0..4 {
-        let mut pairs = rows.words4(16 + 16 * part);
+        let mut pairs = rows.words4(at + 16 * part);
         for j in 0..4 {
             let first = part / 2 * 8 + part % 2;
             lanes.set_quants(first + 2 * j, pairs.map(|pairs| vandq_u8(pairs, three)));

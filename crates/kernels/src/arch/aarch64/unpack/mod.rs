@@ -3,6 +3,7 @@
 //! The same 16 bytes of four rows are loaded and transposed as words; what a format then does to
 //! get at its bits is done to all four at once, and results are already interleaved as panels are.
 
+mod few_bits;
 mod floats;
 mod fp4;
 mod k_quants;

@@ -90,22 +90,22 @@ fn set_five_bits<const BYTES: usize>(rows: &Rows<BYTES>, at: usize, lanes: &mut 
     let bits = vreinterpretq_u8_u32(rows.words(at));
     let (mut low, mut high) = nibbles(rows, at + 4);
     for k in 0..4 {
-        low[k] = vorrq_u8(low[k], fifth_bits(bits, k));
-        high[k] = vorrq_u8(high[k], fifth_bits(bits, k + 4));
+        low[k] = vorrq_u8(low[k], spread_bits(bits, k, 16));
+        high[k] = vorrq_u8(high[k], spread_bits(bits, k + 4, 16));
     }
     lanes.set_quants(0, low);
     lanes.set_quants(1, high);
 }
 
-/// Bits `4 k..4 k + 4` of each word, as 16 or 0 in the word's four bytes.
+/// Bits `4 k..4 k + 4` of each word, as `set` or 0 in the word's four bytes.
 #[inline]
 #[target_feature(enable = "neon")]
-fn fifth_bits(bits: uint8x16_t, k: usize) -> uint8x16_t {
+pub(super) fn spread_bits(bits: uint8x16_t, k: usize, set: u8) -> uint8x16_t {
     const EVEN: [u8; 16] = [1, 2, 4, 8, 1, 2, 4, 8, 1, 2, 4, 8, 1, 2, 4, 8];
     const FIRST_BYTES: [u8; 16] = [0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12];
     let select = if k.is_multiple_of(2) { load_u8(&EVEN) } else { vshlq_n_u8::<4>(load_u8(&EVEN)) };
     let bytes = vaddq_u8(load_u8(&FIRST_BYTES), vdupq_n_u8(k as u8 / 2));
-    vandq_u8(vtstq_u8(vqtbl1q_u8(bits, bytes), select), vdupq_n_u8(16))
+    vandq_u8(vtstq_u8(vqtbl1q_u8(bits, bytes), select), vdupq_n_u8(set))
 }
 
 /// The low and the high nibbles of bytes `at..at + 16`, four words each.

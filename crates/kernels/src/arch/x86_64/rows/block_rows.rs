@@ -120,8 +120,15 @@ impl<L: Words, F: Block> Rows<L, F> {
     /// The last 4 bytes of the block.
     #[inline(always)]
     pub(super) fn last_word(&mut self) -> L::Ints {
+        self.last_words2(4)[1]
+    }
+
+    /// The last 8 bytes of the block, of which `n_bytes` are new.
+    #[inline(always)]
+    pub(super) fn last_words2(&mut self, n_bytes: usize) -> [L::Ints; 2] {
         let lanes = self.lanes;
-        let [a, b, c, d] = self.fourths(F::BYTES - 16, 4);
-        lanes.high_pairs(lanes.high_words(a, b), lanes.high_words(c, d))
+        let [a, b, c, d] = self.fourths(F::BYTES - 16, n_bytes);
+        let (ab, cd) = (lanes.high_words(a, b), lanes.high_words(c, d));
+        [lanes.low_pairs(ab, cd), lanes.high_pairs(ab, cd)]
     }
 }

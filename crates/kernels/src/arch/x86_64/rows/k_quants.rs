@@ -32,9 +32,20 @@ fn q2_k<L: Words>(rows: &mut Rows<L, Q2K>, sink: &mut impl Sink<L>) {
             sink.set_mins(4 * i + j, lanes.mul(dmin, mins[j]));
         }
     }
+    set_pairs(rows, 16, sink);
+}
+
+/// 256 columns of two bits from byte `at` on.
+#[inline(always)]
+pub(super) fn set_pairs<L: Words, F: Format>(
+    rows: &mut Rows<L, F>,
+    at: usize,
+    sink: &mut impl Sink<L>,
+) {
+    let lanes = rows.lanes;
     let three = lanes.spread_byte(3);
     for part in 0..4 {
-        let mut pairs = rows.words4(16 + 16 * part);
+        let mut pairs = rows.words4(at + 16 * part);
         for j in 0..4 {
             let first = part / 2 * 8 + part % 2;
             let mut quants = pairs;

@@ -7,6 +7,7 @@
 
 mod block_rows;
 mod compiled;
+mod few_bits;
 mod floats;
 mod format;
 mod fp4;

@@ -102,16 +102,16 @@ fn set_five_bits<L: Words, F: Format>(
     let lanes = rows.lanes;
     let (mut low, mut high) = nibbles(rows, at);
     for k in 0..4 {
-        low[k] = lanes.or(low[k], fifth_bits(lanes, bits, k));
-        high[k] = lanes.or(high[k], fifth_bits(lanes, bits, k + 4));
+        low[k] = lanes.or(low[k], spread_bits(lanes, bits, k, 16));
+        high[k] = lanes.or(high[k], spread_bits(lanes, bits, k + 4, 16));
     }
     sink.set_quants(0, low);
     sink.set_quants(1, high);
 }
 
-/// Bits `4 k..4 k + 4` of each word, as 16 or 0 in the word's four bytes.
+/// Bits `4 k..4 k + 4` of each word, as `set`, at most 16, or 0 in the word's four bytes.
 #[inline(always)]
-fn fifth_bits<L: Words>(lanes: L, bits: L::Ints, k: usize) -> L::Ints {
+pub(super) fn spread_bits<L: Words>(lanes: L, bits: L::Ints, k: usize, set: i8) -> L::Ints {
     // The four bits as the high half of a byte, four times: any of 16, 32, 64 and 128 is at
     // least 16.
     let bits = if k.is_multiple_of(2) { lanes.shift_left(bits, 4) } else { bits };
@@ -122,7 +122,7 @@ fn fifth_bits<L: Words>(lanes: L, bits: L::Ints, k: usize) -> L::Ints {
     }
     let select = lanes.spread_int(0x8040_2010_u32 as i32);
     let bits = lanes.and(lanes.pick_bytes(bits, lanes.spread_16(spread)), select);
-    lanes.min_bytes(bits, lanes.spread_byte(16))
+    lanes.min_bytes(bits, lanes.spread_byte(set))
 }
 
 /// The low and the high nibbles of bytes `at..at + 16`, four words each.
