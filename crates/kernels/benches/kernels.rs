@@ -45,7 +45,9 @@ fn tiles(c: &mut Criterion) {
         for n_tokens in [1, TILE_TOKENS] {
             group.throughput(Throughput::Elements((N_IN * PANEL_ROWS * n_tokens) as u64));
             let x = [quantized(table, n_tokens)];
-            for dtype in [DType::Q4_0, DType::Q2K, DType::Q5_0, DType::Q6K, DType::Q8_0] {
+            for dtype in
+                [DType::Q4_0, DType::Q2K, DType::Q5_0, DType::Q6K, DType::Q8_0, DType::Nvfp4]
+            {
                 let mut panel = IntPanel::with_capacity(N_IN);
                 (table.unpack_int)(dtype, &matrix(dtype, 1), N_IN, &mut panel);
                 let form = panel.form;

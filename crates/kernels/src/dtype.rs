@@ -19,6 +19,13 @@ pub enum DType {
     Q8K,
     Iq4Nl,
     Iq4Xs,
+    Iq2Xxs,
+    Iq2Xs,
+    Iq2S,
+    Iq3Xxs,
+    Iq3S,
+    Iq1S,
+    Iq1M,
     Mxfp4,
     Nvfp4,
     Tq1_0,
@@ -35,7 +42,7 @@ pub struct UnknownDType {
 }
 
 /// (type, GGUF id, GGUF name, values per block, bytes per block)
-const TABLE: [(DType, u32, &str, usize, usize); 22] = [
+const TABLE: [(DType, u32, &str, usize, usize); 29] = [
     (DType::F32, 0, "F32", 1, 4),
     (DType::F16, 1, "F16", 1, 2),
     (DType::BF16, 30, "BF16", 1, 2),
@@ -52,6 +59,13 @@ const TABLE: [(DType, u32, &str, usize, usize); 22] = [
     (DType::Q8K, 15, "Q8_K", 256, 292),
     (DType::Iq4Nl, 20, "IQ4_NL", 32, 18),
     (DType::Iq4Xs, 23, "IQ4_XS", 256, 136),
+    (DType::Iq2Xxs, 16, "IQ2_XXS", 256, 66),
+    (DType::Iq2Xs, 17, "IQ2_XS", 256, 74),
+    (DType::Iq2S, 22, "IQ2_S", 256, 82),
+    (DType::Iq3Xxs, 18, "IQ3_XXS", 256, 98),
+    (DType::Iq3S, 21, "IQ3_S", 256, 110),
+    (DType::Iq1S, 19, "IQ1_S", 256, 50),
+    (DType::Iq1M, 29, "IQ1_M", 256, 56),
     (DType::Mxfp4, 39, "MXFP4", 32, 17),
     (DType::Nvfp4, 40, "NVFP4", 64, 36),
     (DType::Tq1_0, 34, "TQ1_0", 256, 54),
@@ -61,22 +75,15 @@ const TABLE: [(DType, u32, &str, usize, usize); 22] = [
 ];
 
 /// Types that exist in GGUF files but have no kernels here, so that errors can name them.
-const UNREADABLE: [(u32, &str); 21] = [
+const UNREADABLE: [(u32, &str); 14] = [
     (4, "Q4_2 (removed)"),
     (5, "Q4_3 (removed)"),
     (9, "Q8_1"),
-    (16, "IQ2_XXS"),
-    (17, "IQ2_XS"),
-    (18, "IQ3_XXS"),
-    (19, "IQ1_S"),
-    (21, "IQ3_S"),
-    (22, "IQ2_S"),
     (24, "I8"),
     (25, "I16"),
     (26, "I32"),
     (27, "I64"),
     (28, "F64"),
-    (29, "IQ1_M"),
     (31, "Q4_0_4_4 (removed)"),
     (32, "Q4_0_4_8 (removed)"),
     (33, "Q4_0_8_8 (removed)"),

@@ -215,14 +215,17 @@ impl DType {
         match self {
             DType::F32 | DType::F16 | DType::BF16 => None,
             DType::Q4_0 | DType::Q4_1 | DType::Q4K => form(Quants::U4, 32, true),
-            DType::Tq1_0 | DType::Tq2_0 | DType::Q1_0 | DType::Q2_0 => form(Quants::U4, 32, true),
+            DType::Tq1_0 | DType::Tq2_0 | DType::Q1_0 | DType::Q2_0 | DType::Iq1S => {
+                form(Quants::U4, 32, true)
+            }
             DType::Q5_0 | DType::Q5_1 | DType::Q5K => form(Quants::U5, 32, true),
             DType::Q2K | DType::Q3K => form(Quants::U4, 16, true),
             DType::Q6K => form(Quants::U6, 16, true),
             DType::Q8_0 | DType::Q8K | DType::Iq4Nl | DType::Iq4Xs | DType::Mxfp4 => {
                 form(Quants::I8, 32, false)
             }
-            DType::Nvfp4 => form(Quants::I8, 16, false),
+            DType::Iq2Xxs | DType::Iq3Xxs | DType::Iq3S => form(Quants::I8, 32, false),
+            DType::Iq2Xs | DType::Iq2S | DType::Iq1M | DType::Nvfp4 => form(Quants::I8, 16, false),
         }
     }
 }

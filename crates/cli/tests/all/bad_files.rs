@@ -87,9 +87,9 @@ fn corrupt() {
 fn a_tensor_type_that_cannot_be_read_is_named_with_its_tensor() {
     let mut bytes = tiny().bytes();
     let at = type_at(&bytes, "blk.1.ffn_up.weight");
-    // IQ2_XXS, by the number that files use.
-    bytes[at..at + 4].copy_from_slice(&16u32.to_le_bytes());
-    check_bytes(&bytes, &["blk.1.ffn_up.weight", "IQ2_XXS", "Q4_K"]);
+    // Q8_1, by the number that files use.
+    bytes[at..at + 4].copy_from_slice(&9u32.to_le_bytes());
+    check_bytes(&bytes, &["blk.1.ffn_up.weight", "Q8_1", "Q4_K"]);
 }
 
 #[test]

@@ -37,6 +37,16 @@ fn set_size(dtype: DType, size: f32, block: &mut [u8]) {
         DType::Tq2_0 => put_f16(block, 64, to_f16(size / 2.0).0),
         DType::Q1_0 => put_f16(block, 0, to_f16(size).0),
         DType::Q2_0 => put_f16(block, 0, to_f16(size / 2.0).0),
+        DType::Iq2Xxs | DType::Iq2Xs | DType::Iq2S => put_f16(block, 0, to_f16(size / 128.0).0),
+        DType::Iq3Xxs | DType::Iq3S => put_f16(block, 0, to_f16(size / 480.0).0),
+        DType::Iq1S => put_f16(block, 0, to_f16(size / 16.0).0),
+        DType::Iq1M => {
+            let d = to_f16(size / 16.0).0;
+            for i in 0..4 {
+                let byte = &mut block[49 + 2 * i];
+                *byte = *byte & 15 | (d >> (4 * i) << 4) as u8;
+            }
+        }
         _ => unreachable!("{dtype} is encoded"),
     }
 }

@@ -5,8 +5,17 @@
 //! unpacking, `w = scale * q - min`, which for every format here rounds at most once and so equals
 //! GGUF's own formula.
 
+pub(crate) mod codebook;
 mod fit;
 pub(crate) mod float;
+mod grids;
+mod iq1_m;
+mod iq1_s;
+mod iq2_s;
+mod iq2_xs;
+mod iq2_xxs;
+mod iq3_s;
+mod iq3_xxs;
 pub(crate) mod iq4_nl;
 mod iq4_xs;
 mod k_scales;
@@ -126,6 +135,13 @@ pub(crate) fn unpack_row_inline(
         DType::Q8K => unpack_signed(bytes, quants, scales, q8_k::unpack),
         DType::Iq4Nl => unpack_signed(bytes, quants, scales, iq4_nl::unpack),
         DType::Iq4Xs => unpack_signed(bytes, quants, scales, iq4_xs::unpack),
+        DType::Iq2Xxs => unpack_signed(bytes, quants, scales, iq2_xxs::unpack),
+        DType::Iq2Xs => unpack_signed(bytes, quants, scales, iq2_xs::unpack),
+        DType::Iq2S => unpack_signed(bytes, quants, scales, iq2_s::unpack),
+        DType::Iq3Xxs => unpack_signed(bytes, quants, scales, iq3_xxs::unpack),
+        DType::Iq3S => unpack_signed(bytes, quants, scales, iq3_s::unpack),
+        DType::Iq1S => unpack_affine(bytes, quants, scales, mins, iq1_s::unpack),
+        DType::Iq1M => unpack_signed(bytes, quants, scales, iq1_m::unpack),
         DType::Mxfp4 => unpack_signed(bytes, quants, scales, mxfp4::unpack),
         DType::Nvfp4 => unpack_signed(bytes, quants, scales, nvfp4::unpack),
         DType::Tq1_0 => unpack_affine(bytes, quants, scales, mins, tq1_0::unpack),
@@ -140,7 +156,19 @@ pub(crate) fn unpack_row_inline(
 pub fn is_encoded(dtype: DType) -> bool {
     !matches!(
         dtype,
-        DType::Mxfp4 | DType::Nvfp4 | DType::Tq1_0 | DType::Tq2_0 | DType::Q1_0 | DType::Q2_0
+        DType::Iq2Xxs
+            | DType::Iq2Xs
+            | DType::Iq2S
+            | DType::Iq3Xxs
+            | DType::Iq3S
+            | DType::Iq1S
+            | DType::Iq1M
+            | DType::Mxfp4
+            | DType::Nvfp4
+            | DType::Tq1_0
+            | DType::Tq2_0
+            | DType::Q1_0
+            | DType::Q2_0
     )
 }
 

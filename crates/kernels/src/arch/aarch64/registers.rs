@@ -89,6 +89,15 @@ pub(super) fn load_u32(x: &[u32; 4]) -> uint32x4_t {
 
 #[inline]
 #[target_feature(enable = "neon")]
+pub(super) fn store_u32(lanes: uint32x4_t) -> [u32; 4] {
+    let mut x = [0; 4];
+    // SAFETY: the array is what is written; stores need no alignment.
+    unsafe { vst1q_u32(x.as_mut_ptr(), lanes) };
+    x
+}
+
+#[inline]
+#[target_feature(enable = "neon")]
 pub(super) fn load_f32(x: &[f32; 4]) -> float32x4_t {
     // SAFETY: the array is what is read; loads need no alignment.
     unsafe { vld1q_f32(x.as_ptr()) }

@@ -38,6 +38,9 @@ pub(super) trait Words: Lanes {
     /// Bytes of `a`, by their numbers in `b`.
     fn pick_bytes(self, a: Self::Ints, b: Self::Ints) -> Self::Ints;
 
+    /// Words of `table`, by their numbers modulo its length.
+    fn look_up<const N: usize>(self, table: &[u32; N], indices: Self::Ints) -> Self::Ints;
+
     fn spread_byte(self, value: i8) -> Self::Ints;
     fn spread_i16(self, value: i16) -> Self::Ints;
     fn and(self, a: Self::Ints, b: Self::Ints) -> Self::Ints;
@@ -124,6 +127,14 @@ impl Words for Lanes8 {
     }
 
     #[inline(always)]
+    fn look_up<const N: usize>(self, table: &[u32; N], indices: __m256i) -> __m256i {
+        const { assert!(N.is_power_of_two()) };
+        let indices = self.and(indices, self.spread_int(N as i32 - 1));
+        // SAFETY: indices are less than `N`; `self` is the proof of the instructions.
+        unsafe { _mm256_i32gather_epi32::<4>(table.as_ptr().cast(), indices) }
+    }
+
+    #[inline(always)]
     fn multiply_signed_bytes(self, a: __m256i, b: __m256i) -> __m256i {
         // SAFETY: `self` is the proof of the instructions.
         unsafe { _mm256_maddubs_epi16(_mm256_abs_epi8(a), _mm256_sign_epi8(b, a)) }
@@ -164,27 +175,52 @@ impl Words for Lanes8 {
     }
 }
 
+impl Lanes16 {
+    /// The first 16 bits of 16 rows, then the second.
+    ///
+    /// # Safety
+    /// 16 bytes can be read at `from + r * row_bytes` for `r < 16`.
+    #[inline(always)]
+    unsafe fn half_pairs(self, from: *const u8, row_bytes: usize) -> __m512i {
+        // SAFETY: `self` is the proof of the instructions, the contract that of the memory.
+        unsafe {
+            let quads = join_16([
+                load_half_quads(from, row_bytes),
+                load_half_quads(from.add(4 * row_bytes), row_bytes),
+                load_half_quads(from.add(8 * row_bytes), row_bytes),
+                load_half_quads(from.add(12 * row_bytes), row_bytes),
+            ]);
+            let order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
+            _mm512_permutexvar_epi64(order, quads)
+        }
+    }
+}
+
 impl Words for Lanes16 {
     #[inline(always)]
     unsafe fn load_fourth_rows(self, from: *const u8, row_bytes: usize) -> __m512i {
         // SAFETY: `self` is the proof of the instructions, the contract that of the memory.
         unsafe {
-            let [a, b, c, d] = [0, 1, 2, 3].map(|i| from.wrapping_add(4 * i * row_bytes));
-            join_16([load_16(a), load_16(b), load_16(c), load_16(d)])
+            join_16([
+                load_16(from),
+                load_16(from.add(4 * row_bytes)),
+                load_16(from.add(8 * row_bytes)),
+                load_16(from.add(12 * row_bytes)),
+            ])
         }
     }
 
     #[inline(always)]
     unsafe fn load_f16_pairs(self, from: *const u8, row_bytes: usize) -> (__m512, __m512) {
         // SAFETY: as above.
-        unsafe { widen_halves(load_half_pairs(from, row_bytes)) }
+        unsafe { widen_halves(self.half_pairs(from, row_bytes)) }
     }
 
     #[inline(always)]
     unsafe fn load_halves(self, from: *const u8, row_bytes: usize) -> __m512i {
         // SAFETY: as above.
         unsafe {
-            let pairs = load_half_pairs(from, row_bytes);
+            let pairs = self.half_pairs(from, row_bytes);
             _mm512_cvtepu16_epi32(_mm512_castsi512_si256(pairs))
         }
     }
@@ -220,6 +256,14 @@ impl Words for Lanes16 {
     fn spread_16(self, bytes: [u8; 16]) -> __m512i {
         // SAFETY: the array has 16 bytes; `self` is the proof of the instructions.
         unsafe { _mm512_broadcast_i32x4(load_16(bytes.as_ptr())) }
+    }
+
+    #[inline(always)]
+    fn look_up<const N: usize>(self, table: &[u32; N], indices: __m512i) -> __m512i {
+        const { assert!(N.is_power_of_two()) };
+        let indices = self.and(indices, self.spread_int(N as i32 - 1));
+        // SAFETY: as above.
+        unsafe { _mm512_i32gather_epi32::<4>(indices, table.as_ptr().cast()) }
     }
 
     #[inline(always)]
@@ -286,26 +330,6 @@ unsafe fn load_half_quads(from: *const u8, row_bytes: usize) -> __m128i {
         let (a, b) = (load_16(from), load_16(from.add(row_bytes)));
         let (c, d) = (load_16(from.add(2 * row_bytes)), load_16(from.add(3 * row_bytes)));
         _mm_unpacklo_epi32(_mm_unpacklo_epi16(a, b), _mm_unpacklo_epi16(c, d))
-    }
-}
-
-/// The first 16 bits of 16 rows, then the second.
-///
-/// # Safety
-/// 16 bytes can be read at `from + r * row_bytes` for `r < 16`.
-#[inline]
-#[target_feature(enable = "avx512f,avx512dq")]
-unsafe fn load_half_pairs(from: *const u8, row_bytes: usize) -> __m512i {
-    // SAFETY: the contract.
-    unsafe {
-        let quads = join_16([
-            load_half_quads(from, row_bytes),
-            load_half_quads(from.add(4 * row_bytes), row_bytes),
-            load_half_quads(from.add(8 * row_bytes), row_bytes),
-            load_half_quads(from.add(12 * row_bytes), row_bytes),
-        ]);
-        let order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
-        _mm512_permutexvar_epi64(order, quads)
     }
 }
 

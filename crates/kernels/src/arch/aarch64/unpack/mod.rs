@@ -6,6 +6,7 @@
 mod few_bits;
 mod floats;
 mod fp4;
+mod grids;
 mod k_quants;
 mod lanes;
 mod small_blocks;

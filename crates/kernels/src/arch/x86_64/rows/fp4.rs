@@ -36,7 +36,7 @@ fn nvfp4<L: Words>(rows: &mut Rows<L, Nvfp4>, sink: &mut impl Sink<L>) {
         sink.set_scales(g, lanes.mul(scale, lanes.spread(nvfp4::SCALE_UNIT)));
         codes = lanes.shift_right(codes, 8);
     }
-    let values = lanes.spread_16(mxfp4::DOUBLED.map(|value| value as u8));
+    let values = lanes.spread_16(bytemuck::cast(mxfp4::DOUBLED));
     for half in 0..2 {
         let (low, high) = nibbles(rows, 4 + 16 * half);
         for g in 0..2 {

@@ -6,7 +6,7 @@ use super::compiled::Multiply;
 use super::format::Format;
 use super::part_sums::PartSums;
 use super::products::Products;
-use super::{Source, few_bits, fp4, k_quants, next_panel, small_blocks, store_rows};
+use super::{Source, few_bits, fp4, grids, k_quants, next_panel, small_blocks, store_rows};
 use crate::arch::x86_64::lanes::Lanes;
 use crate::panel::TileView;
 use crate::scalar::matmul::start_int_rows;

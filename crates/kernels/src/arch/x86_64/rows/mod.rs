@@ -11,6 +11,7 @@ mod few_bits;
 mod floats;
 mod format;
 mod fp4;
+mod grids;
 mod int_rows;
 mod k_quants;
 mod panel_sink;

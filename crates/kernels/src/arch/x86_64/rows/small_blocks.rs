@@ -74,7 +74,7 @@ pub(super) fn set_picked<L: Words, F: Format>(
     part: usize,
 ) {
     let lanes = rows.lanes;
-    let values = lanes.spread_16(values.map(|value| value as u8));
+    let values = lanes.spread_16(bytemuck::cast(values));
     let (mut low, mut high) = nibbles(rows, at);
     for k in 0..4 {
         low[k] = lanes.pick_bytes(values, low[k]);
