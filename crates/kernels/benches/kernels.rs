@@ -17,21 +17,23 @@ use kernels::{
 /// Larger than the caches of a laptop.
 const MATRIX_BYTES: usize = 96 << 20;
 const N_IN: usize = 1024;
+/// 16 such rows leave L1 no room for the next.
+const LONG_N_IN: usize = 4096;
 
 fn values(n: usize) -> Vec<f32> {
     (0..n).map(|i| (i * 2_654_435_761 % 1009) as f32 / 504.5 - 1.0).collect()
 }
 
-/// Whole panels of one row repeated, `[n_panels, PANEL_ROWS, N_IN]`.
-fn matrix(dtype: DType, n_bytes: usize) -> Vec<u8> {
-    let mut row = vec![0; dtype.row_bytes(N_IN).expect("N_IN is a multiple of every block")];
+/// Whole panels of one row repeated, `[n_panels, PANEL_ROWS, n_in]`.
+fn matrix(dtype: DType, n_in: usize, n_bytes: usize) -> Vec<u8> {
+    let mut row = vec![0; dtype.row_bytes(n_in).expect("a multiple of every block")];
     made_up_row(dtype, 1, 1.0, &mut row);
     row.repeat((n_bytes / row.len()).next_multiple_of(PANEL_ROWS))
 }
 
-fn quantized(table: &Kernels, n_tokens: usize) -> QuantizedTile {
-    let mut tile = QuantizedTile::with_capacity(N_IN);
-    (table.quantize)(&values(n_tokens * N_IN), N_IN, &mut tile);
+fn quantized(table: &Kernels, n_tokens: usize, n_in: usize) -> QuantizedTile {
+    let mut tile = QuantizedTile::with_capacity(n_in);
+    (table.quantize)(&values(n_tokens * n_in), n_in, &mut tile);
     tile
 }
 
@@ -44,12 +46,12 @@ fn tiles(c: &mut Criterion) {
         let mut group = c.benchmark_group(format!("tile/{}", table.name));
         for n_tokens in [1, TILE_TOKENS] {
             group.throughput(Throughput::Elements((N_IN * PANEL_ROWS * n_tokens) as u64));
-            let x = [quantized(table, n_tokens)];
+            let x = [quantized(table, n_tokens, N_IN)];
             for dtype in
                 [DType::Q4_0, DType::Q2K, DType::Q5_0, DType::Q6K, DType::Q8_0, DType::Nvfp4]
             {
                 let mut panel = IntPanel::with_capacity(N_IN);
-                (table.unpack_int)(dtype, &matrix(dtype, 1), N_IN, &mut panel);
+                (table.unpack_int)(dtype, &matrix(dtype, N_IN, 1), N_IN, &mut panel);
                 let form = panel.form;
                 let name = format!("{:?} by {}", form.quants, form.group);
                 group.bench_function(BenchmarkId::new(name, n_tokens), |b| {
@@ -58,7 +60,7 @@ fn tiles(c: &mut Criterion) {
                 });
             }
             let mut panel = F32Panel::with_capacity(N_IN);
-            (table.unpack_f32)(DType::F32, &matrix(DType::F32, 1), N_IN, &mut panel);
+            (table.unpack_f32)(DType::F32, &matrix(DType::F32, N_IN, 1), N_IN, &mut panel);
             let x = values(n_tokens * N_IN);
             group.bench_function(BenchmarkId::new("F32", n_tokens), |b| {
                 let mut out = empty_tile();
@@ -78,28 +80,29 @@ fn rows(c: &mut Criterion) {
     group.finish();
     drop(words);
 
-    for n_tokens in [1, TILE_TOKENS] {
-        let name = if n_tokens == 1 { "rows/1 token" } else { "rows/4 tokens" };
-        let mut group = c.benchmark_group(name);
+    for (n_tokens, n_in) in [(1, N_IN), (1, LONG_N_IN), (TILE_TOKENS, N_IN)] {
+        let mut group = c.benchmark_group(format!("rows/{n_tokens} x {n_in}"));
         for dtype in DType::all() {
-            let matrix = matrix(dtype, MATRIX_BYTES);
+            let matrix = matrix(dtype, n_in, MATRIX_BYTES);
             group.throughput(Throughput::Bytes(matrix.len() as u64));
-            group.bench_function(dtype.name(), |b| bench_rows(b, dtype, &matrix, n_tokens));
+            group.bench_function(dtype.name(), |b| {
+                bench_rows(b, (dtype, &matrix, n_in), n_tokens);
+            });
         }
     }
 }
 
-fn bench_rows(b: &mut Bencher, dtype: DType, matrix: &[u8], n_tokens: usize) {
+fn bench_rows(b: &mut Bencher, (dtype, matrix, n_in): (DType, &[u8], usize), n_tokens: usize) {
     let table = kernels::detect();
-    let row_bytes = dtype.row_bytes(N_IN).expect("N_IN is a multiple of every block");
-    let (int8, x) = (quantized(table, n_tokens), values(n_tokens * N_IN));
+    let row_bytes = dtype.row_bytes(n_in).expect("a multiple of every block");
+    let (int8, x) = (quantized(table, n_tokens, n_in), values(n_tokens * n_in));
     let mut out = empty_tile();
     b.iter(|| {
         for rows in black_box(matrix).chunks_exact(PANEL_ROWS * row_bytes) {
             if dtype.is_quantized() {
-                (table.int_rows)(dtype, rows, N_IN, &int8, black_box(&mut out));
+                (table.int_rows)(dtype, rows, n_in, &int8, black_box(&mut out));
             } else {
-                (table.f32_rows)(dtype, rows, N_IN, &x, black_box(&mut out));
+                (table.f32_rows)(dtype, rows, n_in, &x, black_box(&mut out));
             }
         }
     });
@@ -110,7 +113,7 @@ fn unpack(c: &mut Criterion) {
         let mut group = c.benchmark_group(format!("unpack/{}", table.name));
         group.throughput(Throughput::Elements((N_IN * PANEL_ROWS) as u64));
         for dtype in DType::all() {
-            let rows = matrix(dtype, 1);
+            let rows = matrix(dtype, N_IN, 1);
             group.bench_function(dtype.name(), |b| {
                 if dtype.is_quantized() {
                     let mut panel = IntPanel::with_capacity(N_IN);
@@ -171,7 +174,7 @@ fn pointwise(c: &mut Criterion) {
         group.throughput(Throughput::Elements(N_IN as u64));
         let (x, y) = (values(N_IN), values(N_IN));
         let mut out = values(N_IN);
-        let mut quantized = quantized(table, 1);
+        let mut quantized = quantized(table, 1, N_IN);
         group.bench_function("quantize", |b| {
             b.iter(|| (table.quantize)(black_box(&x), N_IN, &mut quantized));
         });

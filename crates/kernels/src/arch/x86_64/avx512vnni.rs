@@ -6,7 +6,7 @@ use super::vnni::{Evex, Vnni};
 use super::{avx2, avx512, int_panel as product, rows};
 use crate::scalar::matmul as scalar;
 use crate::table::{Avx512Vnni, Avx512VnniHalved, Evidence, Kernels, Tile};
-use crate::{ACT_GROUP, DType, IntPanel, QuantizedTile};
+use crate::{DType, IntPanel, PANEL_ROWS, QuantizedTile};
 
 /// The argument is the proof that these instructions exist here.
 pub(crate) fn table(_: Avx512Vnni) -> &'static Kernels {
@@ -14,7 +14,8 @@ pub(crate) fn table(_: Avx512Vnni) -> &'static Kernels {
 }
 
 /// The same where operations of 512 bits are done in halves: short blocks on their way to few
-/// tokens are moved about more than multiplied, which takes less in 256 bits there.
+/// tokens are moved about more than multiplied, which takes less in 256 bits there, while L1 has
+/// them in time.
 pub(crate) fn halved_table(_: Avx512VnniHalved) -> &'static Kernels {
     &HALVED
 }
@@ -57,7 +58,8 @@ fn multiply_halved_rows(
     x: &QuantizedTile,
     out: &mut [Tile],
 ) {
-    if dtype.block_len() > ACT_GROUP {
+    let panel_bytes = dtype.row_bytes(n_in).map_or(0, |row_bytes| PANEL_ROWS * row_bytes);
+    if !rows::fits_l1(dtype.block_len(), panel_bytes) {
         return int_rows(dtype, rows, n_in, x, out);
     }
     rows::int_rows(Vnni::<Lanes8, Evex>::new(), scalar::int_rows, (dtype, rows, n_in), x, out);

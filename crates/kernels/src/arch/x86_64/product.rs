@@ -2,7 +2,7 @@
 //! and both attention products. Lanes are columns of `b`; accumulators stay in registers.
 
 use super::lanes::{Lanes, Lanes8, Lanes16};
-use super::prefetch::{LINE_BYTES, prefetch};
+use super::prefetch::{Ahead, Cache, LINE_BYTES};
 use crate::cells::{Bf16, Element, F16, VALUE_GROUP, by_cells};
 use crate::scalar::attention::{ValueGroups, check_shapes, each_value_group, start_accumulate};
 use crate::scalar::matmul::check_f32_panel;
@@ -339,7 +339,7 @@ impl<T: WideElement> Product<'_, T> {
     #[inline(always)]
     fn prefetch(&self, i: usize, n_lines: usize) {
         let n_bytes = n_lines * LINE_BYTES;
-        prefetch(self.next.as_ptr().wrapping_add(i * n_bytes), n_bytes);
+        Ahead::new(self.next.as_ptr(), Cache::L1).skip(i * n_bytes).fetch(n_bytes);
     }
 
     /// `R` rows times the columns from `first` on, `C` registers of them at a time, for `G` factors

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use super::format::Block;
-use crate::arch::x86_64::prefetch::prefetch;
+use crate::arch::x86_64::prefetch::{Ahead, Cache};
 use crate::arch::x86_64::words::Words;
 
 /// The current block of as many consecutive weight rows as a register has lanes.
@@ -12,7 +12,7 @@ pub(in super::super) struct Rows<L, F> {
     start: *const u8,
     row_bytes: usize,
     /// Where in memory to ask for the next panel while reading this one.
-    ahead: *const u8,
+    ahead: Ahead,
     format: PhantomData<F>,
 }
 
@@ -21,21 +21,20 @@ impl<L: Words, F: Block> Rows<L, F> {
     /// A block can be read at `start + r * row_bytes` for `r < L::N` while this lives.
     #[inline(always)]
     pub(super) unsafe fn new(lanes: L, start: *const u8, row_bytes: usize) -> Self {
-        Self { lanes, start, row_bytes, ahead: start, format: PhantomData }
+        Self { lanes, start, row_bytes, ahead: Ahead::new(start, Cache::L1), format: PhantomData }
     }
 
     /// Lets every read ask for as many bytes from `ahead` on as it reads here: requests spread
     /// evenly leave the memory busy and the arithmetic undisturbed.
     #[inline(always)]
-    pub(super) fn prefetching(self, ahead: *const u8) -> Self {
+    pub(super) fn prefetching(self, ahead: Ahead) -> Self {
         Self { ahead, ..self }
     }
 
     /// Asks for the next `n_bytes` bytes, for each row, of what lies ahead.
     #[inline(always)]
     fn prefetch(&mut self, n_bytes: usize) {
-        prefetch(self.ahead, L::N * n_bytes);
-        self.ahead = self.ahead.wrapping_add(L::N * n_bytes);
+        self.ahead.fetch(L::N * n_bytes);
     }
 
     /// Bytes `at..at + 16` of each row: word `j` of all rows in register `j`.

@@ -194,7 +194,7 @@ fn multiply_together<L: Words, F: FloatFormat, const N: usize, const T: usize>(
     assert!(first_rows.iter().all(|first| (first + L::N) * row_bytes <= rows.len()));
     assert!(row_bytes <= n_in * 4 / F::PER_WORD);
     let mut acc = [[lanes.spread(0.0); T]; N];
-    let mut ahead = next_panel(source, 0);
+    let mut ahead = next_panel(source, F::PER_WORD);
     for step in 0..row_bytes / STEP_BYTES {
         let mut words = [[lanes.spread_int(0); STEP_WORDS]; N];
         for n in 0..N {
@@ -203,7 +203,7 @@ fn multiply_together<L: Words, F: FloatFormat, const N: usize, const T: usize>(
             // each first row on, as asserted.
             let rows = unsafe { Rows::<_, Float>::new(lanes, rows.as_ptr().add(start), row_bytes) };
             words[n] = rows.prefetching(ahead).words4(0);
-            ahead = ahead.wrapping_add(L::N * STEP_BYTES);
+            ahead = ahead.skip(L::N * STEP_BYTES);
         }
         for j in 0..STEP_WORDS {
             let mut columns = [[lanes.spread(0.0); 2]; N];

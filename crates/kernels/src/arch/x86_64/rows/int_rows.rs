@@ -6,8 +6,9 @@ use super::compiled::Multiply;
 use super::format::Format;
 use super::part_sums::PartSums;
 use super::products::Products;
-use super::{Source, few_bits, fp4, grids, k_quants, next_panel, small_blocks, store_rows};
+use super::{Source, few_bits, fits_l1, fp4, grids, k_quants, small_blocks, store_rows};
 use crate::arch::x86_64::lanes::Lanes;
+use crate::arch::x86_64::prefetch::{Ahead, Cache};
 use crate::panel::TileView;
 use crate::scalar::matmul::start_int_rows;
 use crate::table::Tile;
@@ -68,14 +69,30 @@ pub(super) fn multiply<B: PartSums, F: Format, const T: usize>(
     x: &TileView,
     out: &mut Tile,
 ) {
+    // A constant in each branch: the loops ask without looking at it.
+    if fits_l1(F::LEN, source.rows.len()) {
+        multiply_halves::<B, F, T>(bytes, source, Cache::L1, x, out);
+    } else {
+        multiply_halves::<B, F, T>(bytes, source, Cache::L2, x, out);
+    }
+}
+
+#[inline(always)]
+fn multiply_halves<B: PartSums, F: Format, const T: usize>(
+    bytes: B,
+    source: Source,
+    into: Cache,
+    x: &TileView,
+    out: &mut Tile,
+) {
     let last = source.rows.len() / source.row_bytes - B::Lanes::N;
     if const { B::Lanes::N == PANEL_ROWS } {
-        multiply_together::<B, F, 1, T>(bytes, source, [0], x, out);
+        multiply_together::<B, F, 1, T>(bytes, source, [0], into, x, out);
     } else if const { F::LEN > ACT_GROUP } {
-        multiply_together::<B, F, 2, T>(bytes, source, [0, last], x, out);
+        multiply_together::<B, F, 2, T>(bytes, source, [0, last], into, x, out);
     } else {
         for first_row in [0, last] {
-            multiply_together::<B, F, 1, T>(bytes, source, [first_row], x, out);
+            multiply_together::<B, F, 1, T>(bytes, source, [first_row], into, x, out);
         }
     }
 }
@@ -86,6 +103,7 @@ fn multiply_together<B: PartSums, F: Format, const N: usize, const T: usize>(
     bytes: B,
     source: Source,
     first_rows: [usize; N],
+    into: Cache,
     x: &TileView,
     out: &mut Tile,
 ) {
@@ -93,17 +111,18 @@ fn multiply_together<B: PartSums, F: Format, const N: usize, const T: usize>(
     let Source { rows, row_bytes } = source;
     assert!(first_rows.iter().all(|first| (first + n_lanes) * row_bytes <= rows.len()));
     // What is read after these rows: the other half of the panel, or the next panel.
-    let mut ahead = match N * n_lanes {
-        PANEL_ROWS => next_panel(source, 0),
-        _ => rows.as_ptr().wrapping_add((first_rows[0] + n_lanes) * row_bytes),
+    let n_bytes = match N * n_lanes {
+        PANEL_ROWS => rows.len(),
+        _ => (first_rows[0] + n_lanes) * row_bytes,
     };
+    let mut ahead = Ahead::new(rows.as_ptr(), into).skip(n_bytes);
     let x_sums = if F::GROUP == 16 { x.sums16 } else { x.sums32 };
     let n_scales = F::LEN / ACT_GROUP * T;
     let blocks = x.quants.chunks_exact(F::LEN * T).zip(x.scales.chunks_exact(n_scales));
     let blocks = blocks.zip(x_sums.chunks_exact(F::LEN / F::GROUP * T));
     assert!(blocks.len() * F::BYTES == row_bytes, "rows and activations have as many columns");
     let mut acc = [[bytes.lanes().spread(0.0); T]; N];
-    let mut products = [(); N].map(|()| Products::<B, F, T>::new(bytes));
+    let mut products = [Products::<B, F, T>::new(bytes); N];
     for (block_idx, ((x, x_scales), x_sums)) in blocks.enumerate() {
         for n in 0..N {
             let start = first_rows[n] * row_bytes + block_idx * F::BYTES;
@@ -112,7 +131,7 @@ fn multiply_together<B: PartSums, F: Format, const N: usize, const T: usize>(
             let rows = unsafe { Rows::new(bytes.lanes(), rows.as_ptr().add(start), row_bytes) };
             products[n].start_block(x);
             F::unpack(&mut rows.prefetching(ahead), &mut products[n]);
-            ahead = ahead.wrapping_add(n_lanes * F::BYTES);
+            ahead = ahead.skip(n_lanes * F::BYTES);
         }
         for g in 0..F::LEN / F::GROUP {
             for t in 0..T {

@@ -21,11 +21,12 @@ mod small_blocks;
 
 use std::ops::Range;
 
+use super::prefetch::{Ahead, Cache};
 use super::words::Words;
 use crate::block::{CHUNK, CHUNK_GROUPS};
 use crate::scalar::unpack as scalar;
 use crate::table::Tile;
-use crate::{DType, F32Panel, IntPanel, PANEL_ROWS, RowValues, Step};
+use crate::{ACT_GROUP, DType, F32Panel, IntPanel, PANEL_ROWS, RowValues, Step};
 use block_rows::Rows;
 use compiled::Unpack;
 use format::Format;
@@ -143,18 +144,27 @@ fn unpack_each<L: Words, F: Format>(
                 );
                 (rows, sink)
             };
-            let done = block_idx * F::BYTES + first_row * F::BYTES / PANEL_ROWS;
-            F::unpack(&mut rows.prefetching(next_panel(source, done)), &mut sink);
+            let done = PANEL_ROWS * block_idx * F::BYTES + first_row * F::BYTES;
+            F::unpack(&mut rows.prefetching(next_panel(source, F::LEN).skip(done)), &mut sink);
         }
     }
 }
 
 /// The rows of the next panel usually follow in memory. 16 short rows are too many streams for the
-/// hardware to foresee, so every read of this one asks for as many bytes of the next, from here on
-/// when `n_bytes` of each row are done.
+/// hardware to foresee, so every read of this panel asks for as many bytes of the next.
 #[inline(always)]
-fn next_panel(source: Source, n_bytes: usize) -> *const u8 {
-    source.rows.as_ptr().wrapping_add(source.rows.len() + PANEL_ROWS * n_bytes)
+fn next_panel(source: Source, block_len: usize) -> Ahead {
+    let fits_l1 = fits_l1(block_len, source.rows.len());
+    let into = if fits_l1 { Cache::L1 } else { Cache::L2 };
+    Ahead::new(source.rows.as_ptr(), into).skip(source.rows.len())
+}
+
+/// Whether L1, of 32 KiB in most CPUs, has room for a panel and the next, which is brought in while
+/// this one is read a block of each row at a time, and for the activations. What becomes of long
+/// blocks on the way to their products leaves them none.
+#[inline(always)]
+pub(super) fn fits_l1(block_len: usize, panel_bytes: usize) -> bool {
+    block_len <= ACT_GROUP && panel_bytes <= 14 << 10
 }
 
 /// Puts the sums of `L::N` rows from each of `first_rows` on where they belong, token by token.

@@ -25,6 +25,16 @@ pub(super) struct Products<'a, B: PartSums, F, const T: usize> {
 
 pub(super) type Floats<B> = <<B as PartSums>::Lanes as Lanes>::Floats;
 
+/// Not derived: `F` need not be one.
+impl<B: PartSums, F, const T: usize> Clone for Products<'_, B, F, T> {
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<B: PartSums, F, const T: usize> Copy for Products<'_, B, F, T> {}
+
 impl<'a, B: PartSums, F: Format, const T: usize> Products<'a, B, F, T> {
     /// Quads of columns in a part.
     const STEPS: usize = PART / 4;
