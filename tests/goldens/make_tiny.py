@@ -90,6 +90,24 @@ LONG_ROPE = dict(
     short_factor=[1.0, 1.25, 1.5],
     long_factor=[1.5, 8.0, 30.0],
 )
+# Of 8 rotated dimensions.
+LATENT_LONG_ROPE = dict(
+    rope_theta=10000.0,
+    short_factor=[1.0, 1.25, 1.5, 2.0],
+    long_factor=[1.5, 8.0, 30.0, 60.0],
+)
+MINICPM3 = dict(
+    hidden_size=48,
+    intermediate_size=40,
+    num_hidden_layers=2,
+    num_attention_heads=6,
+    num_key_value_heads=6,
+    q_lora_rank=40,
+    kv_lora_rank=24,
+    qk_nope_head_dim=12,
+    qk_rope_head_dim=8,
+    v_head_dim=16,
+)
 GRANITE = dict(
     embedding_multiplier=6.0,
     attention_multiplier=0.25,
@@ -111,6 +129,7 @@ FIRST_POS = {
     "llama-linear": 20000,
     "llama-dynamic": 20000,
     "mistral3": 20000,
+    "minicpm3-longrope": 20000,
     "phi3-longrope": 20000,
 }
 
@@ -448,6 +467,18 @@ CASES = {
         num_experts_per_tok=2,
         shared_intermediate_size=24,
     ),
+    # All widths of queries, keys and values differ. What is cached of a token is narrower than the
+    # keys and values of its heads.
+    "minicpm3": transformers.MiniCPM3Config(
+        **SHARED, **MINICPM3, tie_word_embeddings=True, rope_theta=10000.0
+    ),
+    "minicpm3-longrope": transformers.MiniCPM3Config(
+        **SHARED,
+        **dict(MINICPM3, num_hidden_layers=1),
+        tie_word_embeddings=False,
+        original_max_position_embeddings=64,
+        rope_parameters=dict(LATENT_LONG_ROPE, rope_type="longrope"),
+    ),
     "olmoe": transformers.OlmoeConfig(**SHARED, **SMALL, num_experts=4, num_experts_per_tok=2),
 }
 
@@ -465,6 +496,8 @@ ONLY_HUGGING_FACE = {
 }
 # q and k rows are permuted in GGUF, so that pairs are neighbours.
 PERMUTED = {"arcee", "granite", "granitemoe", "internlm2", "llama", "mistral3", "olmo", "smollm3"}
+# Heads look at latent vectors.
+LATENT = {"minicpm3"}
 # The gain is 1 + w; llama.cpp's converter adds the one.
 PLUS_ONE = {"gemma", "gemma2", "gemma3", "nemotron"}
 
@@ -713,7 +746,9 @@ def add_numbers(writer, config, architecture, tensors):
     eps = next(value for value in eps if value is not None)
     (writer.add_layer_norm_eps if is_layer_norm else writer.add_layer_norm_rms_eps)(eps)
     # Written only where it is not d_model / n_heads.
-    if head_dim(config) * n_heads != config.hidden_size:
+    if hasattr(config, "kv_lora_rank"):
+        add_latent(writer, config, architecture)
+    elif head_dim(config) * n_heads != config.hidden_size:
         writer.add_key_length(head_dim(config))
         writer.add_value_length(head_dim(config))
     rope = rope_of(config)
@@ -741,7 +776,7 @@ def add_numbers(writer, config, architecture, tensors):
         writer.add_rope_scaling_attn_factors(magnitude)
     share = rope.get("partial_rotary_factor", 1.0)
     rope_dim = getattr(config, "rotary_dim", None) or int(head_dim(config) * share)
-    if architecture == "llama" or rope_dim != head_dim(config):
+    if architecture in ("llama", *LATENT) or rope_dim != head_dim(config):
         writer.add_rope_dimension_count(rope_dim)
     if architecture == "llama":
         writer.add_vocab_size(config.vocab_size)
@@ -768,6 +803,14 @@ def add_numbers(writer, config, architecture, tensors):
         writer.add_max_alibi_bias(config.attn_config.alibi_bias_max)
     if architecture == "olmo":
         writer.add_clamp_kqv(config.clip_qkv)
+
+
+def add_latent(writer, config, architecture):
+    if config.q_lora_rank:
+        writer.add_q_lora_rank(config.q_lora_rank)
+    writer.add_kv_lora_rank(config.kv_lora_rank)
+    writer.add_key_length(config.qk_nope_head_dim + config.qk_rope_head_dim)
+    writer.add_value_length(config.v_head_dim)
 
 
 def add_experts(writer, config):

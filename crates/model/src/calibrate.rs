@@ -14,8 +14,8 @@ use crate::kv::{KvCache, KvPolicy, KvShape, KvType, SequenceId};
 use crate::pool::ThreadPool;
 use crate::speeds::{Curve, Speeds};
 use crate::weights::{
-    DenseWeights, ExpertWeights, FeedForwardWeights, LayerWeights, Linear, Model, OutputMatrix,
-    SharedExpert, WeightMatrix,
+    DenseWeights, ExpertWeights, FeedForwardWeights, HeadWeights, LatentQuery, LatentWeights,
+    LayerWeights, Linear, Model, OutputMatrix, QkvWeights, SharedExpert, WeightMatrix,
 };
 use crate::{Workspace, WorkspaceSize, forward, unembed};
 
@@ -289,11 +289,26 @@ fn layer(like: &LayerWeights) -> LayerWeights {
     };
     LayerWeights {
         attn_norm: like.attn_norm.clone(),
-        attn_q: linear(&like.attn_q),
-        attn_k: linear(&like.attn_k),
-        attn_v: linear(&like.attn_v),
-        attn_q_norm: like.attn_q_norm.clone(),
-        attn_k_norm: like.attn_k_norm.clone(),
+        qkv: match &like.qkv {
+            QkvWeights::Heads(like) => QkvWeights::Heads(HeadWeights {
+                attn_q: linear(&like.attn_q),
+                attn_k: linear(&like.attn_k),
+                attn_v: linear(&like.attn_v),
+                attn_q_norm: like.attn_q_norm.clone(),
+                attn_k_norm: like.attn_k_norm.clone(),
+            }),
+            QkvWeights::Latent(like) => QkvWeights::Latent(LatentWeights {
+                query: like.query.as_ref().map(|like| LatentQuery {
+                    linear: linear(&like.linear),
+                    norm: like.norm.clone(),
+                }),
+                attn_q: linear(&like.attn_q),
+                attn_kv_a: linear(&like.attn_kv_a),
+                attn_kv_a_norm: like.attn_kv_a_norm.clone(),
+                attn_k_b: like.attn_k_b.iter().map(linear).collect(),
+                attn_v_b: like.attn_v_b.iter().map(linear).collect(),
+            }),
+        },
         attn_output: linear(&like.attn_output),
         post_attention_norm: like.post_attention_norm.clone(),
         ffn_norm: like.ffn_norm.clone(),

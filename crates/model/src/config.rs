@@ -2,10 +2,12 @@
 
 use crate::attention::{AttentionPattern, Buckets};
 use crate::error::LoadError;
+use crate::kv::ValuePlace;
+use crate::latent_config::{LatentConfig, RawLatent};
 use crate::rope_config::{self, QueryGrowth, RopeConfig, ScaledRope};
 use crate::spec::{
     ArchSpec, Direction, EmbeddingScale, FeedForward, FileFormat, LayerKind, LogitScale, Positions,
-    Residual, RopeLayers, RopePairing,
+    Residual, RopeLayers, RopePairing, SizeScales,
 };
 
 /// What numbers a model has. Names as in ARCHITECTURE.md.
@@ -17,6 +19,9 @@ pub struct ModelConfig {
     pub n_heads: usize,
     pub n_kv_heads: usize,
     pub head_dim: usize,
+    /// Where heads look at latent vectors; `n_kv_heads` is then one, and `head_dim` the width of
+    /// what is cached of a token.
+    pub latent: Option<LatentConfig>,
     pub n_vocab: usize,
     /// Longest position the model was trained for, plus one.
     pub n_ctx: usize,
@@ -87,6 +92,7 @@ pub(crate) struct RawConfig {
     pub n_kv_heads: Option<usize>,
     pub head_dim: Option<usize>,
     pub rope_dim: Option<usize>,
+    pub latent: Option<RawLatent>,
     pub n_vocab: usize,
     pub n_ctx: usize,
     pub norm_eps: f32,
@@ -94,6 +100,7 @@ pub(crate) struct RawConfig {
     pub embedding_scale: Option<f32>,
     pub residual_scale: Option<f32>,
     pub logit_scale: Option<f32>,
+    pub size_scales: Option<SizeScales>,
     /// Whether attention and feed-forward read the same residual.
     pub is_parallel: Option<bool>,
     /// Instead of the architecture's positions.
@@ -104,6 +111,7 @@ pub(crate) struct RawConfig {
     pub rope_base: Option<f64>,
     pub rope_base_sliding: Option<f64>,
     pub rope: ScaledRope,
+    pub rope_pairing: Option<RopePairing>,
     /// M-RoPE's: pairs of a head that are turned by each of a token's positions.
     pub rope_sections: Option<Vec<usize>>,
     pub query_growth: Option<QueryGrowth>,
@@ -126,6 +134,18 @@ pub(crate) const HEAD_DIM_MAX: usize = 1024;
 impl ModelConfig {
     pub fn n_heads_per_kv(&self) -> usize {
         self.n_heads / self.n_kv_heads
+    }
+
+    pub fn value_place(&self) -> ValuePlace {
+        match self.latent {
+            None => ValuePlace::Own,
+            Some(_) => ValuePlace::InKey { first: self.rope_full.rope_dim },
+        }
+    }
+
+    /// Width of what the heads of a token have found, which `attn_output` reads.
+    pub fn found_width(&self) -> usize {
+        self.n_heads * self.latent.map_or(self.head_dim, |latent| latent.d_value)
     }
 
     pub fn pattern(&self, layer_idx: usize) -> AttentionPattern {
@@ -155,14 +175,23 @@ impl RawConfig {
         let names = Names { spec, format };
         bounded(names.get("block_count", "num_hidden_layers"), self.n_layers, 1, N_LAYERS_MAX)?;
         bounded(names.get("attention.head_count", "num_attention_heads"), self.n_heads, 1, 4096)?;
-        let head_dim = self.head_dim.unwrap_or(self.d_model / self.n_heads);
+        let latent = self.latent.as_ref().map(|raw| raw.finish(&names)).transpose()?;
+        let (head_dim, n_kv_heads) = match (&self.latent, latent) {
+            (Some(raw), Some(latent)) => (raw.rope_dim + latent.d_latent, 1),
+            _ => {
+                let head_dim = self.head_dim.unwrap_or(self.d_model / self.n_heads);
+                (head_dim, self.n_kv_heads.unwrap_or(self.n_heads))
+            }
+        };
         let positions = if self.has_alibi { Positions::Alibi } else { spec.positions };
-        let rope_dim = self.rope_dim.unwrap_or(head_dim);
+        let rope_dim = self.latent.as_ref().map(|latent| latent.rope_dim).or(self.rope_dim);
+        let rope_dim = rope_dim.unwrap_or(head_dim);
         let rope_dim = if positions == Positions::Rope { rope_dim } else { 0 };
         let d_ff = self.d_ff.unwrap_or(4 * self.d_model);
         let experts = self.experts(spec, d_ff);
         let direction = self.direction(spec);
         let (embedding_scale, logit_scale) = (self.embedding_scale(spec), self.logit_scale(spec));
+        let residual_scale = self.residual_scale();
         let buckets = self.buckets(positions, direction);
         let layer_kinds = layer_kinds(spec, self.layer_kinds, self.window, self.n_layers);
         let scaled_sliding = match spec.scales_sliding {
@@ -178,14 +207,15 @@ impl RawConfig {
             d_ff: experts.map_or(d_ff, |experts| experts.d_ff_shared.unwrap_or(experts.d_ff)),
             experts,
             n_heads: self.n_heads,
-            n_kv_heads: self.n_kv_heads.unwrap_or(self.n_heads),
+            n_kv_heads,
             head_dim,
+            latent,
             n_vocab: self.n_vocab,
             n_ctx: self.n_ctx,
             norm_eps: self.norm_eps,
             attn_scale: self.attn_scale.unwrap_or(f32::NAN),
             embedding_scale,
-            residual_scale: self.residual_scale.unwrap_or(1.0),
+            residual_scale,
             logit_scale,
             residual: residual(spec, self.is_parallel),
             positions,
@@ -194,7 +224,7 @@ impl RawConfig {
             attn_softcap: self.attn_softcap,
             logit_softcap: self.logit_softcap,
             query_growth: self.query_growth,
-            rope_pairing: spec.rope.get(format),
+            rope_pairing: self.rope_pairing.unwrap_or(spec.rope.get(format)),
             rope_full: RopeConfig { rope_dim, base, scaled: self.rope },
             rope_sliding: RopeConfig { rope_dim, base: base_sliding, scaled: scaled_sliding },
             window: self.window.unwrap_or(0),
@@ -218,15 +248,22 @@ impl RawConfig {
 
 impl RawConfig {
     fn embedding_scale(&self, spec: &ArchSpec) -> f32 {
-        self.embedding_scale.unwrap_or(match spec.embedding_scale {
+        let of_size = self.size_scales.map(|scales| scales.embedding);
+        self.embedding_scale.or(of_size).unwrap_or(match spec.embedding_scale {
             EmbeddingScale::One => 1.0,
             EmbeddingScale::SqrtModelDim => (self.d_model as f32).sqrt(),
         })
     }
 
+    fn residual_scale(&self) -> f32 {
+        let of_size = self.size_scales.map(|scales| scales.depth / (self.n_layers as f32).sqrt());
+        self.residual_scale.or(of_size).unwrap_or(1.0)
+    }
+
     fn logit_scale(&self, spec: &ArchSpec) -> f32 {
+        let of_size = self.size_scales.map(|scales| scales.d_model_base / self.d_model as f32);
         match (self.logit_scale, spec.logit_scale) {
-            (None, _) => 1.0,
+            (None, _) => of_size.unwrap_or(1.0),
             (Some(scale), LogitScale::Multiplies) => scale,
             (Some(scale), LogitScale::Divides) => 1.0 / scale,
         }
@@ -407,7 +444,7 @@ fn check_numbers(config: &ModelConfig, names: &Names<'_>) -> Result<(), LoadErro
     rope_config::check_scaling(&config.rope_full, names)
 }
 
-fn bounded(key: String, value: usize, min: usize, max: usize) -> Result<(), LoadError> {
+pub(crate) fn bounded(key: String, value: usize, min: usize, max: usize) -> Result<(), LoadError> {
     if (min..=max).contains(&value) {
         return Ok(());
     }

@@ -4,8 +4,9 @@ use format::gguf::Metadata;
 
 use crate::config::{ModelConfig, RawConfig};
 use crate::error::LoadError;
+use crate::latent_config;
 use crate::rope_config::gguf as rope_gguf;
-use crate::spec::{ArchSpec, FileFormat, LayerKind};
+use crate::spec::{ArchSpec, AttentionKind, FileFormat, LayerKind};
 
 /// `n_vocab` is the number of rows of the embedding, which may exceed the tokenizer's tokens.
 pub(crate) fn read_config(
@@ -21,13 +22,18 @@ pub(crate) fn read_config(
     let n_ctx = keys.require("context_length")?;
     let head_dim = keys.count("attention.key_length")?;
     let value_dim = keys.count("attention.value_length")?;
+    let latent = match spec.attention {
+        AttentionKind::Heads => None,
+        AttentionKind::Latent => Some(latent_config::of_gguf(&keys)?),
+    };
     if let (Some(head_dim), Some(value_dim)) = (head_dim, value_dim)
         && head_dim != value_dim
+        && latent.is_none()
     {
         let key = keys.key("attention.value_length");
         return Err(LoadError::config(&key, format!("key_length = {head_dim}"), value_dim));
     }
-    let rope = rope_gguf::rope(&keys, n_ctx)?;
+    let rope = rope_gguf::rope(spec, &keys, n_ctx)?;
     let raw = RawConfig {
         n_layers,
         d_model: keys.require("embedding_length")?,
@@ -44,6 +50,7 @@ pub(crate) fn read_config(
         n_kv_heads: keys.count("attention.head_count_kv")?,
         head_dim,
         rope_dim: keys.count("rope.dimension_count")?,
+        latent,
         n_vocab,
         n_ctx,
         norm_eps: match keys.number("attention.layer_norm_epsilon")? {
@@ -54,6 +61,7 @@ pub(crate) fn read_config(
         embedding_scale: keys.number("embedding_scale")?,
         residual_scale: keys.number("residual_scale")?,
         logit_scale: keys.number("logit_scale")?,
+        size_scales: spec.size_scales,
         is_parallel: metadata.bool(&keys.key("use_parallel_residual"))?,
         has_alibi: false,
         // Zero stands for none.
@@ -64,6 +72,7 @@ pub(crate) fn read_config(
         rope_base_sliding: keys.number("rope.freq_base_swa")?.map(f64::from),
         query_growth: rope_gguf::query_growth(&keys, rope.n_ctx_original)?,
         rope,
+        rope_pairing: None,
         rope_sections: rope_gguf::rope_sections(&keys)?,
         window: metadata.u32(&keys.key("attention.sliding_window"))?,
         n_buckets: keys.count("attention.relative_buckets_count")?,

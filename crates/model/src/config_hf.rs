@@ -5,9 +5,11 @@ use serde_json::Value;
 use crate::config::{ModelConfig, RawConfig};
 use crate::config_gguf::periodic;
 use crate::error::LoadError;
+use crate::latent_config;
 use crate::rope_config::hf as rope_hf;
 use crate::spec::{
-    Activation, ArchSpec, FeedForward, FileFormat, LayerKind, PlainActivation, Positions,
+    Activation, ArchSpec, AttentionKind, FeedForward, FileFormat, LayerKind, PlainActivation,
+    Positions, RopePairing, SizeScales,
 };
 
 /// What config.json calls a number: the common name first.
@@ -52,6 +54,10 @@ pub(crate) fn read_config(
     let base = |parameters: Option<&Value>| number(parameters?, &["rope_theta"]).transpose();
     let f32_of = |keys: &[&str]| Ok::<_, LoadError>(number(json, keys)?.map(|x| x as f32));
     let head_dim = count(json, names::HEAD_DIM)?;
+    let latent = match spec.attention {
+        AttentionKind::Heads => None,
+        AttentionKind::Latent => Some(latent_config::of_hf(json)?),
+    };
     let raw = RawConfig {
         n_layers,
         d_model,
@@ -65,6 +71,7 @@ pub(crate) fn read_config(
         n_kv_heads: n_kv_heads(json)?,
         head_dim,
         rope_dim: rope_hf::rope_dim(json, full, head_dim.unwrap_or(d_model / n_heads.max(1)))?,
+        latent,
         n_vocab,
         n_ctx,
         norm_eps: f32_of(names::NORM_EPS)?.unwrap_or(spec.norm_eps),
@@ -75,6 +82,7 @@ pub(crate) fn read_config(
         embedding_scale: embedding_scale(json)?,
         residual_scale: f32_of(&["residual_multiplier"])?,
         logit_scale: f32_of(names::LOGIT_SCALE)?,
+        size_scales: size_scales(spec, json)?,
         is_parallel: flag(json, names::IS_PARALLEL)?,
         has_alibi: spec.may_have_alibi && flag(json, &["alibi"])?.unwrap_or(false),
         qkv_clip: match f32_of(names::QKV_CLIP)? {
@@ -93,6 +101,9 @@ pub(crate) fn read_config(
         },
         query_growth: rope_hf::query_growth(spec, scaled, rope.n_ctx_original)?,
         rope,
+        rope_pairing: flag(json, &["rope_interleave"])?.map(|is_interleaved| {
+            if is_interleaved { RopePairing::Interleaved } else { RopePairing::HalfSplit }
+        }),
         rope_sections: rope_hf::sections(scaled)?,
         window: count(json, &["sliding_window"])?.map(|n| n as u32),
         is_causal: None,
@@ -131,6 +142,18 @@ fn embedding_scale(json: &Value) -> Result<Option<f32>, LoadError> {
         return Ok(Some(1.0));
     }
     Ok(number(json, &["embedding_multiplier"])?.map(|x| x as f32))
+}
+
+fn size_scales(spec: &ArchSpec, json: &Value) -> Result<Option<SizeScales>, LoadError> {
+    let Some(default) = spec.size_scales else { return Ok(None) };
+    let or = |key: &str, default: f32| {
+        Ok::<_, LoadError>(number(json, &[key])?.map_or(default, |x| x as f32))
+    };
+    Ok(Some(SizeScales {
+        embedding: or("scale_emb", default.embedding)?,
+        depth: or("scale_depth", default.depth)?,
+        d_model_base: or("dim_model_base", default.d_model_base)?,
+    }))
 }
 
 fn expanded(json: &Value, d_model: usize) -> Result<Option<usize>, LoadError> {

@@ -7,14 +7,24 @@ use kernels::{DType, KEY_BLOCK};
 
 use crate::config::ModelConfig;
 use crate::kv::{KvPolicy, KvShape};
+use crate::latent_config::LatentConfig;
 use crate::weights::Model;
 
 /// Operations of all matrices of the layers for one token:
-/// `2 (d H dk + 2 d Hkv dk + H dk d) + 6 d ff` a layer, or `4 d ff` without a gate.
+/// `2 (d H dk + 2 d Hkv dk + H dk d) + 6 d ff` a layer, or `4 d ff` without a gate. Where attention
+/// is latent, its matrices as they are absorbed.
 pub fn matmul_flops(config: &ModelConfig) -> u128 {
     let c = config;
     let (q_width, kv_width) = (c.n_heads * c.head_dim, c.n_kv_heads * c.head_dim);
-    let attention = 2 * (c.d_model * q_width + 2 * c.d_model * kv_width + q_width * c.d_model);
+    let qkv = match c.latent {
+        None => c.d_model * (q_width + 2 * kv_width),
+        Some(LatentConfig { d_query, d_latent, d_plain, d_value }) => {
+            let q_width = c.n_heads * (d_plain + c.rope_full.rope_dim);
+            let q = d_query.map_or(c.d_model * q_width, |d| d * (c.d_model + q_width));
+            q + c.d_model * kv_width + c.n_heads * d_latent * (d_plain + d_value)
+        }
+    };
+    let attention = 2 * (qkv + c.found_width() * c.d_model);
     let n_ff_matrices = if c.feed_forward.is_gated() { 3 } else { 2 };
     let width = match c.experts {
         None => c.d_ff,
@@ -61,7 +71,8 @@ fn keys_seen_by(n: u128, window: u128) -> u128 {
 /// `2 H (dk + dv)` for each key that a token sees.
 pub fn attention_flops(config: &ModelConfig, depth: usize, n: usize) -> u128 {
     let n_keys = keys_seen(config, KvPolicy::KeepAll, depth, n);
-    2 * (config.n_heads * 2 * config.head_dim) as u128 * n_keys
+    let widths = config.head_dim + config.value_place().width(config.head_dim);
+    2 * (config.n_heads * widths) as u128 * n_keys
 }
 
 /// The length of a prompt whose attention costs as much as its matrices; `None`: however long, it
@@ -136,6 +147,7 @@ mod tests {
             n_heads: 32,
             n_kv_heads,
             head_dim,
+            latent: None,
             n_vocab: 128_256,
             n_ctx: 8192,
             norm_eps: 1e-5,

@@ -14,6 +14,7 @@ pub mod cost;
 pub mod decoder;
 pub mod error;
 pub mod kv;
+pub mod latent_config;
 pub mod load;
 pub mod pool;
 pub mod probe;

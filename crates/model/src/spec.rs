@@ -25,6 +25,7 @@ pub struct ArchSpec {
     /// Where the file does not say.
     pub norm_eps: f32,
     pub residual: Residual,
+    pub attention: AttentionKind,
     pub qk_norm: QkNorm,
     /// Whether heads are normed after they are rotated.
     pub norms_rotated: bool,
@@ -58,6 +59,8 @@ pub struct ArchSpec {
     /// Whether a product says how much of the expert counts that all tokens go through.
     pub gates_shared_expert: bool,
     pub embedding_scale: EmbeddingScale,
+    /// Where the file does not say.
+    pub size_scales: Option<SizeScales>,
     pub logit_scale: LogitScale,
     /// Whether logits are scaled by `d_model^-0.5` where the embedding is the output too.
     pub scales_tied_logits: bool,
@@ -164,6 +167,15 @@ impl Residual {
     pub fn is_parallel(self) -> bool {
         matches!(self, Self::Parallel | Self::ParallelTwoNorms)
     }
+}
+
+/// What is cached of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttentionKind {
+    /// A key and a value for each kv head.
+    Heads,
+    /// What keys and values are products of: see [`crate::latent_config::LatentConfig`].
+    Latent,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -315,6 +327,18 @@ pub enum PlainActivation {
 pub enum LogitScale {
     Multiplies,
     Divides,
+}
+
+/// Scales that follow from depth and width, so that small models tell what suits large ones
+/// (MiniCPM, Hu et al. 2024, section 3.1).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SizeScales {
+    /// Multiplies the embedding.
+    pub embedding: f32,
+    /// What a block adds to the residual is multiplied by `depth / sqrt(n_layers)`.
+    pub depth: f32,
+    /// Logits are divided by `d_model / d_model_base`.
+    pub d_model_base: f32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -49,11 +49,8 @@ pub struct HeadNorm {
 pub struct LayerWeights {
     /// `[d_model]`; `None`: attention reads the residual as it is.
     pub attn_norm: Option<NormWeights>,
-    pub attn_q: Linear,
-    pub attn_k: Linear,
-    pub attn_v: Linear,
-    pub attn_q_norm: Option<HeadNorm>,
-    pub attn_k_norm: Option<HeadNorm>,
+    pub qkv: QkvWeights,
+    /// `[d_model, n_heads * width of a value]`
     pub attn_output: Linear,
     /// `[d_model]`
     pub post_attention_norm: Option<NormWeights>,
@@ -64,6 +61,43 @@ pub struct LayerWeights {
     pub cross: Option<CrossWeights>,
     /// `[d_model]`
     pub post_ffw_norm: Option<NormWeights>,
+}
+
+/// What makes queries, keys and values.
+pub enum QkvWeights {
+    Heads(HeadWeights),
+    Latent(LatentWeights),
+}
+
+pub struct HeadWeights {
+    pub attn_q: Linear,
+    pub attn_k: Linear,
+    pub attn_v: Linear,
+    pub attn_q_norm: Option<HeadNorm>,
+    pub attn_k_norm: Option<HeadNorm>,
+}
+
+/// See [`crate::latent_config::LatentConfig`].
+pub struct LatentWeights {
+    /// What queries are a product of; `None`: the residual.
+    pub query: Option<LatentQuery>,
+    /// `[n_heads * (d_plain + rope_dim), d_query or d_model]`
+    pub attn_q: Linear,
+    /// `[d_latent + rope_dim, d_model]`
+    pub attn_kv_a: Linear,
+    /// `[d_latent]`
+    pub attn_kv_a_norm: NormWeights,
+    /// `[n_heads]` matrices `K_h^T`, `[d_latent, d_plain]`
+    pub attn_k_b: Vec<Linear>,
+    /// `[n_heads]` matrices `V_h`, `[d_value, d_latent]`
+    pub attn_v_b: Vec<Linear>,
+}
+
+pub struct LatentQuery {
+    /// `[d_query, d_model]`
+    pub linear: Linear,
+    /// `[d_query]`
+    pub norm: NormWeights,
 }
 
 /// `x + attention(norm(x))` of a decoder's layer over what an encoder has read: queries are the
@@ -296,7 +330,7 @@ impl LayerWeights {
 
     /// All but the experts beyond the first `n_experts`, and what meets an encoder's text once.
     fn linears_read(&self, n_experts: usize) -> impl Iterator<Item = &Linear> {
-        let attention = [&self.attn_q, &self.attn_k, &self.attn_v, &self.attn_output];
+        let attention = self.qkv.linears().chain([&self.attn_output]);
         let (dense, router, experts): (_, _, &[DenseWeights]) = match &self.feed_forward {
             FeedForwardWeights::Dense(dense) => (Some(dense), None, &[]),
             FeedForwardWeights::Experts(ExpertWeights { router, experts, shared }) => {
@@ -307,7 +341,7 @@ impl LayerWeights {
         let feed_forward =
             feed_forward.flat_map(|dense| dense.gate.iter().chain([&dense.up, &dense.down]));
         let cross = self.cross.iter().flat_map(|cross| [&cross.attn_q, &cross.attn_output]);
-        attention.into_iter().chain(cross).chain(router).chain(feed_forward)
+        attention.chain(cross).chain(router).chain(feed_forward)
     }
 
     /// What a token reads that uses so many experts; they have one size.
@@ -323,8 +357,6 @@ impl LayerWeights {
         let biases = self.linears().filter_map(|linear| linear.bias.as_deref());
         let norms = [
             self.attn_norm.as_ref(),
-            self.attn_q_norm.as_ref().map(|norm| &norm.weights),
-            self.attn_k_norm.as_ref().map(|norm| &norm.weights),
             self.post_attention_norm.as_ref(),
             self.ffn_norm.as_ref(),
             self.post_ffw_norm.as_ref(),
@@ -336,7 +368,8 @@ impl LayerWeights {
             }
             _ => None,
         };
-        let norms = norms.into_iter().flatten().flat_map(NormWeights::vectors);
+        let norms = norms.into_iter().flatten().chain(self.qkv.norms());
+        let norms = norms.flat_map(NormWeights::vectors);
         biases.chain(norms).chain(shared_gate)
     }
 
@@ -344,6 +377,31 @@ impl LayerWeights {
     pub fn n_bytes(&self) -> usize {
         self.matrices().map(WeightMatrix::n_bytes).sum::<usize>()
             + self.vectors().map(size_of_val).sum::<usize>()
+    }
+}
+
+impl QkvWeights {
+    fn linears(&self) -> Box<dyn Iterator<Item = &Linear> + '_> {
+        match self {
+            Self::Heads(heads) => Box::new([&heads.attn_q, &heads.attn_k, &heads.attn_v].into_iter()),
+            Self::Latent(latent) => {
+                let query = latent.query.iter().map(|query| &query.linear);
+                let first = query.chain([&latent.attn_q, &latent.attn_kv_a]);
+                Box::new(first.chain(&latent.attn_k_b).chain(&latent.attn_v_b))
+            }
+        }
+    }
+
+    fn norms(&self) -> impl Iterator<Item = &NormWeights> {
+        let norms = match self {
+            Self::Heads(heads) => [&heads.attn_q_norm, &heads.attn_k_norm]
+                .map(|norm| norm.as_ref().map(|norm| &norm.weights)),
+            Self::Latent(latent) => {
+                let query = latent.query.as_ref().map(|query| &query.norm);
+                [query, Some(&latent.attn_kv_a_norm)]
+            }
+        };
+        norms.into_iter().flatten()
     }
 }
 

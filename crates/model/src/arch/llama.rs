@@ -1,7 +1,7 @@
 //! Llama (Touvron et al. 2023) and what shares its shape: SmolLM2, Mistral without a window.
 
 use crate::spec::{
-    Activation, ArchSpec, Biases, Direction, EmbeddingScale, FeedForward, LayerKind, Layout,
+    Activation, ArchSpec, AttentionKind, Biases, Direction, EmbeddingScale, FeedForward, LayerKind, Layout,
     LogitScale, Norm, Output, PerFormat, Positions, QkNorm, Residual, RopeLayers, RopePairing,
     TensorNames,
 };
@@ -33,6 +33,7 @@ pub(super) const LLAMA: ArchSpec = ArchSpec {
     norm: PerFormat::same(Norm::Rms),
     norm_eps: 1e-6,
     residual: Residual::PreNorm,
+    attention: AttentionKind::Heads,
     qk_norm: QkNorm::None,
     norms_rotated: false,
     biases: Biases::NONE,
@@ -53,6 +54,7 @@ pub(super) const LLAMA: ArchSpec = ArchSpec {
     normalizes_experts: true,
     gates_shared_expert: false,
     embedding_scale: EmbeddingScale::One,
+    size_scales: None,
     logit_scale: LogitScale::Multiplies,
     scales_tied_logits: false,
     attn_scale: |config| (config.head_dim as f32).powf(-0.5),

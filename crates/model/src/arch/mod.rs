@@ -22,6 +22,7 @@ mod granitemoe;
 mod hunyuan_dense;
 mod internlm2;
 mod llama;
+mod minicpm3;
 mod mistral;
 mod mistral3;
 mod mixtral;
@@ -74,6 +75,7 @@ pub const ARCHITECTURES: &[ArchSpec] = &[
     hunyuan_dense::HUNYUAN_DENSE,
     internlm2::INTERNLM2,
     llama::LLAMA,
+    minicpm3::MINICPM3,
     mistral::MISTRAL,
     mistral3::MISTRAL3,
     mixtral::MIXTRAL,

@@ -16,7 +16,7 @@ use super::bias::PositionBias;
 use super::spans::Spans;
 use super::tile::{AttendScratch, ChunkResult, N_ROWS_MAX, TileCtx, chunks, merge};
 use crate::batch::{BatchSequence, KeysOf};
-use crate::kv::{KvCache, KvView};
+use crate::kv::{KvCache, KvView, ValuePlace};
 use crate::pool::{ThreadPool, TileRows, Tiled};
 use crate::shape::Heads;
 
@@ -24,7 +24,9 @@ use crate::shape::Heads;
 pub struct AttentionParams {
     pub n_heads: usize,
     pub n_kv_heads: usize,
+    /// Width of queries and keys.
     pub head_dim: usize,
+    pub values: ValuePlace,
     /// Multiplies `q . k`; usually `head_dim^-0.5`.
     pub scale: f32,
     /// `cap * tanh(score / cap)`, before the mask.
@@ -88,7 +90,7 @@ pub struct AttendBuffers {
     bands: Vec<Range<usize>>,
     /// One a band.
     cuts: Vec<Cut>,
-    /// Results of chunks: `[n_items, rows of a tile, head_dim + 2]`.
+    /// Results of chunks: `[n_items, rows of a tile, value_dim + 2]`.
     partials: Vec<f32>,
     /// Bands that look at few blocks.
     choosing: Vec<Choosing>,
@@ -140,6 +142,10 @@ impl AttentionParams {
         self.n_heads / self.n_kv_heads
     }
 
+    pub fn value_dim(&self) -> usize {
+        self.values.width(self.head_dim)
+    }
+
     /// Query tokens of a tile.
     fn band_len(&self) -> usize {
         (N_ROWS_MAX / self.n_heads_per_kv()).max(1)
@@ -157,7 +163,7 @@ impl AttendBuffers {
         Self {
             bands: Vec::with_capacity(n_tokens_max),
             cuts: Vec::with_capacity(n_tokens_max),
-            partials: vec![0.0; N_PARTIAL_ROWS * ChunkResult::width(params.head_dim)],
+            partials: vec![0.0; N_PARTIAL_ROWS * ChunkResult::width(params.value_dim())],
             choosing: Vec::new(),
             chosen: ChosenBlocks::default(),
         }
@@ -166,7 +172,7 @@ impl AttendBuffers {
     /// Bytes that [`Self::new`] allocates.
     pub fn n_bytes(params: &AttentionParams, n_tokens_max: usize) -> usize {
         n_tokens_max * (size_of::<Range<usize>>() + size_of::<Cut>())
-            + N_PARTIAL_ROWS * ChunkResult::width(params.head_dim) * size_of::<f32>()
+            + N_PARTIAL_ROWS * ChunkResult::width(params.value_dim()) * size_of::<f32>()
     }
 
     /// Cuts the batch; returns the number of items.
@@ -218,7 +224,7 @@ impl AttendBuffers {
 /// lets `t` see; zeros where it sees none.
 ///
 /// # Shapes
-/// - `out`: `[n_tokens, n_heads * head_dim]`
+/// - `out`: `[n_tokens, n_heads * value_dim]`
 /// - `log_sum_exp`: `[n_tokens, n_heads]`, see [`crate::probe::RowStats`]
 /// - `scratch`: one per thread
 pub fn attend<S: Send + AsMut<AttendScratch>>(
@@ -308,7 +314,7 @@ impl<'a> Job<'a> {
         (out, log_sum_exp): (&mut [f32], &mut [f32]),
     ) {
         let params = &self.ctx.params;
-        let (n_heads, d, group) = (params.n_heads, params.head_dim, params.n_heads_per_kv());
+        let (n_heads, d, group) = (params.n_heads, params.value_dim(), params.n_heads_per_kv());
         let tile_rows = TileRows::Bands(&buffers.bands);
         let out = Tiled { data: out, n_cols: n_heads * d, tile_rows, tile_cols: group * d };
         let stats = Tiled { data: log_sum_exp, n_cols: n_heads, tile_rows, tile_cols: group };
@@ -348,7 +354,7 @@ impl<'a> Job<'a> {
     ) {
         let AttendBuffers { bands, cuts, partials, chosen, .. } = buffers;
         let n_kv_heads = self.ctx.params.n_kv_heads;
-        let width = n_tile_rows * ChunkResult::width(self.ctx.params.head_dim);
+        let width = n_tile_rows * ChunkResult::width(self.ctx.params.value_dim());
         let data = &mut partials[..n_items * width];
         let tile_rows = TileRows::Even(1);
         let items = Tiled { data, n_cols: width, tile_rows, tile_cols: width };
@@ -376,7 +382,7 @@ impl<'a> Job<'a> {
         (out, log_sum_exp): (&mut [f32], &mut [f32]),
     ) {
         let params = &self.ctx.params;
-        let (d, group) = (params.head_dim, params.n_heads_per_kv());
+        let (d, group) = (params.value_dim(), params.n_heads_per_kv());
         let row_width = ChunkResult::width(d);
         let AttendBuffers { bands, cuts, partials, .. } = buffers;
         for (band, cut) in bands.iter().zip(cuts) {

@@ -177,6 +177,7 @@ impl Judge<'_> {
 #[cfg(test)]
 mod tests {
     use super::super::tests::Case;
+    use crate::kv::ValuePlace;
     use super::super::{AttentionParams, AttentionPattern, RopeTable};
     use super::*;
     use crate::rope_config::RopeConfig;
@@ -264,6 +265,7 @@ mod tests {
             head_dim: D,
             scale: SCALE as f32,
             softcap: None,
+            values: ValuePlace::Own,
         };
         let case = Case::new(params, AttentionPattern::Causal, N);
         let (q, (keys, values)) = (case.q(), case.kv());
@@ -281,7 +283,13 @@ mod tests {
                     observed: ObservedQueries { q, log_sum_exp, keys: first..N },
                     kv: kv.view(0, id),
                     kv_head_idx,
-                    motion: KeyMotion { kernels, rope, pairing, is_spread: false },
+                    motion: KeyMotion {
+                        kernels,
+                        rope,
+                        pairing,
+                        is_spread: false,
+                        first_value: 0,
+                    },
                 };
                 for by in [Importance::Observed, Importance::Expected] {
                     let mut found = [0.0; N.div_ceil(KEY_BLOCK)];

@@ -185,7 +185,8 @@ mod tests {
 
     fn table(scaling: RopeScaling, factors: RopeFactors, n_ctx: usize) -> RopeTable {
         let n_ctx_original = ORIGINAL as f64;
-        let scaled = ScaledRope { scaling, n_ctx_original, factors, magnitude: 1.0 };
+        let plain = ScaledRope::default();
+        let scaled = ScaledRope { scaling, n_ctx_original, factors, ..plain };
         RopeTable::new(&RopeConfig { scaled, ..RopeConfig::new(64, 500_000.0) }, n_ctx)
     }
 

@@ -6,7 +6,7 @@ use super::{AttentionParams, AttentionPattern, HeadTerms};
 pub struct Attention {
     /// `[n_tokens, n_heads, n_keys]`
     pub weights: Vec<f64>,
-    /// `[n_tokens, n_heads, head_dim]`
+    /// `[n_tokens, n_heads, value_dim]`
     pub out: Vec<f64>,
 }
 
@@ -16,27 +16,31 @@ pub struct Attention {
 ///
 /// # Shapes
 /// - `q`: `[n_tokens, n_heads, head_dim]`, at `query_pos`: `[n_tokens]`
-/// - `keys`, `values`: `[n_keys, n_kv_heads, head_dim]`, at `key_pos`: `[n_keys]`
+/// - `keys`: `[n_keys, n_kv_heads, head_dim]`, at `key_pos`: `[n_keys]`
+/// - `values`: `[n_keys, n_kv_heads, value_dim]`
 pub fn attend(
     params: &AttentionParams,
     (pattern, terms): (AttentionPattern, HeadTerms<'_>),
     (q, query_pos): (&[f32], &[u32]),
     (keys, values, key_pos): (&[f32], &[f32], &[u32]),
 ) -> Attention {
-    let AttentionParams { n_heads, n_kv_heads, head_dim, scale, softcap } = *params;
+    let AttentionParams { n_heads, n_kv_heads, head_dim, scale, softcap, .. } = *params;
+    let value_dim = params.value_dim();
     let (n_tokens, n_keys) = (query_pos.len(), key_pos.len());
     let mut weights = vec![0.0; n_tokens * n_heads * n_keys];
-    let mut out = vec![0.0; n_tokens * n_heads * head_dim];
+    let mut out = vec![0.0; n_tokens * n_heads * value_dim];
     for (row_idx, weights) in weights.chunks_exact_mut(n_keys).enumerate() {
         let (token_idx, head_idx) = (row_idx / n_heads, row_idx % n_heads);
         let kv_head_idx = head_idx / (n_heads / n_kv_heads);
         let q = &q[row_idx * head_dim..][..head_dim];
-        let head = |data: &[f32], key_idx: usize, i: usize| {
-            f64::from(data[(key_idx * n_kv_heads + kv_head_idx) * head_dim + i])
+        let head = |data: &[f32], width: usize, key_idx: usize, i: usize| {
+            f64::from(data[(key_idx * n_kv_heads + kv_head_idx) * width + i])
         };
+        let key = |key_idx: usize, i: usize| head(keys, head_dim, key_idx, i);
+        let value = |key_idx: usize, i: usize| head(values, value_dim, key_idx, i);
         for (key_idx, weight) in weights.iter_mut().enumerate() {
             let dot: f64 =
-                q.iter().enumerate().map(|(i, &q)| f64::from(q) * head(keys, key_idx, i)).sum();
+                q.iter().enumerate().map(|(i, &q)| f64::from(q) * key(key_idx, i)).sum();
             let score = dot * f64::from(scale);
             let score = softcap.map_or(score, |cap| {
                 let cap = f64::from(cap);
@@ -48,8 +52,8 @@ pub fn attend(
             *weight = if sees { score } else { f64::NEG_INFINITY };
         }
         softmax(weights, terms.sink_logits.get(head_idx).map(|&logit| logit.into()));
-        for (i, out) in out[row_idx * head_dim..][..head_dim].iter_mut().enumerate() {
-            *out = weights.iter().enumerate().map(|(k, w)| w * head(values, k, i)).sum();
+        for (i, out) in out[row_idx * value_dim..][..value_dim].iter_mut().enumerate() {
+            *out = weights.iter().enumerate().map(|(k, w)| w * value(k, i)).sum();
         }
     }
     Attention { weights, out }

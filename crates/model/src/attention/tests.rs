@@ -9,7 +9,7 @@ use super::{
     Buckets, HeadTerms, LayerKeys, PositionBias, Queries, attend, attention_weights, reference,
 };
 use crate::batch::{BatchSequence, KeysOf};
-use crate::kv::{KvCache, KvPolicy, KvShape, KvType, LayerShape, SequenceId};
+use crate::kv::{KvCache, KvPolicy, KvShape, KvType, LayerShape, SequenceId, ValuePlace};
 use crate::pool::ThreadPool;
 use crate::probe::RowStats;
 use crate::shape::Heads;
@@ -64,8 +64,16 @@ impl Case {
     }
 
     pub(super) fn kv(&self) -> (Vec<f32>, Vec<f32>) {
-        let n = self.n_tokens * self.params.n_kv_heads * self.params.head_dim;
-        (uniform(n, self.seed + 1), uniform(n, self.seed + 2))
+        let AttentionParams { n_kv_heads, head_dim, values, .. } = self.params;
+        let n = self.n_tokens * n_kv_heads * head_dim;
+        let keys = uniform(n, self.seed + 1);
+        let values = match values {
+            ValuePlace::Own => uniform(n, self.seed + 2),
+            ValuePlace::InKey { first } => {
+                keys.chunks_exact(head_dim).flat_map(|key| &key[first..]).copied().collect()
+            }
+        };
+        (keys, values)
     }
 
     /// All tokens in chunks; a stranger's keys lie in the cache too.
@@ -81,20 +89,22 @@ impl Case {
         n_threads: usize,
         mut show: impl FnMut(&KvCache, SequenceId, &[u32], &[f32]),
     ) -> Vec<f32> {
-        let AttentionParams { n_heads, n_kv_heads, head_dim, .. } = self.params;
+        let AttentionParams { n_heads, n_kv_heads, head_dim, values, .. } = self.params;
         let (k_type, v_type) = (self.kv_type, self.kv_type);
         let layers = vec![LayerShape { k_type, v_type, window: None }];
-        let mut kv = KvCache::new(KvShape { n_kv_heads, head_dim, layers }, usize::MAX);
+        let mut kv = KvCache::new(KvShape { n_kv_heads, head_dim, values, layers }, usize::MAX);
         let stranger = kv.admit();
         kv.reserve(stranger, 1).expect("room");
         let first = kv.append(stranger, &[0], &[0]);
         let noise = uniform(n_kv_heads * head_dim, 99);
-        kv.write_rows(kernels, 0, (stranger, first), (&noise, &noise));
+        let stored = |values| if self.params.values == ValuePlace::Own { values } else { &[][..] };
+        kv.write_rows(kernels, 0, (stranger, first), (&noise, stored(&noise)));
         let id = kv.admit_empty(self.kv_policy);
         kv.reserve(id, chunk.min(self.n_tokens)).expect("room");
         let (q, (keys, values)) = (self.q(), self.kv());
         let (q_width, kv_width) = (n_heads * head_dim, n_kv_heads * head_dim);
-        let mut out = vec![0.0; q.len()];
+        let out_width = n_heads * self.params.value_dim();
+        let mut out = vec![0.0; self.n_tokens * out_width];
         let mut pool = ThreadPool::new(n_threads);
         let mut scratch: Vec<_> =
             (0..n_threads).map(|_| AttendScratch::new(&self.params)).collect();
@@ -106,11 +116,12 @@ impl Case {
             kv.reserve(id, end).expect("room");
             let first = kv.append(id, &positions, &positions);
             let rows = start * kv_width..end * kv_width;
-            kv.write_rows(kernels, 0, (id, first), (&keys[rows.clone()], &values[rows]));
+            let new = (&keys[rows.clone()], stored(&values).get(rows).unwrap_or_default());
+            kv.write_rows(kernels, 0, (id, first), new);
             let rows = start * q_width..end * q_width;
             let mut stats = vec![0.0; (end - start) * n_heads];
             let queries = Queries {
-                q: Heads::new(&q[rows.clone()], n_heads, head_dim),
+                q: Heads::new(&q[rows], n_heads, head_dim),
                 positions: &positions,
                 sequences: &[BatchSequence { id, rows: 0..end - start, source: None }],
             };
@@ -120,7 +131,7 @@ impl Case {
                 LayerKeys { kv: &kv, layer_idx: 0, of: KeysOf::Own },
                 &mut buffers,
                 (&mut pool, &mut scratch),
-                (&mut out[rows], &mut stats),
+                (&mut out[start * out_width..end * out_width], &mut stats),
             );
             show(&kv, id, &positions, &stats);
         }
@@ -192,15 +203,20 @@ fn cases() -> impl Strategy<Value = Case> {
         (0u32..80, 1u32..100)
             .prop_map(|(n_sinks, window)| AttentionPattern::SinksAndWindow { n_sinks, window }),
     ];
-    let heads = (1usize..4, 1usize..8, 1usize..70);
+    let heads = (1usize..4, 1usize..8, 1usize..70, prop::option::of(0usize..69));
     let kv_type = prop::sample::select(KvType::ALL.to_vec());
     let softcap = prop::option::of(0.5f32..4.0);
     let terms = (any::<bool>(), 0u8..3);
     (heads, pattern, 1usize..200, (kv_type, softcap, terms), any::<u32>()).prop_map(
-        |((n_kv_heads, group, head_dim), pattern, n_tokens, (kv_type, softcap, terms), seed)| {
+        |(heads, pattern, n_tokens, (kv_type, softcap, terms), seed)| {
+            let (n_kv_heads, group, head_dim, first) = heads;
             let n_heads = n_kv_heads * group;
             let scale = (head_dim as f32).powf(-0.5);
-            let params = AttentionParams { n_heads, n_kv_heads, head_dim, scale, softcap };
+            let values = match first {
+                Some(first) => ValuePlace::InKey { first: first % head_dim },
+                None => ValuePlace::Own,
+            };
+            let params = AttentionParams { n_heads, n_kv_heads, head_dim, values, scale, softcap };
             let seed = seed.into();
             let sink_logits = if terms.0 { uniform(n_heads, seed + 3) } else { Vec::new() };
             let position_bias = position_bias(terms.1, pattern, (n_heads, seed + 4));
@@ -261,7 +277,7 @@ proptest! {
 #[test]
 fn the_future_has_no_influence_under_a_softcap() {
     let params =
-        AttentionParams { n_heads: 2, n_kv_heads: 1, head_dim: 8, scale: 0.3, softcap: Some(1.0) };
+        AttentionParams { n_heads: 2, n_kv_heads: 1, head_dim: 8, values: ValuePlace::Own, scale: 0.3, softcap: Some(1.0) };
     let short = Case::new(params, AttentionPattern::Causal, 70);
     let long = Case { n_tokens: 90, ..short.clone() };
     // The first rows of both texts are the same numbers: the generator runs on.
@@ -274,7 +290,7 @@ fn the_future_has_no_influence_under_a_softcap() {
 fn a_long_row_is_the_fold_of_its_chunks() {
     for (head_dim, n_tokens) in [(16, 1100), (5, 700)] {
         let params =
-            AttentionParams { n_heads: 3, n_kv_heads: 1, head_dim, scale: 0.4, softcap: None };
+            AttentionParams { n_heads: 3, n_kv_heads: 1, head_dim, values: ValuePlace::Own, scale: 0.4, softcap: None };
         for pattern in [
             AttentionPattern::Causal,
             AttentionPattern::SlidingWindow { window: 600 },
@@ -301,7 +317,7 @@ fn a_long_row_is_the_fold_of_its_chunks() {
 #[test]
 fn a_policy_is_a_pattern() {
     let params =
-        AttentionParams { n_heads: 2, n_kv_heads: 1, head_dim: 16, scale: 0.4, softcap: None };
+        AttentionParams { n_heads: 2, n_kv_heads: 1, head_dim: 16, values: ValuePlace::Own, scale: 0.4, softcap: None };
     for (n_sinks, window) in [(0, 1), (4, 60), (70, 200)] {
         let pattern = AttentionPattern::SinksAndWindow { n_sinks, window };
         let hidden = Case::new(params, pattern, 900);
@@ -320,7 +336,7 @@ fn a_policy_is_a_pattern() {
 /// A text of nine blocks, of which a query of the last 100 tokens looks at four.
 fn choosing(kv_type: KvType, n_blocks: u32) -> Case {
     let params =
-        AttentionParams { n_heads: 4, n_kv_heads: 2, head_dim: 16, scale: 0.4, softcap: None };
+        AttentionParams { n_heads: 4, n_kv_heads: 2, head_dim: 16, values: ValuePlace::Own, scale: 0.4, softcap: None };
     let kv_policy = KvPolicy::TopBlocks { n_blocks, from: 470 };
     Case { kv_type, kv_policy, ..Case::new(params, AttentionPattern::Causal, 570) }
 }

@@ -60,7 +60,7 @@ pub(super) fn chunks(visible: impl Iterator<Item = Spans>) -> Spans {
 pub(super) struct ChunkResult<'a> {
     max: f32,
     sum: f32,
-    /// `[head_dim]`: `sum_k exp(score_k - max) value_k`
+    /// `[value_dim]`: `sum_k exp(score_k - max) value_k`
     acc: &'a mut [f32],
 }
 
@@ -72,8 +72,8 @@ impl<'a> ChunkResult<'a> {
     }
 
     /// Floats of a stored result: `acc`, then `max` and `sum`.
-    pub(super) fn width(head_dim: usize) -> usize {
-        head_dim + 2
+    pub(super) fn width(value_dim: usize) -> usize {
+        value_dim + 2
     }
 
     pub(super) fn stored(stored: &'a mut [f32]) -> Self {
@@ -139,16 +139,16 @@ pub struct AttendScratch {
     queries: QueryScratch,
     /// `[R, KEY_BLOCK]`
     scores: Vec<f32>,
-    /// One block of keys or values as f32: `[head_dim, KEY_BLOCK]`, `[KEY_BLOCK, head_dim]`
+    /// One block of keys or values as f32: `[head_dim, KEY_BLOCK]`, `[KEY_BLOCK, value_dim]`
     widened: Vec<f32>,
     values: ValueScratch,
-    /// `[R, head_dim]`
+    /// `[R, value_dim]`
     acc: Vec<f32>,
     /// `[R]`
     rescale: Vec<f32>,
     /// `[R]`: visible keys, running maximum and sum of each row in a chunk
     rows: Vec<RowState>,
-    /// `[R, head_dim + 2]`: results of the chunks so far
+    /// `[R, value_dim + 2]`: results of the chunks so far
     totals: Vec<f32>,
     choice: ChoiceScratch,
     pub(super) importance: ImportanceScratch,
@@ -164,16 +164,16 @@ struct RowState {
 impl AttendScratch {
     pub fn new(params: &AttentionParams) -> Self {
         let n_rows = params.n_tile_rows();
-        let d = params.head_dim;
+        let (d, value_dim) = (params.head_dim, params.value_dim());
         Self {
             queries: QueryScratch::new(n_rows, d),
             scores: vec![0.0; n_rows * KEY_BLOCK],
             widened: vec![0.0; d * KEY_BLOCK],
-            values: ValueScratch::new(d),
-            acc: vec![0.0; n_rows * d],
+            values: ValueScratch::new(d, params.values),
+            acc: vec![0.0; n_rows * value_dim],
             rescale: vec![0.0; n_rows],
             rows: vec![RowState { visible: Spans::default(), max: 0.0, sum: 0.0 }; n_rows],
-            totals: vec![0.0; n_rows * ChunkResult::width(d)],
+            totals: vec![0.0; n_rows * ChunkResult::width(value_dim)],
             choice: ChoiceScratch::default(),
             importance: ImportanceScratch::default(),
         }
@@ -182,11 +182,12 @@ impl AttendScratch {
     /// Bytes that [`Self::new`] allocates.
     pub fn n_bytes(params: &AttentionParams) -> usize {
         let (n_rows, d) = (params.n_tile_rows(), params.head_dim);
+        let value_dim = params.value_dim();
         // Scores, accumulators, factors and totals of each row, and one block as f32.
-        let row_floats = KEY_BLOCK + d + 1 + ChunkResult::width(d);
+        let row_floats = KEY_BLOCK + value_dim + 1 + ChunkResult::width(value_dim);
         let n_floats = n_rows * row_floats + d * KEY_BLOCK;
         QueryScratch::n_bytes(n_rows, d)
-            + ValueScratch::n_bytes(d)
+            + ValueScratch::n_bytes(d, params.values)
             + n_floats * size_of::<f32>()
             + n_rows * size_of::<RowState>()
     }
@@ -205,7 +206,7 @@ impl AttendScratch {
     /// The result of one chunk, alone.
     pub(super) fn attend_chunk(&mut self, tile: &TileCtx<'_>, chunk_idx: usize) {
         let n_rows = tile.n_rows();
-        self.acc[..n_rows * tile.params().head_dim].fill(0.0);
+        self.acc[..n_rows * tile.params().value_dim()].fill(0.0);
         for row in &mut self.rows[..n_rows] {
             (row.max, row.sum) = (f32::NEG_INFINITY, 0.0);
         }
@@ -273,7 +274,7 @@ impl AttendScratch {
         next: &[u8],
         n_rows: usize,
     ) {
-        let (kernels, d) = (ctx.kernels, ctx.params.head_dim);
+        let (kernels, d) = (ctx.kernels, ctx.params.value_dim());
         let (weights, rescale) = (&self.scores[..n_rows * KEY_BLOCK], &self.rescale[..n_rows]);
         let acc = &mut self.acc[..n_rows * d];
         match kv.values(kernels, kv_head_idx, block_idx, &mut self.values) {
@@ -320,7 +321,7 @@ impl AttendScratch {
     }
 
     pub(super) fn clear_totals(&mut self, tile: &TileCtx<'_>) {
-        let width = ChunkResult::width(tile.params().head_dim);
+        let width = ChunkResult::width(tile.params().value_dim());
         for total in self.totals[..tile.n_rows() * width].chunks_exact_mut(width) {
             total.fill(0.0);
             total[width - 2] = f32::NEG_INFINITY;
@@ -329,7 +330,7 @@ impl AttendScratch {
 
     /// Merges the last chunk into the totals.
     pub(super) fn add_to_totals(&mut self, tile: &TileCtx<'_>) {
-        let d = tile.params().head_dim;
+        let d = tile.params().value_dim();
         let width = ChunkResult::width(d);
         for row_idx in 0..tile.n_rows() {
             let RowState { max, sum, .. } = self.rows[row_idx];
@@ -342,14 +343,14 @@ impl AttendScratch {
         }
     }
 
-    pub(super) fn total(&mut self, row_idx: usize, head_dim: usize) -> ChunkResult<'_> {
-        let width = ChunkResult::width(head_dim);
+    pub(super) fn total(&mut self, row_idx: usize, value_dim: usize) -> ChunkResult<'_> {
+        let width = ChunkResult::width(value_dim);
         ChunkResult::stored(&mut self.totals[row_idx * width..][..width])
     }
 
-    /// Writes the last chunk's results to `out`: `[n_rows, head_dim + 2]`.
+    /// Writes the last chunk's results to `out`: `[n_rows, value_dim + 2]`.
     pub(super) fn store_chunk(&self, tile: &TileCtx<'_>, out: &mut [f32]) {
-        let d = tile.params().head_dim;
+        let d = tile.params().value_dim();
         let rows = self.rows.iter().zip(self.acc.chunks_exact(d));
         let out = out.chunks_exact_mut(ChunkResult::width(d));
         for ((row, acc), out) in rows.zip(out).take(tile.n_rows()) {
@@ -365,7 +366,7 @@ impl AttendScratch {
         at: (&KvView<'_>, usize, usize),
         lengths: &mut [f32],
     ) {
-        let (n_tile_rows, d) = (ctx.params.n_tile_rows(), ctx.params.head_dim);
+        let (n_tile_rows, d) = (ctx.params.n_tile_rows(), ctx.params.value_dim());
         for (tile_idx, lengths) in lengths.chunks_mut(n_tile_rows).enumerate() {
             // Each row is the sum of one value.
             let n_rows = lengths.len();

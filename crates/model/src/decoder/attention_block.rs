@@ -5,6 +5,7 @@ use kernels::Kernels;
 use super::compute::{Compute, Input, Norm};
 use super::feed_forward::AddDelta;
 use super::forward::ForwardCtx;
+use super::latent;
 use super::ropes::Rope;
 use super::workspace::{Workspace, attention_params};
 use crate::attention::{
@@ -12,10 +13,13 @@ use crate::attention::{
     attention_weights,
 };
 use crate::batch::{BatchSequence, KeysOf};
-use crate::kv::{KeyMotion, KvCache, KvType, KvView, NewKeys, SequenceId};
+use crate::config::ModelConfig;
+use crate::kv::{KeyMotion, KvCache, KvType, KvView, LayerShape, NewKeys, SequenceId};
 use crate::probe::{Capture, HeadRow, Probe, RowStats};
 use crate::shape::Heads;
-use crate::weights::{CrossWeights, HeadNorm, Linear, Model, NormWeights};
+use crate::weights::{
+    CrossWeights, HeadNorm, HeadWeights, Linear, Model, NormWeights, QkvWeights,
+};
 
 pub(super) fn attention_block<P: Probe>(
     ctx: &ForwardCtx<'_>,
@@ -27,26 +31,17 @@ pub(super) fn attention_block<P: Probe>(
     let (c, layer) = (&model.config, &model.layers[ctx.layer_idx]);
     let n = batch.n_tokens();
     let (q_width, kv_width) = (c.n_heads * c.head_dim, c.n_kv_heads * c.head_dim);
-    let residual = &mut ws.residual[..n * c.d_model];
-    let (q, k) = (&mut ws.q[..n * q_width], &mut ws.k[..n * kv_width]);
-    let v = &mut ws.v[..n * kv_width];
-
-    let norm = layer.attn_norm.as_ref().map(|weights| Norm { weights, eps: c.norm_eps });
-    let products = [(&layer.attn_q, &mut *q), (&layer.attn_k, &mut *k), (&layer.attn_v, &mut *v)];
-    ws.compute.multiply(Input { x: residual, norm }, products);
-    clip([&mut *q, &mut *k, &mut *v], c.qkv_clip);
-    let rope = ws.ropes.of(c, ctx.layer_idx);
     let kv_layer = kv.shape().layers[ctx.layer_idx];
-    let heads = [(&mut *q, &layer.attn_q_norm), (&mut *k, &layer.attn_k_norm)];
-    for (heads, gain) in heads {
-        norm_and_rotate(ctx, &mut ws.compute, (gain.as_ref(), rope), kv_layer.k_type, heads);
+    match &layer.qkv {
+        QkvWeights::Heads(weights) => project(ctx, weights, kv_layer, ws),
+        QkvWeights::Latent(weights) => {
+            latent::project(ctx, weights, kv_layer.k_type.is_rotated(), ws);
+        }
     }
-    grow_queries(ctx, &mut ws.compute, q);
-    if kv_layer.v_type.is_rotated() {
-        spread(&mut ws.compute, c.head_dim, kv_width, v);
-    }
-    let new =
-        NewKeys { sequences: &batch.sequences, first_keys: &ws.first_keys, keys: k, values: v };
+    grow_queries(ctx, &mut ws.compute, &mut ws.q[..n * q_width]);
+    let (keys, values) = (&ws.k[..n * kv_width], &ws.v[..n * stored_value_width(c)]);
+    let new = NewKeys { sequences: &batch.sequences, first_keys: &ws.first_keys, keys, values };
+    let rope = ws.ropes.of(c, ctx.layer_idx);
     let motion = key_motion(model, &rope.table, kv_layer.k_type, ws.compute.kernels);
     let threads = (&mut ws.compute.pool, &mut *ws.compute.scratch);
     kv.write_batch(motion, ctx.layer_idx, new, &mut ws.kv_writes, threads);
@@ -54,7 +49,42 @@ pub(super) fn attention_block<P: Probe>(
     let queries = Heads::new(&ws.q[..n * q_width], c.n_heads, c.head_dim);
     let queries = (queries, &ws.log_sum_exp[..n * c.n_heads]);
     kv.observe(ctx.layer_idx, (&batch.sequences, &ws.first_keys), queries);
+    if let QkvWeights::Latent(weights) = &layer.qkv {
+        latent::expand(ctx, weights, ws);
+    }
     add_result(ctx, (&layer.attn_output, layer.post_attention_norm.as_ref()), ws);
+}
+
+/// Fills `ws.q`, `ws.k` and `ws.v` of a layer.
+fn project(
+    ctx: &ForwardCtx<'_>,
+    weights: &HeadWeights,
+    kv_layer: LayerShape,
+    ws: &mut Workspace,
+) {
+    let (c, n) = (&ctx.model.config, ctx.batch.n_tokens());
+    let HeadWeights { attn_q, attn_k, attn_v, attn_q_norm, attn_k_norm } = weights;
+    let (q_width, kv_width) = (c.n_heads * c.head_dim, c.n_kv_heads * c.head_dim);
+    let residual = &ws.residual[..n * c.d_model];
+    let (q, k) = (&mut ws.q[..n * q_width], &mut ws.k[..n * kv_width]);
+    let v = &mut ws.v[..n * kv_width];
+    let norm = ctx.model.layers[ctx.layer_idx].attn_norm.as_ref();
+    let norm = norm.map(|weights| Norm { weights, eps: c.norm_eps });
+    let products = [(attn_q, &mut *q), (attn_k, &mut *k), (attn_v, &mut *v)];
+    ws.compute.multiply(Input { x: residual, norm }, products);
+    clip([&mut *q, &mut *k, &mut *v], c.qkv_clip);
+    let rope = ws.ropes.of(c, ctx.layer_idx);
+    for (heads, gain) in [(&mut *q, attn_q_norm), (&mut *k, attn_k_norm)] {
+        norm_and_rotate(ctx, &mut ws.compute, (gain.as_ref(), rope), kv_layer.k_type, heads);
+    }
+    if kv_layer.v_type.is_rotated() {
+        spread(&mut ws.compute, c.head_dim, kv_width, v);
+    }
+}
+
+/// Of all kv heads of a token, beside their keys.
+pub(super) fn stored_value_width(config: &ModelConfig) -> usize {
+    config.n_kv_heads * config.value_place().stored_width(config.head_dim)
 }
 
 /// The same over the texts that an encoder has read, whose keys and values are there already.
@@ -86,7 +116,8 @@ fn look<P: Probe>(
 ) {
     let (c, n) = (&ctx.model.config, ctx.batch.n_tokens());
     let (q, attn_out) = (&ws.q[..n * c.n_heads * c.head_dim], &mut ws.attn_out);
-    let attn_out = &mut attn_out[..q.len()];
+    let value_dim = attention_params(c).value_dim();
+    let attn_out = &mut attn_out[..n * c.n_heads * value_dim];
     let attend_ctx = match keys_of {
         KeysOf::Own => attend_ctx(ctx.model, ctx.layer_idx, ws.compute.kernels),
         KeysOf::Source => cross_ctx(ctx.model, ws.compute.kernels),
@@ -107,7 +138,7 @@ fn look<P: Probe>(
     );
     if kv.shape().layers[ctx.layer_idx].v_type.is_rotated() {
         // Back again: the mean of rotated values is the rotated mean.
-        spread(&mut ws.compute, c.head_dim, c.n_heads * c.head_dim, attn_out);
+        spread(&mut ws.compute, value_dim, c.n_heads * value_dim, attn_out);
     }
     if P::WATCHES {
         let rows = (q, &*log_sum_exp, &mut ws.probe_weights);
@@ -122,7 +153,10 @@ fn add_result(
     ws: &mut Workspace,
 ) {
     let (c, n) = (&ctx.model.config, ctx.batch.n_tokens());
-    let attn_out = &ws.attn_out[..n * c.n_heads * c.head_dim];
+    let attn_out = match c.latent {
+        None => &ws.attn_out[..n * c.found_width()],
+        Some(_) => ws.latent.found(n, c.found_width()),
+    };
     let (residual, delta) = (&mut ws.residual[..n * c.d_model], &mut ws.delta[..n * c.d_model]);
     ws.compute.multiply(Input { x: attn_out, norm: None }, [(output, &mut *delta)]);
     if !c.residual.is_parallel() {
@@ -262,7 +296,8 @@ pub(super) fn key_motion<'a>(
     kernels: &'static Kernels,
 ) -> KeyMotion<'a> {
     let (pairing, is_spread) = (model.config.rope_pairing, k_type.is_rotated());
-    KeyMotion { kernels, rope, pairing, is_spread }
+    let first_value = model.config.value_place().first();
+    KeyMotion { kernels, rope, pairing, is_spread, first_value }
 }
 
 /// Hands a probe what it asked for, row by row.

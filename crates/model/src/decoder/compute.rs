@@ -21,7 +21,7 @@ pub(super) struct Prepared {
     pub(super) arithmetic: Arithmetic,
     /// As int8: `[n_tokens / TILE_TOKENS]`.
     pub(super) tiles: Vec<QuantizedTile>,
-    /// As f32, where it is normed first: `[n_tokens, d_model]`.
+    /// As f32, where it is normed first: `[n_tokens, n_in]`.
     pub(super) normed: Vec<f32>,
 }
 

@@ -8,6 +8,7 @@ mod eviction;
 mod experts;
 mod feed_forward;
 mod forward;
+mod latent;
 mod product;
 mod ropes;
 mod workspace;

@@ -3,8 +3,10 @@
 use kernels::table::Tile;
 use kernels::{F32Panel, IntPanel, Kernels, PANEL_ROWS, QuantizedTile, TILE_TOKENS};
 
+use super::attention_block::stored_value_width;
 use super::compute::{Compute, Prepared};
 use super::experts::ExpertBuffers;
+use super::latent::LatentBuffers;
 use super::product::STRIP_PANELS;
 use super::ropes::Ropes;
 use crate::attention::{AttendBuffers, AttendScratch, AttentionParams};
@@ -36,10 +38,11 @@ pub struct Workspace {
     pub(super) q: Vec<f32>,
     /// `[n_tokens, n_kv_heads, head_dim]`
     pub(super) k: Vec<f32>,
-    /// `[n_tokens, n_kv_heads, head_dim]`
+    /// `[n_tokens, n_kv_heads, head_dim]`, or empty: values are a part of keys.
     pub(super) v: Vec<f32>,
-    /// `[n_tokens, n_heads, head_dim]`
+    /// `[n_tokens, n_heads, value_dim]`
     pub(super) attn_out: Vec<f32>,
+    pub(super) latent: LatentBuffers,
     /// `[n_tokens, n_heads]`
     pub(super) log_sum_exp: Vec<f32>,
     pub(super) attend: AttendBuffers,
@@ -113,15 +116,16 @@ impl Workspace {
                 prepared: Prepared {
                     arithmetic: model.arithmetic,
                     tiles,
-                    normed: floats(c.d_model),
+                    normed: floats(normed_width(c)),
                 },
             },
             residual: floats(c.d_model),
             delta: floats(c.d_model),
             q: floats(c.n_heads * c.head_dim),
             k: floats(c.n_kv_heads * c.head_dim),
-            v: floats(c.n_kv_heads * c.head_dim),
-            attn_out: floats(c.n_heads * c.head_dim),
+            v: floats(stored_value_width(c)),
+            attn_out: floats(c.n_heads * params.value_dim()),
+            latent: LatentBuffers::new(c, n),
             log_sum_exp: floats(c.n_heads),
             attend: AttendBuffers::new(&params, n),
             kv_writes: KvWrites::new((c.n_kv_heads, c.head_dim), n),
@@ -157,8 +161,16 @@ impl WorkspaceSize {
             + AttendScratch::n_bytes(&params);
         let tile_bytes = size_of::<QuantizedTile>() + QuantizedTile::n_bytes(n_in_max);
         let (q_width, kv_width) = (c.n_heads * c.head_dim, c.n_kv_heads * c.head_dim);
-        // Residual, delta, hidden and normed; q and attention's result; k and v.
-        let token_floats = 4 * c.d_model + 2 * q_width + 2 * kv_width + c.n_heads + c.d_ff;
+        let out_width = c.n_heads * params.value_dim();
+        // Residual, delta and hidden; normed; q and attention's result; k and v.
+        let token_floats = 3 * c.d_model
+            + normed_width(c)
+            + q_width
+            + out_width
+            + kv_width
+            + stored_value_width(c)
+            + c.n_heads
+            + c.d_ff;
         n_threads * thread_bytes
             + n_tiles * tile_bytes
             + n * token_floats * F32
@@ -166,6 +178,7 @@ impl WorkspaceSize {
             + self.n_logit_rows_max * c.n_vocab * F32
             + AttendBuffers::n_bytes(&params, n)
             + ExpertBuffers::n_bytes(c, n)
+            + LatentBuffers::n_bytes(c, n)
             + KvWrites::n_bytes((c.n_kv_heads, c.head_dim), n)
             + n * size_of::<usize>()
     }
@@ -174,7 +187,14 @@ impl WorkspaceSize {
 /// Columns of the widest matrix.
 fn n_in_max(c: &ModelConfig) -> usize {
     let d_ff_expert = c.experts.map_or(0, |experts| experts.d_ff);
-    c.d_model.max(c.d_ff).max(d_ff_expert).max(c.n_heads * c.head_dim)
+    let of_layer = c.d_model.max(c.d_ff).max(d_ff_expert).max(c.n_heads * c.head_dim);
+    let latent = c.latent.map_or(0, |latent| latent.d_query.unwrap_or(0).max(latent.d_plain));
+    of_layer.max(latent).max(c.found_width())
+}
+
+/// Columns of the widest matrix whose input is normed first.
+fn normed_width(c: &ModelConfig) -> usize {
+    c.d_model.max(c.latent.and_then(|latent| latent.d_query).unwrap_or(0))
 }
 
 pub(super) fn attention_params(c: &ModelConfig) -> AttentionParams {
@@ -182,6 +202,7 @@ pub(super) fn attention_params(c: &ModelConfig) -> AttentionParams {
         n_heads: c.n_heads,
         n_kv_heads: c.n_kv_heads,
         head_dim: c.head_dim,
+        values: c.value_place(),
         scale: c.attn_scale,
         softcap: c.attn_softcap,
     }

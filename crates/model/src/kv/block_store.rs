@@ -89,11 +89,11 @@ impl BlockStore {
             }
             groups[group_idx].block_bytes += shape.layer_block_bytes(layer);
             groups[group_idx].first_block_bytes += shape.layer_first_block_bytes(layer);
-            let (n_kv_heads, head_dim) = (shape.n_kv_heads, shape.head_dim);
+            let (n_kv_heads, value_dim) = (shape.n_kv_heads, shape.stored_value_dim());
             layers.push(LayerKv {
                 group_idx,
-                keys: KeyPlane::new(layer.k_type, n_kv_heads, head_dim),
-                values: ValuePlane::new(layer.v_type, n_kv_heads, head_dim),
+                keys: KeyPlane::new(layer.k_type, n_kv_heads, shape.head_dim),
+                values: ValuePlane::new(layer.v_type, n_kv_heads, value_dim),
             });
         }
         Self { layers, groups }
@@ -141,7 +141,7 @@ impl BlockStore {
         let is_first = self.groups[group_idx].is_first[block.0 as usize];
         let copy = self.take(group_idx, is_first);
         for layer in self.layers.iter_mut().filter(|layer| layer.group_idx == group_idx) {
-            layer.keys.blocks.copy(block, copy);
+            layer.keys.copy(block, copy, n_keys);
             layer.values.copy(block, copy, n_keys);
         }
         copy

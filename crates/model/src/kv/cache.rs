@@ -425,7 +425,8 @@ impl KvCache {
         let SequenceKv { policy, positions, tables, bounds, .. } = self.sequences.get(id);
         let (policy, blocks) = (*policy, &tables[layer.group_idx]);
         let bounds = bounds.get(layer_idx);
-        KvView { keys: &layer.keys, values: &layer.values, policy, blocks, bounds, positions }
+        let (keys, values, value_place) = (&layer.keys, &layer.values, self.shape.values);
+        KvView { keys, values, value_place, policy, blocks, bounds, positions }
     }
 }
 

@@ -25,6 +25,9 @@ pub(crate) struct KeyMotion<'a> {
     pub(crate) pairing: RopePairing,
     /// Whether they are spread by a Hadamard matrix after they were rotated by their position.
     pub(crate) is_spread: bool,
+    /// What a head holds before this dimension and from there on is spread apart: values are then a
+    /// part of the key.
+    pub(crate) first_value: usize,
 }
 
 /// Room for the means of one block.
@@ -111,9 +114,17 @@ impl KeyMotion<'_> {
 
     fn spread(&self, head: &mut [f32]) {
         if self.is_spread {
-            (self.kernels.hadamard)(head);
+            spread(self.kernels, head, self.first_value);
         }
     }
+}
+
+/// Spreads a key by Hadamard matrices, one for the dimensions before `first_value` and one for the
+/// rest; its own inverse.
+pub(crate) fn spread(kernels: &Kernels, head: &mut [f32], first_value: usize) {
+    let (before, value) = head.split_at_mut(first_value);
+    (kernels.hadamard)(before);
+    (kernels.hadamard)(value);
 }
 
 #[cfg(test)]
@@ -132,7 +143,7 @@ mod tests {
         let rope = RopeTable::new(&RopeConfig::new(D, 1e6), 1);
         for pairing in [RopePairing::Interleaved, RopePairing::HalfSplit] {
             for is_spread in [false, true] {
-                let motion = KeyMotion { kernels, rope: &rope, pairing, is_spread };
+                let motion = KeyMotion { kernels, rope: &rope, pairing, is_spread, first_value: 0 };
                 let common = tiny_random::uniform(D, 3);
                 let key = |pos: u32| {
                     let (mut cos, mut sin) = ([0.0; D / 2], [0.0; D / 2]);

@@ -4,7 +4,9 @@
 //! panels of a matrix whose rows are keys, so that scores are int8 products of queries and keys;
 //! they are differences from a mean, see [`super::key_means`].
 
-use kernels::{ACT_GROUP, Cells, IntForm, IntPanel, KEY_BLOCK, Kernels, PANEL_ROWS, Quants};
+use kernels::{
+    ACT_GROUP, Cells, IntForm, IntPanel, KEY_BLOCK, Kernels, PANEL_ROWS, Quants, Step,
+};
 
 use super::block_pool::BlockId;
 use super::blocks::{Block, Blocks, Ints, Sizes};
@@ -64,6 +66,33 @@ impl IntKeys<'_> {
         (kernels.f16_to_f32)(scales, &mut out[..n]);
     }
 
+    /// Dimensions `first..head_dim` of all keys; shapes as in [`KeyPlane::read_values`].
+    fn read_values(&self, first: usize, steps: &mut [Step], out: &mut [f32]) {
+        let Ints { n_bits, quants, scales, means } = self.ints;
+        let (n_steps, n_groups) = (self.n_in / 4, self.n_in / ACT_GROUP);
+        let width = self.head_dim - first;
+        let means = &means[self.head_idx * self.head_dim..][..self.head_dim];
+        let f16 = |bits: u16| half::f16::from_bits(bits).to_f32();
+        // What is stored of fewer than eight bits has no sign.
+        let signed = |q: u8| match *n_bits {
+            8 => f32::from(q as i8),
+            n_bits => f32::from(q) - (1u32 << (n_bits - 1)) as f32,
+        };
+        for (panel_idx, out) in out.chunks_exact_mut(PANEL_ROWS * width).enumerate() {
+            let panel_idx = self.head_idx * KEY_PANELS + panel_idx;
+            let steps = &mut steps[..self.head_dim.div_ceil(4)];
+            quants.read(panel_idx * n_steps, steps);
+            let scales = &scales[panel_idx * n_groups * PANEL_ROWS..][..n_groups * PANEL_ROWS];
+            for (row, out) in out.chunks_exact_mut(width).enumerate() {
+                for (col, out) in (first..).zip(out) {
+                    let scale = f16(scales[col / ACT_GROUP * PANEL_ROWS + row]);
+                    let q = signed(steps[col / 4].0[row][col % 4]);
+                    *out = q.mul_add(scale, f16(means[col]));
+                }
+            }
+        }
+    }
+
     /// Fills a panel with 16 keys; `scales`: `[KEY_PANELS, n_in / ACT_GROUP, PANEL_ROWS]`.
     pub fn read(&self, panel_idx: usize, scales: &[f32], panel: &mut IntPanel) {
         let Ints { n_bits, quants, .. } = self.ints;
@@ -87,6 +116,38 @@ impl IntKeys<'_> {
             for (scales, mins) in panel.scales[..n_groups].iter().zip(&mut panel.mins) {
                 mins.0 = scales.0.map(|scale| bias * scale);
             }
+        }
+    }
+}
+
+/// Dimensions that are turned around together: a cache line of each key.
+const N_DIMS: usize = 16;
+
+/// Dimensions `first..head_dim` of `[head_dim, KEY_BLOCK]` as `[KEY_BLOCK, head_dim - first]`.
+fn transpose(
+    kernels: &Kernels,
+    cells: Cells<'_>,
+    (first, head_dim): (usize, usize),
+    out: &mut [f32],
+) {
+    let width = head_dim - first;
+    let mut widened = [0.0; N_DIMS * KEY_BLOCK];
+    for start in (0..width).step_by(N_DIMS) {
+        let n = N_DIMS.min(width - start);
+        let range = (first + start) * KEY_BLOCK..(first + start + n) * KEY_BLOCK;
+        let widened = &mut widened[..n * KEY_BLOCK];
+        match cells {
+            Cells::F32(cells) => widened.copy_from_slice(&cells[range]),
+            Cells::F16(cells) => (kernels.f16_to_f32)(&cells[range], widened),
+            Cells::Bf16(cells) => {
+                for (out, &bits) in widened.iter_mut().zip(&cells[range]) {
+                    *out = f32::from_bits(u32::from(bits) << 16);
+                }
+            }
+        }
+        for (key_idx, out) in out.chunks_exact_mut(width).enumerate() {
+            let column = widened[key_idx..].iter().step_by(KEY_BLOCK);
+            out[start..start + n].iter_mut().zip(column).for_each(|(out, x)| *out = *x);
         }
     }
 }
@@ -144,6 +205,29 @@ impl KeyPlane {
         let format = if is_first { self.kind.first_keys() } else { self.kind.format() };
         let fresh = Block::zeros(format, sizes(self.n_kv_heads, self.head_dim));
         self.blocks.allocate(block, fresh);
+    }
+
+    /// Copies the first `n_keys` keys of a block; the others become zeros, or the mean: where values
+    /// are a part of keys, their weight is zero, and zero times a NaN would be NaN.
+    pub(super) fn copy(&mut self, from: BlockId, to: BlockId, n_keys: usize) {
+        let n_rows = self.n_kv_heads * self.head_dim;
+        match self.blocks.copy(from, to) {
+            Block::Floats(floats) => {
+                for row in 0..n_rows {
+                    floats.clear(row * KEY_BLOCK + n_keys..(row + 1) * KEY_BLOCK);
+                }
+            }
+            Block::Ints(Ints { scales, .. }) => {
+                let n_groups = n_in(self.head_dim) / ACT_GROUP;
+                let panels = scales.chunks_exact_mut(n_groups * PANEL_ROWS).enumerate();
+                for (panel_idx, scales) in panels {
+                    let first = panel_idx % KEY_PANELS * PANEL_ROWS;
+                    let n_kept = n_keys.saturating_sub(first).min(PANEL_ROWS);
+                    let groups = scales.chunks_exact_mut(PANEL_ROWS);
+                    groups.for_each(|scales| scales[n_kept..].fill(0));
+                }
+            }
+        }
     }
 
     /// Gives a block, which begins at `pos`, the mean that its keys are stored without. `before`: a
@@ -211,6 +295,25 @@ impl KeyPlane {
             let scale = scales[(panel * n_in / ACT_GROUP + col / ACT_GROUP) * PANEL_ROWS + row];
             let q = quants.get((panel * n_in / 4 + col / 4) * STEP + row * 4 + col % 4);
             *out = f32::from(q).mul_add(f16(scale), f16(means[head_idx * d + col]));
+        }
+    }
+
+    /// What the keys of a block hold from dimension `first` on, as they are scored.
+    ///
+    /// # Shapes
+    /// - `out`: `[KEY_BLOCK, head_dim - first]`
+    /// - `steps`: `[head_dim.div_ceil(4)]`, room for a panel
+    pub(super) fn read_values(
+        &self,
+        kernels: &Kernels,
+        (block, head_idx, first): (BlockId, usize, usize),
+        steps: &mut [Step],
+        out: &mut [f32],
+    ) {
+        let d = self.head_dim;
+        match self.read(block, head_idx) {
+            Keys::Floats(cells) => transpose(kernels, cells, (first, d), out),
+            Keys::Ints(ints) => ints.read_values(first, steps, out),
         }
     }
 

@@ -23,7 +23,7 @@ use sha2::{Digest, Sha256};
 use super::cache::KvCache;
 use super::kv_type::KvType;
 use super::sequences::Table;
-use super::shape::{KvShape, LayerShape};
+use super::shape::{KvShape, LayerShape, ValuePlace};
 use crate::config::{HEAD_DIM_MAX, N_LAYERS_MAX};
 
 const MAGIC: &[u8; 12] = b"lookback kv\0";
@@ -244,7 +244,7 @@ impl Source<'_> {
         if self.take(fingerprint.len())? != fingerprint {
             return Err(KvFileError::OtherModel { path: self.path.into() });
         }
-        let found = self.shape()?;
+        let found = self.shape(shape.values)?;
         if found != *shape {
             let path = self.path.into();
             let (expected, found) = (types(shape), types(&found));
@@ -253,7 +253,8 @@ impl Source<'_> {
         Ok(())
     }
 
-    fn shape(&mut self) -> Result<KvShape, KvFileError> {
+    /// `values`: where they are follows from the model.
+    fn shape(&mut self, values: ValuePlace) -> Result<KvShape, KvFileError> {
         let [n_kv_heads, head_dim, n_layers] = [self.u32()?, self.u32()?, self.u32()?];
         if n_layers as usize > N_LAYERS_MAX || head_dim as usize > HEAD_DIM_MAX {
             return Err(self.damaged("its numbers are out of range"));
@@ -264,7 +265,8 @@ impl Source<'_> {
             let window = self.u32()?;
             layers.push(LayerShape { k_type, v_type, window: (window > 0).then_some(window) });
         }
-        Ok(KvShape { n_kv_heads: n_kv_heads as usize, head_dim: head_dim as usize, layers })
+        let (n_kv_heads, head_dim) = (n_kv_heads as usize, head_dim as usize);
+        Ok(KvShape { n_kv_heads, head_dim, values, layers })
     }
 
     fn kv_type(&mut self) -> Result<KvType, KvFileError> {

@@ -12,9 +12,44 @@ use crate::config::ModelConfig;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KvShape {
     pub n_kv_heads: usize,
+    /// Width of a key.
     pub head_dim: usize,
+    pub values: ValuePlace,
     /// `[n_layers]`
     pub layers: Vec<LayerShape>,
+}
+
+/// Where the value of a head is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ValuePlace {
+    /// Beside its key, and as wide.
+    Own,
+    /// It is what its key holds from this dimension on: latent attention, see
+    /// [`crate::latent_config::LatentConfig`]. Nothing is stored twice.
+    InKey { first: usize },
+}
+
+impl ValuePlace {
+    /// Width of a value, beside keys of so many dimensions.
+    pub fn width(self, head_dim: usize) -> usize {
+        head_dim - self.first()
+    }
+
+    /// The first dimension of a key that is of its value too, where there are such.
+    pub(crate) fn first(self) -> usize {
+        match self {
+            Self::Own => 0,
+            Self::InKey { first } => first,
+        }
+    }
+
+    /// Width of what is stored of a value beside its key.
+    pub(crate) fn stored_width(self, head_dim: usize) -> usize {
+        match self {
+            Self::Own => head_dim,
+            Self::InKey { .. } => 0,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,27 +65,33 @@ pub struct LayerShape {
 pub(super) const WINDOW_SLACK: usize = 4 * KEY_BLOCK;
 
 impl KvShape {
+    /// Where values are a part of keys, they have the type of these.
     pub fn of(config: &ModelConfig, k_type: KvType, v_type: KvType) -> Self {
+        let values = config.value_place();
+        let v_type = if values == ValuePlace::Own { v_type } else { k_type };
         let layer = |layer_idx| {
             let window = config.window_of(layer_idx);
             LayerShape { k_type, v_type, window }
         };
         let layers = (0..config.n_layers).map(layer).collect();
-        Self { n_kv_heads: config.n_kv_heads, head_dim: config.head_dim, layers }
+        Self { n_kv_heads: config.n_kv_heads, head_dim: config.head_dim, values, layers }
+    }
+
+    /// Width of what is stored of a value beside its key.
+    pub(super) fn stored_value_dim(&self) -> usize {
+        self.values.stored_width(self.head_dim)
     }
 
     /// Bytes of a block of positions in one layer, other than the first of a text.
     pub fn layer_block_bytes(&self, layer: &LayerShape) -> usize {
-        let Self { n_kv_heads, head_dim, .. } = *self;
-        layer.k_type.key_block_bytes(n_kv_heads, head_dim)
-            + layer.v_type.value_block_bytes(n_kv_heads, head_dim)
+        layer.k_type.key_block_bytes(self.n_kv_heads, self.head_dim)
+            + layer.v_type.value_block_bytes(self.n_kv_heads, self.stored_value_dim())
     }
 
     /// Bytes of the first block of a text in one layer, whose keys are not quantised.
     pub fn layer_first_block_bytes(&self, layer: &LayerShape) -> usize {
-        let Self { n_kv_heads, head_dim, .. } = *self;
-        layer.k_type.first_key_block_bytes(n_kv_heads, head_dim)
-            + layer.v_type.value_block_bytes(n_kv_heads, head_dim)
+        layer.k_type.first_key_block_bytes(self.n_kv_heads, self.head_dim)
+            + layer.v_type.value_block_bytes(self.n_kv_heads, self.stored_value_dim())
     }
 
     /// Bytes of one position while every layer keeps it, behind the first block of a text.
@@ -155,7 +196,8 @@ mod tests {
 
     fn shape(windows: &[Option<u32>]) -> KvShape {
         let layer = |&window| LayerShape { k_type: KvType::F16, v_type: KvType::Q8_0, window };
-        KvShape { n_kv_heads: 2, head_dim: 64, layers: windows.iter().map(layer).collect() }
+        let (values, layers) = (ValuePlace::Own, windows.iter().map(layer).collect());
+        KvShape { n_kv_heads: 2, head_dim: 64, values, layers }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::{
     CacheFull, Keys, KvCache, KvFileError, KvPolicy, KvShape, KvType, LayerShape, Miss, Reuse,
-    SequenceId, ValueScratch, Values,
+    SequenceId, ValuePlace, ValueScratch, Values,
 };
 use crate::attention::AttentionPattern;
 
@@ -14,7 +14,12 @@ const WINDOW: u32 = 70;
 
 fn shape() -> KvShape {
     let layer = |window| LayerShape { k_type: KvType::F32, v_type: KvType::F32, window };
-    KvShape { n_kv_heads: 1, head_dim: 1, layers: vec![layer(None), layer(Some(WINDOW))] }
+    KvShape {
+        n_kv_heads: 1,
+        head_dim: 1,
+        values: ValuePlace::Own,
+        layers: vec![layer(None), layer(Some(WINDOW))],
+    }
 }
 
 /// What a model might compute for a token of a sequence: it depends on all up to it, and on what
@@ -47,7 +52,7 @@ fn check(kv: &KvCache, id: SequenceId) {
     let patterns = [AttentionPattern::Causal, AttentionPattern::SlidingWindow { window: WINDOW }];
     for (layer_idx, pattern) in patterns.into_iter().enumerate() {
         let view = kv.view(layer_idx, id);
-        let mut scratch = ValueScratch::new(1);
+        let mut scratch = ValueScratch::new(1, ValuePlace::Own);
         for key_idx in view.visible(pattern, tokens.len() as u32).iter() {
             let (block_idx, slot) = (key_idx / KEY_BLOCK, key_idx % KEY_BLOCK);
             let expected = key_of(kv, id, key_idx);

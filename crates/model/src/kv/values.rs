@@ -9,6 +9,7 @@ use kernels::{Cells, IntValues, KEY_BLOCK, Kernels, Step, VALUE_GROUP};
 use super::block_pool::BlockId;
 use super::blocks::{Block, Blocks, Ints, Sizes};
 use super::kv_type::{Format, KvType, quantize};
+use super::shape::ValuePlace;
 
 /// Per block and kv head: floats, or groups of integers with scales `[n_groups, KEY_BLOCK]`.
 pub(crate) struct ValuePlane {
@@ -27,22 +28,39 @@ pub enum Values<'a> {
 
 /// Room for the values of one head of one block as int8.
 pub struct ValueScratch {
-    /// `[head_dim]`, a step for each dimension of 64 keys
-    quants: Vec<Step>,
+    /// `[head_dim]`, a step for each dimension of 64 keys; or `[head_dim / 4]`, of 16 keys each,
+    /// where values are a part of keys
+    pub(super) quants: Vec<Step>,
     /// `[n_groups, KEY_BLOCK]`
     scales: Vec<f32>,
+    /// Values that are a part of keys: `[KEY_BLOCK, value_dim]`, or empty.
+    pub(super) widened: Vec<f32>,
 }
 
 impl ValueScratch {
-    pub fn new(head_dim: usize) -> Self {
-        let n_groups = head_dim.div_ceil(VALUE_GROUP);
-        Self { quants: vec![Step::ZERO; head_dim], scales: vec![0.0; n_groups * KEY_BLOCK] }
+    /// For values beside, or in, keys of so many dimensions.
+    pub fn new(head_dim: usize, values: ValuePlace) -> Self {
+        let [n_steps, n_scales, n_widened] = Self::sizes(head_dim, values);
+        Self {
+            quants: vec![Step::ZERO; n_steps],
+            scales: vec![0.0; n_scales],
+            widened: vec![0.0; n_widened],
+        }
     }
 
     /// Bytes that [`Self::new`] allocates.
-    pub fn n_bytes(head_dim: usize) -> usize {
-        let n_groups = head_dim.div_ceil(VALUE_GROUP);
-        head_dim * size_of::<Step>() + n_groups * KEY_BLOCK * size_of::<f32>()
+    pub fn n_bytes(head_dim: usize, values: ValuePlace) -> usize {
+        let [n_steps, n_scales, n_widened] = Self::sizes(head_dim, values);
+        n_steps * size_of::<Step>() + (n_scales + n_widened) * size_of::<f32>()
+    }
+
+    fn sizes(head_dim: usize, values: ValuePlace) -> [usize; 3] {
+        match values {
+            ValuePlace::Own => [head_dim, head_dim.div_ceil(VALUE_GROUP) * KEY_BLOCK, 0],
+            ValuePlace::InKey { .. } => {
+                [head_dim.div_ceil(4), 0, values.width(head_dim) * KEY_BLOCK]
+            }
+        }
     }
 }
 

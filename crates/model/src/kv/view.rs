@@ -1,12 +1,13 @@
 //! What attention sees of a cache: one sequence in one layer.
 
-use kernels::Kernels;
+use kernels::{Cells, Kernels};
 
 use super::block_pool::BlockId;
 use super::blocks::Blocks;
 use super::bounds::KeyBounds;
 use super::keys::{KeyForm, KeyPlane, Keys};
 use super::policy::KvPolicy;
+use super::shape::ValuePlace;
 use super::values::{ValuePlane, ValueScratch, Values};
 use crate::attention::{AttentionPattern, Spans};
 
@@ -15,6 +16,7 @@ use crate::attention::{AttentionPattern, Spans};
 pub struct KvView<'a> {
     pub(super) keys: &'a KeyPlane,
     pub(super) values: &'a ValuePlane,
+    pub(super) value_place: ValuePlace,
     pub(super) policy: KvPolicy,
     /// Where the policy chooses among blocks.
     pub(super) bounds: Option<&'a KeyBounds>,
@@ -107,6 +109,12 @@ impl<'a> KvView<'a> {
     where
         'a: 'b,
     {
-        self.values.read(kernels, self.block(block_idx), kv_head_idx, scratch)
+        let block = self.block(block_idx);
+        let ValuePlace::InKey { first } = self.value_place else {
+            return self.values.read(kernels, block, kv_head_idx, scratch);
+        };
+        let ValueScratch { quants, widened, .. } = scratch;
+        self.keys.read_values(kernels, (block, kv_head_idx, first), quants, widened);
+        Values::Floats(Cells::F32(widened))
     }
 }

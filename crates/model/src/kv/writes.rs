@@ -44,7 +44,7 @@ pub(crate) struct NewKeys<'a> {
     pub(crate) first_keys: &'a [usize],
     /// `[n_tokens, n_kv_heads, head_dim]`
     pub(crate) keys: &'a [f32],
-    /// `[n_tokens, n_kv_heads, head_dim]`
+    /// The same of what is stored beside keys, or empty.
     pub(crate) values: &'a [f32],
 }
 
@@ -102,16 +102,19 @@ impl NewKeys<'_> {
         &self,
         kernels: &Kernels,
         target: &Target,
-        (n_kv_heads, head_dim): (usize, usize),
+        (n_kv_heads, widths): (usize, [usize; 2]),
         [keys, values]: [&mut Block; 2],
     ) {
         for head_idx in 0..n_kv_heads {
             for (slot, row) in (target.slot..).zip(target.rows.clone()) {
-                let head = (row * n_kv_heads + head_idx) * head_dim;
-                let head = head..head + head_dim;
-                let key = &self.keys[head.clone()];
+                let head = |width: usize| {
+                    let first = (row * n_kv_heads + head_idx) * width;
+                    first..first + width
+                };
+                let key = &self.keys[head(widths[0])];
+                let value = &self.values[head(widths[1])];
                 KeyPlane::write_to(kernels, (&mut *keys, slot), head_idx, key);
-                ValuePlane::write_to(kernels, (&mut *values, slot), head_idx, &self.values[head]);
+                ValuePlane::write_to(kernels, (&mut *values, slot), head_idx, value);
             }
         }
     }
@@ -149,7 +152,8 @@ impl KvCache {
         (writes, range): (&KvWrites, Range<usize>),
         (pool, scratch): &mut (&mut ThreadPool, &mut [S]),
     ) {
-        let heads = (self.shape().n_kv_heads, self.shape().head_dim);
+        let widths = [self.shape().head_dim, self.shape().stored_value_dim()];
+        let heads = (self.shape().n_kv_heads, widths);
         let (targets, bands) = (&writes.targets[range.clone()], &writes.bands[range]);
         let layer = &mut self.store.layers[layer_idx];
         let n_rows: usize = targets.iter().map(|target| target.rows.len()).sum();
@@ -189,7 +193,8 @@ impl KvCache {
         let mut writes = KvWrites::new(heads, n_rows);
         let rope = crate::attention::RopeTable::none();
         let pairing = crate::spec::RopePairing::HalfSplit;
-        let motion = KeyMotion { kernels, rope: &rope, pairing, is_spread: false };
+        let motion =
+            KeyMotion { kernels, rope: &rope, pairing, is_spread: false, first_value: 0 };
         let threads = (&mut ThreadPool::new(1), &mut [()][..]);
         self.write_batch(motion, layer_idx, new, &mut writes, threads);
     }
@@ -201,7 +206,7 @@ mod tests {
 
     use super::*;
     use crate::attention::RopeTable;
-    use crate::kv::{KvShape, KvType, LayerShape};
+    use crate::kv::{KvShape, KvType, LayerShape, ValuePlace};
     use crate::rope_config::RopeConfig;
     use crate::spec::RopePairing;
 
@@ -212,13 +217,19 @@ mod tests {
     /// All bytes of two sequences whose keys come some at a time, of both in a batch.
     fn written(k_type: KvType, v_type: KvType, n_together: usize) -> Vec<u8> {
         let layers = vec![LayerShape { k_type, v_type, window: None }];
-        let shape = KvShape { n_kv_heads: N_KV_HEADS, head_dim: HEAD_DIM, layers };
+        let shape = KvShape {
+            n_kv_heads: N_KV_HEADS,
+            head_dim: HEAD_DIM,
+            values: ValuePlace::Own,
+            layers,
+        };
         let mut writes = KvWrites::new((N_KV_HEADS, HEAD_DIM), 2 * n_together);
         let mut kv = KvCache::new(shape, usize::MAX);
         let (mut pool, mut scratch) = (ThreadPool::new(3), [(); 3]);
         let rope = RopeTable::new(&RopeConfig::new(HEAD_DIM, 1e4), 1);
         let (pairing, is_spread) = (RopePairing::HalfSplit, k_type.is_rotated());
-        let motion = KeyMotion { kernels: kernels::scalar(), rope: &rope, pairing, is_spread };
+        let kernels = kernels::scalar();
+        let motion = KeyMotion { kernels, rope: &rope, pairing, is_spread, first_value: 0 };
         let ids = [kv.admit(), kv.admit()];
         let width = N_KV_HEADS * HEAD_DIM;
         let texts = [0, 1].map(|i| [2 * i, 2 * i + 1].map(|i| uniform(N_KEYS[0] * width, i)));

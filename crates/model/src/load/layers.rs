@@ -5,8 +5,8 @@ use crate::config::{ExpertsConfig, ModelConfig};
 use crate::error::LoadError;
 use crate::spec::{Bias, QkNorm, QkvLayout, Residual};
 use crate::weights::{
-    CrossWeights, DenseWeights, ExpertWeights, FeedForwardWeights, HeadNorm, LayerWeights, Linear,
-    SharedExpert, WeightMatrix,
+    CrossWeights, DenseWeights, ExpertWeights, FeedForwardWeights, HeadNorm, HeadWeights,
+    LayerWeights, Linear, QkvWeights, SharedExpert, WeightMatrix,
 };
 
 impl Source<'_> {
@@ -16,7 +16,6 @@ impl Source<'_> {
         layer_idx: usize,
     ) -> Result<LayerWeights, LoadError> {
         let (c, biases) = (config, self.spec.biases);
-        let q_width = c.n_heads * c.head_dim;
         let name = |part: &str| format!("blk.{layer_idx}.{part}");
         let reads_norm = c.residual != Residual::PostNorm;
         let has_two = c.residual == Residual::Parallel && self.has(&name("attn_norm_2.weight"))?;
@@ -31,8 +30,11 @@ impl Source<'_> {
         let post_attention_norm = norm_if(norms_results, "post_attention_norm")?;
         let ffn_norm = norm_if(has_ffn_norm || has_two, of_feed_forward)?;
         let post_ffw_norm = norm_if(norms_results, "post_ffw_norm")?;
-        let [attn_q, attn_k, attn_v] = self.qkv(c, layer_idx)?;
-        let shape = [c.d_model, q_width];
+        let qkv = match c.latent {
+            None => QkvWeights::Heads(self.heads(c, layer_idx)?),
+            Some(latent) => QkvWeights::Latent(self.latent(c, latent, layer_idx)?),
+        };
+        let shape = [c.d_model, c.found_width()];
         let attn_output = self.linear(&name("attn_output"), shape, biases.attn_output)?;
         let feed_forward = match c.experts {
             None => FeedForwardWeights::Dense(self.dense(c, layer_idx)?),
@@ -41,17 +43,26 @@ impl Source<'_> {
         let cross = self.spec.encoder.map(|_| self.cross(c, layer_idx)).transpose()?;
         Ok(LayerWeights {
             attn_norm,
-            attn_q,
-            attn_k,
-            attn_v,
-            attn_q_norm: self.head_norm(&name("attn_q_norm"), c, c.n_heads)?,
-            attn_k_norm: self.head_norm(&name("attn_k_norm"), c, c.n_kv_heads)?,
+            qkv,
             attn_output,
             post_attention_norm,
             ffn_norm,
             feed_forward,
             post_ffw_norm,
             cross,
+        })
+    }
+
+    fn heads(&mut self, config: &ModelConfig, layer_idx: usize) -> Result<HeadWeights, LoadError> {
+        let c = config;
+        let name = |part: &str| format!("blk.{layer_idx}.{part}");
+        let [attn_q, attn_k, attn_v] = self.qkv(c, layer_idx)?;
+        Ok(HeadWeights {
+            attn_q,
+            attn_k,
+            attn_v,
+            attn_q_norm: self.head_norm(&name("attn_q_norm"), c, c.n_heads)?,
+            attn_k_norm: self.head_norm(&name("attn_k_norm"), c, c.n_kv_heads)?,
         })
     }
 
@@ -200,7 +211,7 @@ impl Source<'_> {
         Ok((gate, self.linear(&up, shape, bias)?))
     }
 
-    fn linear(&mut self, name: &str, shape: [usize; 2], bias: Bias) -> Result<Linear, LoadError> {
+    pub(super) fn linear(&mut self, name: &str, shape: [usize; 2], bias: Bias) -> Result<Linear, LoadError> {
         let weight = self.matrix(&format!("{name}.weight"), shape)?;
         Ok(Linear { weight, bias: self.bias(name, shape[0], bias)? })
     }

@@ -1,5 +1,6 @@
 //! Spec + file -> [`Model`], every tensor's shape checked by name.
 
+mod latent;
 mod layers;
 mod quantize;
 mod source;

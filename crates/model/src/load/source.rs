@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use format::{Bytes, Tensor};
+use half::f16;
 use kernels::{DType, block};
 
 use super::quantize::quantized;
@@ -82,7 +83,30 @@ impl Matrix {
         WeightMatrix::new(name, dtype, shape, bytes).scaled(scale)
     }
 
-    fn run(&self, rows: Range<usize>) -> Self {
+    /// Its columns as rows. Floats stay what they are; what is quantised, with scales that belong
+    /// to rows, becomes f16, which rounds it by a 2048th at most.
+    pub(super) fn transposed(&self) -> Self {
+        let [n_rows, n_cols] = self.shape;
+        let (dtype, bytes) = match self.dtype.is_quantized() {
+            false => (self.dtype, transposed(&self.bytes, self.shape)),
+            true => {
+                let mut decoded = vec![0.0; n_cols];
+                let mut halves = vec![0u16; n_rows * n_cols];
+                let row_bytes = self.bytes.len() / n_rows.max(1);
+                let rows = self.bytes.chunks_exact(row_bytes.max(1)).take(n_rows);
+                for (row_idx, row) in rows.enumerate() {
+                    block::decode_row(self.dtype, row, &mut decoded);
+                    let column = halves[row_idx..].iter_mut().step_by(n_rows);
+                    column.zip(&decoded).for_each(|(half, &x)| *half = f16::from_f32(x).to_bits());
+                }
+                (DType::F16, bytemuck::cast_slice(&halves).to_vec())
+            }
+        };
+        let (name, shape) = (self.name.clone(), [n_cols, n_rows]);
+        Self { name, dtype, shape, scale: self.scale, bytes: bytes.into() }
+    }
+
+    pub(super) fn run(&self, rows: Range<usize>) -> Self {
         let row_bytes = self.bytes.len() / self.shape[0].max(1);
         let shape = [rows.len(), self.shape[1]];
         let bytes = self.bytes.slice(rows.start * row_bytes..rows.end * row_bytes);
@@ -273,10 +297,12 @@ impl<'a> Source<'a> {
     }
 
     /// The matrix that GGUF calls `name`, quantised where that was asked for.
-    fn as_asked(&self, name: &str, matrix: Matrix) -> Matrix {
+    pub(super) fn as_asked(&self, name: &str, matrix: Matrix) -> Matrix {
         let Some(dtype) = self.options.quantize else { return matrix };
         // A router decides more than its few numbers weigh; positions are only looked up.
-        let is_kept = name.contains("ffn_gate_inp") || name.contains("position_embd");
+        // What is to be transposed is encoded afterwards.
+        let kept = ["ffn_gate_inp", "position_embd", "attn_kv_b"];
+        let is_kept = kept.iter().any(|part| name.contains(part));
         if is_kept || matrix.dtype.is_quantized() {
             return matrix;
         }

@@ -3,10 +3,15 @@
 use super::{QueryGrowth, RopeFactors, RopeScaling, ScaledRope};
 use crate::config_gguf::Keys;
 use crate::error::LoadError;
+use crate::spec::{ArchSpec, AttentionKind};
 
 /// A factor without a type means linear; older files call it `scale_linear`. Factors of LongRoPE
 /// are tensors, which come later, with or without a type.
-pub(crate) fn rope(keys: &Keys<'_>, n_ctx: usize) -> Result<ScaledRope, LoadError> {
+pub(crate) fn rope(
+    spec: &ArchSpec,
+    keys: &Keys<'_>,
+    n_ctx: usize,
+) -> Result<ScaledRope, LoadError> {
     let number = |name: &str| {
         let number = keys.number(&format!("rope.scaling.{name}"))?;
         Ok::<_, LoadError>(number.map(f64::from))
@@ -18,6 +23,7 @@ pub(crate) fn rope(keys: &Keys<'_>, n_ctx: usize) -> Result<ScaledRope, LoadErro
     let n_ctx_original = keys.count("rope.scaling.original_context_length")?;
     let attn_factor = number("attn_factor")?.or(number("yarn_attn_factor")?).unwrap_or(1.0);
     let key = keys.key("rope.scaling.type");
+    let (mut magnitude_of_all, is_latent) = (1.0, spec.attention == AttentionKind::Latent);
     let (scaling, magnitude) = match (keys.metadata.str(&key)?, factor) {
         (None, None) | (Some("none" | "longrope"), _) => (RopeScaling::None, 1.0),
         (None | Some("linear"), Some(factor)) => (RopeScaling::Linear { factor }, 1.0),
@@ -34,10 +40,14 @@ pub(crate) fn rope(keys: &Keys<'_>, n_ctx: usize) -> Result<ScaledRope, LoadErro
             let beta_fast = number("yarn_beta_fast")?.unwrap_or(32.0);
             let beta_slow = number("yarn_beta_slow")?.unwrap_or(1.0);
             let yarn = RopeScaling::Yarn { factor, beta_fast, beta_slow, is_truncated: true };
-            // Of folders' `mscale_all_dim`, with an `mscale` of one.
-            let all = number("yarn_log_multiplier")?.unwrap_or(0.0);
+            // Of folders' `mscale_all_dim`, with an `mscale` of one; where attention is latent a
+            // tenth of it, and both are the same.
+            let multiplier = number("yarn_log_multiplier")?.unwrap_or(0.0);
+            let all = if is_latent { 10.0 * multiplier } else { multiplier };
             let magnitude = ScaledRope::yarn_magnitude(factor);
-            (yarn, magnitude / (1.0 + all * (magnitude - 1.0)))
+            magnitude_of_all = 1.0 + all * (magnitude - 1.0);
+            let is_same = is_latent && all != 0.0;
+            (yarn, if is_same { 1.0 } else { magnitude / magnitude_of_all })
         }
         (Some(found), _) => {
             let expected = "none, linear, yarn or longrope";
@@ -49,6 +59,7 @@ pub(crate) fn rope(keys: &Keys<'_>, n_ctx: usize) -> Result<ScaledRope, LoadErro
         n_ctx_original: n_ctx_original.unwrap_or(n_ctx) as f64,
         factors: RopeFactors::None,
         magnitude: attn_factor * magnitude,
+        magnitude_of_all,
     })
 }
 

@@ -116,8 +116,9 @@ fn yarn(parameters: &Value, plain: ScaledRope) -> Result<ScaledRope, LoadError> 
     let factor = field(parameters, "factor")?;
     let scales = (optional("mscale")?, optional("mscale_all_dim")?);
     let of = |mscale: f64| mscale * (ScaledRope::yarn_magnitude(factor) - 1.0) + 1.0;
+    let magnitude_of_all = of(scales.1.unwrap_or(0.0));
     let default = match scales {
-        (Some(one), Some(all)) if one != 0.0 && all != 0.0 => of(one) / of(all),
+        (Some(one), Some(all)) if one != 0.0 && all != 0.0 => of(one) / magnitude_of_all,
         _ => ScaledRope::yarn_magnitude(factor),
     };
     let scaling = RopeScaling::Yarn {
@@ -127,7 +128,7 @@ fn yarn(parameters: &Value, plain: ScaledRope) -> Result<ScaledRope, LoadError> 
         is_truncated: flag(parameters, &["truncate"])?.unwrap_or(true),
     };
     let magnitude = optional("attention_factor")?.unwrap_or(default);
-    Ok(ScaledRope { scaling, magnitude, ..plain })
+    Ok(ScaledRope { scaling, magnitude, magnitude_of_all, ..plain })
 }
 
 fn long_rope(parameters: &Value, plain: ScaledRope, n_ctx: usize) -> Result<ScaledRope, LoadError> {

@@ -40,6 +40,9 @@ pub struct ScaledRope {
     pub factors: RopeFactors,
     /// What rotated queries and keys are multiplied by.
     pub magnitude: f64,
+    /// What DeepSeek-V2 multiplies scores by, twice: `0.1 m ln(factor) + 1` with its
+    /// `mscale_all_dim` for `m` (the authors' code; YaRN's is of rotated dimensions only).
+    pub magnitude_of_all: f64,
 }
 
 /// Divisors of RoPE's frequencies that a file brings, `[rope_dim / 2]` each.
@@ -111,6 +114,7 @@ impl Default for ScaledRope {
             n_ctx_original: f64::INFINITY,
             factors: RopeFactors::None,
             magnitude: 1.0,
+            magnitude_of_all: 1.0,
         }
     }
 }
@@ -130,7 +134,7 @@ impl ScaledRope {
 pub(crate) fn check_scaling(rope: &RopeConfig, names: &Names<'_>) -> Result<(), LoadError> {
     let name =
         |key: &str| names.get(&format!("rope.scaling.{key}"), &format!("rope_scaling.{key}"));
-    let ScaledRope { scaling, n_ctx_original, factors, magnitude } = &rope.scaled;
+    let ScaledRope { scaling, n_ctx_original, factors, magnitude, magnitude_of_all } = &rope.scaled;
     match *scaling {
         RopeScaling::None => (),
         RopeScaling::Linear { factor } | RopeScaling::DynamicNtk { factor } => {
@@ -171,7 +175,9 @@ pub(crate) fn check_scaling(rope: &RopeConfig, names: &Names<'_>) -> Result<(), 
             factors.iter().try_for_each(|&factor| positive(name(key), factor.into()))?;
         }
     }
-    positive(name("attention_factor"), *magnitude)
+    positive(name("attention_factor"), *magnitude)?;
+    let key = names.get("rope.scaling.yarn_log_multiplier", "rope_scaling.mscale_all_dim");
+    positive(key, *magnitude_of_all)
 }
 
 pub(crate) fn check_growth(
