@@ -33,8 +33,13 @@ impl KvArg {
     }
 
     /// # Errors
-    /// A layer that the model does not have.
+    /// A layer that the model does not have; types for values that are a part of their keys.
     pub(crate) fn shape(&self, config: &ModelConfig) -> Result<KvShape> {
+        let types = [(self.k, self.v)].into_iter();
+        let of_layers = self.layers.iter().map(|layers| (layers.k, layers.v));
+        if types.chain(of_layers).any(|(k, v)| k != v) {
+            check_own_values(config)?;
+        }
         let mut shape = KvShape::of(config, self.k, self.v);
         for LayersArg { layers, k, v } in &self.layers {
             let n_layers = shape.layers.len();
@@ -48,6 +53,17 @@ impl KvArg {
             layers.iter_mut().for_each(|layer| (layer.k_type, layer.v_type) = (*k, *v));
         }
         Ok(shape)
+    }
+}
+
+/// # Errors
+/// Values that are a part of keys have no type of their own.
+pub(crate) fn check_own_values(config: &ModelConfig) -> Result<()> {
+    match config.latent {
+        None => Ok(()),
+        Some(_) => bail!(Usage(
+            "this model's values are a part of its keys: choose one type of cache for both".into()
+        )),
     }
 }
 

@@ -383,7 +383,9 @@ impl LayerWeights {
 impl QkvWeights {
     fn linears(&self) -> Box<dyn Iterator<Item = &Linear> + '_> {
         match self {
-            Self::Heads(heads) => Box::new([&heads.attn_q, &heads.attn_k, &heads.attn_v].into_iter()),
+            Self::Heads(heads) => {
+                Box::new([&heads.attn_q, &heads.attn_k, &heads.attn_v].into_iter())
+            }
             Self::Latent(latent) => {
                 let query = latent.query.iter().map(|query| &query.linear);
                 let first = query.chain([&latent.attn_q, &latent.attn_kv_a]);

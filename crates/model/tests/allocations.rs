@@ -13,7 +13,7 @@ use model::load::ModelFile;
 use model::{
     Batch, KvCache, KvType, LoadOptions, Model, SequenceId, ThreadPool, Workspace, WorkspaceSize,
 };
-use tiny_random::TinyRandom;
+use tiny_random::{TinyLatent, TinyRandom};
 
 struct Counting;
 
@@ -40,6 +40,10 @@ fn main() {
     let tiny = TinyRandom { dtype: kernels::DType::Q4_1, ..TinyRandom::default() };
     no_allocation_per_token(&load(&tiny));
     no_allocation_per_token(&load(&TinyRandom { n_experts: 5, ..tiny }));
+    let latent = Some(TinyLatent::default());
+    let dtype = kernels::DType::Q8_0;
+    let tiny = TinyRandom { architecture: "minicpm3", latent, dtype, ..TinyRandom::default() };
+    no_allocation_per_token(&load(&tiny));
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/goldens/t5/model.gguf");
     no_allocation_per_token(&load_file(GgufFile::open(&path, Mapping::Read).expect("a model")));
 }

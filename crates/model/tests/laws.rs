@@ -12,7 +12,7 @@ use model::{
     Arithmetic, Batch, KvCache, KvType, LoadOptions, Model, Probe, SequenceId, Site, ThreadPool,
     Workspace, WorkspaceSize,
 };
-use tiny_random::{N_VOCAB, Output, TinyRandom};
+use tiny_random::{N_VOCAB, Output, TinyLatent, TinyRandom};
 
 /// Types with each of the integer forms, and floats.
 const DTYPES: [DType; 9] = [
@@ -101,7 +101,8 @@ fn a_row_does_not_depend_on_its_neighbours() {
     let dense = DTYPES.map(|dtype| TinyRandom { dtype, ..TinyRandom::default() });
     let experts = [DType::F16, DType::Q4K];
     let experts = experts.map(|dtype| TinyRandom { dtype, n_experts: 5, ..TinyRandom::default() });
-    for tiny in dense.iter().chain(&experts) {
+    let latent = [DType::F32, DType::Q4K].map(latent);
+    for tiny in dense.iter().chain(&experts).chain(&latent) {
         let model = load(tiny, Arithmetic::Int8);
         for kernels in kernels::tables() {
             let what = format!("{}, {} experts, {}", tiny.dtype, tiny.n_experts, kernels.name);
@@ -120,6 +121,11 @@ fn a_row_does_not_depend_on_its_neighbours() {
             check_same(&whole, &both[others.len() * N_VOCAB..], &what);
         }
     }
+}
+
+fn latent(dtype: DType) -> TinyRandom {
+    let latent = Some(TinyLatent::default());
+    TinyRandom { architecture: "minicpm3", latent, dtype, ..TinyRandom::default() }
 }
 
 /// The same for texts whose tokens look ahead, in layers with a window and in full ones; what is

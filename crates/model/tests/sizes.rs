@@ -13,7 +13,7 @@ use model::load::ModelFile;
 use model::{
     KvCache, KvType, LoadOptions, Model, Pages, ThreadPool, Workspace, WorkspaceSize, load,
 };
-use tiny_random::{Output, TinyRandom};
+use tiny_random::{Output, TinyLatent, TinyRandom};
 
 struct Counting;
 
@@ -57,7 +57,7 @@ fn main() {
     }
 }
 
-fn tiny_models() -> [TinyRandom; 5] {
+fn tiny_models() -> [TinyRandom; 8] {
     let tiny = TinyRandom::default();
     let odd =
         TinyRandom { d_model: 64, d_ff: 160, n_heads: 6, n_kv_heads: 2, head_dim: 40, ..tiny };
@@ -67,7 +67,16 @@ fn tiny_models() -> [TinyRandom; 5] {
         TinyRandom { architecture: "qwen2", output: Output::Tied, ..TinyRandom::default() },
         TinyRandom { architecture: "gemma3", window: Some(100), ..TinyRandom::default() },
         TinyRandom { n_experts: 5, dtype: DType::Q8_0, ..TinyRandom::default() },
+        latent(TinyLatent::default(), DType::F16),
+        latent(TinyLatent { d_query: None, is_split: true, ..TinyLatent::default() }, DType::Q8_0),
+        // The query's is the widest vector.
+        latent(TinyLatent { d_query: Some(1024), ..TinyLatent::default() }, DType::F32),
     ]
+}
+
+fn latent(latent: TinyLatent, dtype: DType) -> TinyRandom {
+    let (architecture, latent) = ("minicpm3", Some(latent));
+    TinyRandom { architecture, latent, dtype, ..TinyRandom::default() }
 }
 
 /// GGUF files in `$LOOKBACK_TEST_MODELS`, or else in `~/.cache/lookback-models`.

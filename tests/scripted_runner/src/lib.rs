@@ -7,7 +7,7 @@ mod vocabulary;
 use std::ops::Range;
 
 use engine::Runner;
-use model::kv::{Fingerprint, KvShape, LayerShape};
+use model::kv::{Fingerprint, KvShape, LayerShape, ValuePlace};
 use model::{Batch, KvCache, KvType};
 
 pub use vocabulary::Vocabulary;
@@ -64,7 +64,8 @@ pub fn answers(
 impl ScriptedRunner {
     pub fn new(limits: Limits, script: impl Fn(&[u32]) -> Vec<f32> + Send + 'static) -> Self {
         let layer = LayerShape { k_type: KvType::F16, v_type: KvType::F16, window: None };
-        let shape = KvShape { n_kv_heads: 1, head_dim: 1, layers: vec![layer] };
+        let shape =
+            KvShape { n_kv_heads: 1, head_dim: 1, values: ValuePlace::Own, layers: vec![layer] };
         let n_bytes_max = shape.bytes(limits.n_positions_max, limits.n_tokens_max);
         Self {
             script: Box::new(script),

@@ -18,6 +18,8 @@ pub struct TinyRandom {
     pub n_heads: usize,
     pub n_kv_heads: usize,
     pub head_dim: usize,
+    /// Instead of heads of one width; with an architecture that has it.
+    pub latent: Option<TinyLatent>,
     pub n_ctx: u32,
     pub is_causal: bool,
     pub window: Option<u32>,
@@ -26,6 +28,32 @@ pub struct TinyRandom {
     /// On attention scores and on logits.
     pub softcap: Option<f32>,
     pub output: Output,
+}
+
+/// Widths of latent attention.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TinyLatent {
+    pub d_query: Option<usize>,
+    pub d_latent: usize,
+    pub d_plain: usize,
+    pub rope_dim: usize,
+    pub d_value: usize,
+    /// Whether what makes keys and what makes values are tensors of their own.
+    pub is_split: bool,
+}
+
+impl Default for TinyLatent {
+    /// Wide enough for every type where it is not split.
+    fn default() -> Self {
+        Self {
+            d_query: Some(256),
+            d_latent: 256,
+            d_plain: 32,
+            rope_dim: 16,
+            d_value: 64,
+            is_split: false,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +79,7 @@ impl Default for TinyRandom {
             n_heads: 12,
             n_kv_heads: 4,
             head_dim: 64,
+            latent: None,
             n_ctx: 512,
             is_causal: true,
             window: None,
@@ -107,11 +136,12 @@ impl TinyRandom {
             ("feed_forward_length", self.d_ff as u32),
             ("attention.head_count", self.n_heads as u32),
             ("attention.head_count_kv", self.n_kv_heads as u32),
-            ("attention.key_length", self.head_dim as u32),
-            ("attention.value_length", self.head_dim as u32),
             ("context_length", self.n_ctx),
         ] {
             writer.set(&key(name), value);
+        }
+        for (name, value) in self.widths() {
+            writer.set(&key(name), value as u32);
         }
         writer.set(&key("attention.layer_norm_rms_epsilon"), 1e-5f32);
         if !self.is_causal {
@@ -131,6 +161,65 @@ impl TinyRandom {
         }
     }
 
+    fn widths(&self) -> Vec<(&'static str, usize)> {
+        let Some(latent) = self.latent else {
+            let names = ["attention.key_length", "attention.value_length"];
+            return names.map(|name| (name, self.head_dim)).into();
+        };
+        let TinyLatent { d_latent, d_plain, rope_dim, d_value, .. } = latent;
+        let mut widths =
+            vec![("attention.kv_lora_rank", d_latent), ("rope.dimension_count", rope_dim)];
+        widths.extend(latent.d_query.map(|d_query| ("attention.q_lora_rank", d_query)));
+        if latent.is_split {
+            widths.extend([
+                ("attention.key_length", d_latent + rope_dim),
+                ("attention.value_length", d_latent),
+                ("attention.key_length_mla", d_plain + rope_dim),
+                ("attention.value_length_mla", d_value),
+            ]);
+        } else {
+            widths.extend([
+                ("attention.key_length", d_plain + rope_dim),
+                ("attention.value_length", d_value),
+            ]);
+        }
+        widths
+    }
+
+    /// What makes queries, keys and values, and what reads what heads have found.
+    fn attention_tensors(&self) -> Vec<(&'static str, Vec<usize>)> {
+        let (d, n_heads) = (self.d_model, self.n_heads);
+        let Some(latent) = self.latent else {
+            let (q, kv) = (n_heads * self.head_dim, self.n_kv_heads * self.head_dim);
+            return vec![
+                ("attn_q.weight", vec![q, d]),
+                ("attn_k.weight", vec![kv, d]),
+                ("attn_v.weight", vec![kv, d]),
+                ("attn_output.weight", vec![d, q]),
+            ];
+        };
+        let TinyLatent { d_query, d_latent, d_plain, rope_dim, d_value, is_split } = latent;
+        let q = n_heads * (d_plain + rope_dim);
+        let mut tensors = match d_query {
+            None => vec![("attn_q.weight", vec![q, d])],
+            Some(d_query) => vec![
+                ("attn_q_a.weight", vec![d_query, d]),
+                ("attn_q_a_norm.weight", vec![d_query]),
+                ("attn_q_b.weight", vec![q, d_query]),
+            ],
+        };
+        tensors.push(("attn_kv_a_mqa.weight", vec![d_latent + rope_dim, d]));
+        tensors.push(("attn_kv_a_norm.weight", vec![d_latent]));
+        if is_split {
+            tensors.push(("attn_k_b.weight", vec![n_heads, d_latent, d_plain]));
+            tensors.push(("attn_v_b.weight", vec![n_heads, d_value, d_latent]));
+        } else {
+            tensors.push(("attn_kv_b.weight", vec![n_heads * (d_plain + d_value), d_latent]));
+        }
+        tensors.push(("attn_output.weight", vec![d, n_heads * d_value]));
+        tensors
+    }
+
     fn tensors(&self) -> Vec<(String, Vec<usize>)> {
         let (d, d_ff) = (self.d_model, self.d_ff);
         let (q, kv) = (self.n_heads * self.head_dim, self.n_kv_heads * self.head_dim);
@@ -145,10 +234,7 @@ impl TinyRandom {
             let mut put =
                 |name: &str, shape| tensors.push((format!("blk.{layer_idx}.{name}"), shape));
             put("attn_norm.weight", vec![d]);
-            put("attn_q.weight", vec![q, d]);
-            put("attn_k.weight", vec![kv, d]);
-            put("attn_v.weight", vec![kv, d]);
-            put("attn_output.weight", vec![d, q]);
+            self.attention_tensors().into_iter().for_each(|(name, shape)| put(name, shape));
             put("ffn_norm.weight", vec![d]);
             match self.n_experts {
                 0 => {

@@ -1,6 +1,6 @@
 //! `kv compare`: a line a setting, a table, a picture, and errors before the work starts.
 
-use model::kv::{KvShape, KvType};
+use model::kv::{KvShape, KvType, ValuePlace};
 use serde_json::Value;
 use tiny_random::TinyRandom;
 
@@ -16,7 +16,8 @@ fn compare<'a>(model: &'a str, more: &[&'a str]) -> Vec<&'a str> {
 fn position_bytes(k_type: KvType, v_type: KvType) -> usize {
     let TinyRandom { n_kv_heads, head_dim, n_layers, .. } = tiny();
     let layer = model::kv::LayerShape { k_type, v_type, window: None };
-    KvShape { n_kv_heads, head_dim, layers: vec![layer; n_layers] }.position_bytes()
+    let (values, layers) = (ValuePlace::Own, vec![layer; n_layers]);
+    KvShape { n_kv_heads, head_dim, values, layers }.position_bytes()
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod help;
 mod json;
 mod kv_compare;
 mod lab;
+mod latent;
 mod plan;
 mod run;
 mod saved_kv;

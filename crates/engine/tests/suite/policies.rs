@@ -79,7 +79,7 @@ fn texts_are_reused_under_their_own_policy_only() {
 
 #[test]
 fn what_is_kept_must_fit_the_context() {
-    let [loaded, _] = models();
+    let [loaded, ..] = models();
     let submit = |window| {
         let kv_policy = KvPolicy::SinksAndWindow { n_sinks: 4, window };
         engine(&loaded, SIZE).submit(Request { kv_policy, ..request(1, 10, 10) })
@@ -91,7 +91,7 @@ fn what_is_kept_must_fit_the_context() {
 
 #[test]
 fn a_score_looks_back_as_far_as_its_policy() {
-    let [loaded, _] = models();
+    let [loaded, ..] = models();
     let score = |ids: &[u32], policy| {
         let go_on = &mut |_| ControlFlow::Continue(());
         score(&mut runner(&loaded, SIZE), ids, policy, go_on).expect("a score").logprobs
@@ -126,7 +126,7 @@ fn an_answer_that_looks_at_all_blocks_is_exact() {
 /// Prompts are computed exactly, and shared with everybody; answers are computed again.
 #[test]
 fn few_blocks_change_neither_prompts_nor_what_is_repeated() {
-    let [loaded, _] = models();
+    let [loaded, ..] = models();
     let request = choosy(0, request(8, 160, 30));
     let expected = run(&mut engine(&loaded, SIZE), &request);
     for (n_tokens_max, n_threads) in [(7, 3), (100, 2)] {
@@ -203,7 +203,7 @@ fn what_is_let_go_of_depends_on_neither_steps_nor_threads_nor_cache() {
 /// In a cache that holds one of them whole, requests are preempted, and answer as if alone.
 #[test]
 fn what_was_let_go_of_makes_room_and_comes_back_the_same() {
-    let [loaded, _] = models();
+    let [loaded, ..] = models();
     let size = Size { n_positions_max: 600, n_tokens_max: 64, ..LONG };
     for by in JUDGES {
         let requests: Vec<Request> =
@@ -219,7 +219,7 @@ fn what_was_let_go_of_makes_room_and_comes_back_the_same() {
 
 #[test]
 fn a_score_has_no_answer_to_keep_a_part_for() {
-    let [loaded, _] = models();
+    let [loaded, ..] = models();
     let policy = evicting(Importance::Observed, 256, request(1, 1, 1)).kv_policy;
     let go_on = &mut |_| ControlFlow::Continue(());
     let result = score(&mut runner(&loaded, SIZE), &text(1, 10), policy, go_on);

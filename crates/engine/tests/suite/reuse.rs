@@ -75,7 +75,7 @@ fn k01_back_to_the_first_of_three_messages() {
 /// Why the first computed token was not cached.
 #[test]
 fn reuse_says_where_texts_part_and_why() {
-    let [loaded, _] = models();
+    let [loaded, ..] = models();
     let mut warm = engine(&loaded, SIZE);
     let mut check = |prompt: &[u32], n_answer, expected: Reuse| {
         let request = with_prompt(&request(1, 0, n_answer), &[prompt]);
@@ -97,7 +97,7 @@ fn reuse_says_where_texts_part_and_why() {
 /// one document find it; further back they are computed again.
 #[test]
 fn windows_reach_back_to_where_questions_part() {
-    let [_, windowed] = models();
+    let [_, windowed, _] = models();
     let mut warm = engine(&windowed, SIZE);
     let document = text(1, 120);
     let question = |n, seed| with_prompt(&request(seed, 0, 10), &[&document, &text(seed, n)]);
@@ -108,7 +108,7 @@ fn windows_reach_back_to_where_questions_part() {
 
 #[test]
 fn a_prompt_cancelled_half_way_is_continued() {
-    let [loaded, _] = models();
+    let [loaded, ..] = models();
     let mut warm = engine(&loaded, SIZE);
     let request = request(1, 80, 10);
     let id = warm.submit(request.clone()).expect("a request that is in range");
@@ -120,7 +120,7 @@ fn a_prompt_cancelled_half_way_is_continued() {
 
 #[test]
 fn the_least_recently_used_make_room_when_the_cache_is_full() {
-    let [loaded, _] = models();
+    let [loaded, ..] = models();
     // Three blocks of 64 keys; each request takes one, and one more while it writes.
     let mut warm = engine(&loaded, Size { n_positions_max: 192, ..SIZE });
     let requests = [1, 2, 3, 4].map(|seed| request(seed, 40, 10));
@@ -138,7 +138,7 @@ fn the_least_recently_used_make_room_when_the_cache_is_full() {
 
 #[test]
 fn what_never_fits_fails_with_both_numbers_and_others_go_on() {
-    let [loaded, _] = models();
+    let [loaded, ..] = models();
     let mut small = engine(&loaded, Size { n_positions_max: 128, ..SIZE });
     let requests = [request(1, 40, 10), request(2, 100, 50), request(3, 40, 10)];
     let outcomes = run_all(&mut small, &requests);
@@ -154,7 +154,7 @@ fn what_never_fits_fails_with_both_numbers_and_others_go_on() {
 
 #[test]
 fn a_turn_that_outgrows_the_cache_fails_and_costs_nothing() {
-    let [loaded, _] = models();
+    let [loaded, ..] = models();
     let mut small = engine(&loaded, Size { n_positions_max: 128, ..SIZE });
     let first = request(1, 40, 10);
     run(&mut small, &first);
@@ -166,7 +166,7 @@ fn a_turn_that_outgrows_the_cache_fails_and_costs_nothing() {
 
 #[test]
 fn a_short_request_does_not_overtake_a_long_one_that_waits() {
-    let [loaded, _] = models();
+    let [loaded, ..] = models();
     let mut small = engine(&loaded, Size { n_positions_max: 128, ..SIZE });
     let requests = [request(1, 10, 20), request(2, 70, 20), request(3, 10, 20)];
     let ids = requests.map(|request| small.submit(request).expect("a request that is in range"));
@@ -202,7 +202,7 @@ fn many_requests_share_a_small_cache() {
 /// in it.
 #[test]
 fn a_place_without_tokens_is_not_kept() {
-    let [loaded, _] = models();
+    let [loaded, ..] = models();
     let mut small = engine(&loaded, Size { n_tokens_max: 3, ..SIZE });
     let conversation = request(1, 30, 5);
     check(&mut small, &loaded, &conversation, 0);

@@ -113,7 +113,7 @@ fn a_second_turn_finds_what_was_written() {
 
 #[test]
 fn a_cancelled_answer_is_a_beginning_and_leaves_no_draft() {
-    let [loaded, _] = models();
+    let [loaded, ..] = models();
     for n_steps in 1..20 {
         let request = Request { sampling: repetitive(3), ..request(3, 10, 100) };
         let expected = run(&mut engine(&loaded, SIZE), &off(&request)).answer.ids;
@@ -241,7 +241,7 @@ fn what_follows_a_wrong_draft_is_not_looked_at() {
 
 #[test]
 fn the_vocabulary_has_the_letters_that_are_favoured() {
-    let [loaded, _] = models();
+    let [loaded, ..] = models();
     let favoured = repetitive(0).logit_bias.into_iter().map(|(id, _)| id);
     let letters: Vec<u32> = favoured.collect();
     assert!(letters.iter().all(|&id| (id as usize) < N_VOCAB));

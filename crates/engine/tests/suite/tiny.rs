@@ -9,14 +9,15 @@ use engine::{
 use kernels::DType;
 use model::kv::KvShape;
 use model::{KvType, WorkspaceSize};
-use tiny_random::{N_VOCAB, TinyRandom};
+use tiny_random::{N_VOCAB, TinyLatent, TinyRandom};
 
 use crate::outcome::greedy;
 
 pub(crate) const N_CTX: usize = 200;
 
-/// One with full layers only, and one whose window is shorter than the texts.
-pub(crate) fn models() -> [Loaded; 2] {
+/// One with full layers only, one whose window is shorter than the texts, and one whose values are a
+/// part of its keys.
+pub(crate) fn models() -> [Loaded; 3] {
     let tiny = TinyRandom {
         dtype: DType::Q8_0,
         d_model: 64,
@@ -26,7 +27,10 @@ pub(crate) fn models() -> [Loaded; 2] {
         head_dim: 16,
         ..TinyRandom::default()
     };
-    [load(&tiny), load(&TinyRandom { architecture: "gemma3", window: Some(20), ..tiny })]
+    let windowed = TinyRandom { architecture: "gemma3", window: Some(20), ..tiny.clone() };
+    let latent = TinyLatent { d_query: Some(32), d_latent: 32, ..TinyLatent::default() };
+    let latent = TinyRandom { architecture: "minicpm3", latent: Some(latent), ..tiny.clone() };
+    [load(&tiny), load(&windowed), load(&latent)]
 }
 
 pub(crate) fn load(tiny: &TinyRandom) -> Loaded {

@@ -1,9 +1,9 @@
 //! Llama (Touvron et al. 2023) and what shares its shape: SmolLM2, Mistral without a window.
 
 use crate::spec::{
-    Activation, ArchSpec, AttentionKind, Biases, Direction, EmbeddingScale, FeedForward, LayerKind, Layout,
-    LogitScale, Norm, Output, PerFormat, Positions, QkNorm, Residual, RopeLayers, RopePairing,
-    TensorNames,
+    Activation, ArchSpec, AttentionKind, Biases, Direction, EmbeddingScale, FeedForward, LayerKind,
+    Layout, LogitScale, Norm, Output, PerFormat, Positions, QkNorm, Residual, RopeLayers,
+    RopePairing, TensorNames,
 };
 
 /// What most folders call their tensors.

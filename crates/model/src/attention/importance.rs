@@ -177,9 +177,9 @@ impl Judge<'_> {
 #[cfg(test)]
 mod tests {
     use super::super::tests::Case;
-    use crate::kv::ValuePlace;
     use super::super::{AttentionParams, AttentionPattern, RopeTable};
     use super::*;
+    use crate::kv::ValuePlace;
     use crate::rope_config::RopeConfig;
     use crate::shape::Heads;
     use crate::spec::RopePairing;
@@ -283,13 +283,7 @@ mod tests {
                     observed: ObservedQueries { q, log_sum_exp, keys: first..N },
                     kv: kv.view(0, id),
                     kv_head_idx,
-                    motion: KeyMotion {
-                        kernels,
-                        rope,
-                        pairing,
-                        is_spread: false,
-                        first_value: 0,
-                    },
+                    motion: KeyMotion { kernels, rope, pairing, is_spread: false, first_value: 0 },
                 };
                 for by in [Importance::Observed, Importance::Expected] {
                     let mut found = [0.0; N.div_ceil(KEY_BLOCK)];

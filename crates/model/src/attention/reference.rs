@@ -39,8 +39,7 @@ pub fn attend(
         let key = |key_idx: usize, i: usize| head(keys, head_dim, key_idx, i);
         let value = |key_idx: usize, i: usize| head(values, value_dim, key_idx, i);
         for (key_idx, weight) in weights.iter_mut().enumerate() {
-            let dot: f64 =
-                q.iter().enumerate().map(|(i, &q)| f64::from(q) * key(key_idx, i)).sum();
+            let dot: f64 = q.iter().enumerate().map(|(i, &q)| f64::from(q) * key(key_idx, i)).sum();
             let score = dot * f64::from(scale);
             let score = softcap.map_or(score, |cap| {
                 let cap = f64::from(cap);

@@ -276,8 +276,14 @@ proptest! {
 /// bug 1025 applied it after).
 #[test]
 fn the_future_has_no_influence_under_a_softcap() {
-    let params =
-        AttentionParams { n_heads: 2, n_kv_heads: 1, head_dim: 8, values: ValuePlace::Own, scale: 0.3, softcap: Some(1.0) };
+    let params = AttentionParams {
+        n_heads: 2,
+        n_kv_heads: 1,
+        head_dim: 8,
+        values: ValuePlace::Own,
+        scale: 0.3,
+        softcap: Some(1.0),
+    };
     let short = Case::new(params, AttentionPattern::Causal, 70);
     let long = Case { n_tokens: 90, ..short.clone() };
     // The first rows of both texts are the same numbers: the generator runs on.
@@ -289,8 +295,14 @@ fn the_future_has_no_influence_under_a_softcap() {
 #[test]
 fn a_long_row_is_the_fold_of_its_chunks() {
     for (head_dim, n_tokens) in [(16, 1100), (5, 700)] {
-        let params =
-            AttentionParams { n_heads: 3, n_kv_heads: 1, head_dim, values: ValuePlace::Own, scale: 0.4, softcap: None };
+        let params = AttentionParams {
+            n_heads: 3,
+            n_kv_heads: 1,
+            head_dim,
+            values: ValuePlace::Own,
+            scale: 0.4,
+            softcap: None,
+        };
         for pattern in [
             AttentionPattern::Causal,
             AttentionPattern::SlidingWindow { window: 600 },
@@ -316,8 +328,14 @@ fn a_long_row_is_the_fold_of_its_chunks() {
 /// needed.
 #[test]
 fn a_policy_is_a_pattern() {
-    let params =
-        AttentionParams { n_heads: 2, n_kv_heads: 1, head_dim: 16, values: ValuePlace::Own, scale: 0.4, softcap: None };
+    let params = AttentionParams {
+        n_heads: 2,
+        n_kv_heads: 1,
+        head_dim: 16,
+        values: ValuePlace::Own,
+        scale: 0.4,
+        softcap: None,
+    };
     for (n_sinks, window) in [(0, 1), (4, 60), (70, 200)] {
         let pattern = AttentionPattern::SinksAndWindow { n_sinks, window };
         let hidden = Case::new(params, pattern, 900);
@@ -335,8 +353,14 @@ fn a_policy_is_a_pattern() {
 
 /// A text of nine blocks, of which a query of the last 100 tokens looks at four.
 fn choosing(kv_type: KvType, n_blocks: u32) -> Case {
-    let params =
-        AttentionParams { n_heads: 4, n_kv_heads: 2, head_dim: 16, values: ValuePlace::Own, scale: 0.4, softcap: None };
+    let params = AttentionParams {
+        n_heads: 4,
+        n_kv_heads: 2,
+        head_dim: 16,
+        values: ValuePlace::Own,
+        scale: 0.4,
+        softcap: None,
+    };
     let kv_policy = KvPolicy::TopBlocks { n_blocks, from: 470 };
     Case { kv_type, kv_policy, ..Case::new(params, AttentionPattern::Causal, 570) }
 }

@@ -17,9 +17,7 @@ use crate::config::ModelConfig;
 use crate::kv::{KeyMotion, KvCache, KvType, KvView, LayerShape, NewKeys, SequenceId};
 use crate::probe::{Capture, HeadRow, Probe, RowStats};
 use crate::shape::Heads;
-use crate::weights::{
-    CrossWeights, HeadNorm, HeadWeights, Linear, Model, NormWeights, QkvWeights,
-};
+use crate::weights::{CrossWeights, HeadNorm, HeadWeights, Linear, Model, NormWeights, QkvWeights};
 
 pub(super) fn attention_block<P: Probe>(
     ctx: &ForwardCtx<'_>,
@@ -56,12 +54,7 @@ pub(super) fn attention_block<P: Probe>(
 }
 
 /// Fills `ws.q`, `ws.k` and `ws.v` of a layer.
-fn project(
-    ctx: &ForwardCtx<'_>,
-    weights: &HeadWeights,
-    kv_layer: LayerShape,
-    ws: &mut Workspace,
-) {
+fn project(ctx: &ForwardCtx<'_>, weights: &HeadWeights, kv_layer: LayerShape, ws: &mut Workspace) {
     let (c, n) = (&ctx.model.config, ctx.batch.n_tokens());
     let HeadWeights { attn_q, attn_k, attn_v, attn_q_norm, attn_k_norm } = weights;
     let (q_width, kv_width) = (c.n_heads * c.head_dim, c.n_kv_heads * c.head_dim);

@@ -140,7 +140,9 @@ pub(super) fn project(
     let norm = layer.attn_norm.as_ref().map(|weights| Norm { weights, eps: c.norm_eps });
     let input = Input { x: &residual[..n * c.d_model], norm };
     match &weights.query {
-        None => compute.multiply(input, [(&weights.attn_q, &mut *heads), (&weights.attn_kv_a, key)]),
+        None => {
+            compute.multiply(input, [(&weights.attn_q, &mut *heads), (&weights.attn_kv_a, key)])
+        }
         Some(first) => {
             let query = &mut query[..n * d_query.expect("a width for each matrix")];
             compute.multiply(input, [(&first.linear, &mut *query), (&weights.attn_kv_a, key)]);

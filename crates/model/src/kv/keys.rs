@@ -4,9 +4,7 @@
 //! panels of a matrix whose rows are keys, so that scores are int8 products of queries and keys;
 //! they are differences from a mean, see [`super::key_means`].
 
-use kernels::{
-    ACT_GROUP, Cells, IntForm, IntPanel, KEY_BLOCK, Kernels, PANEL_ROWS, Quants, Step,
-};
+use kernels::{ACT_GROUP, Cells, IntForm, IntPanel, KEY_BLOCK, Kernels, PANEL_ROWS, Quants, Step};
 
 use super::block_pool::BlockId;
 use super::blocks::{Block, Blocks, Ints, Sizes};

@@ -193,8 +193,7 @@ impl KvCache {
         let mut writes = KvWrites::new(heads, n_rows);
         let rope = crate::attention::RopeTable::none();
         let pairing = crate::spec::RopePairing::HalfSplit;
-        let motion =
-            KeyMotion { kernels, rope: &rope, pairing, is_spread: false, first_value: 0 };
+        let motion = KeyMotion { kernels, rope: &rope, pairing, is_spread: false, first_value: 0 };
         let threads = (&mut ThreadPool::new(1), &mut [()][..]);
         self.write_batch(motion, layer_idx, new, &mut writes, threads);
     }
@@ -217,12 +216,8 @@ mod tests {
     /// All bytes of two sequences whose keys come some at a time, of both in a batch.
     fn written(k_type: KvType, v_type: KvType, n_together: usize) -> Vec<u8> {
         let layers = vec![LayerShape { k_type, v_type, window: None }];
-        let shape = KvShape {
-            n_kv_heads: N_KV_HEADS,
-            head_dim: HEAD_DIM,
-            values: ValuePlace::Own,
-            layers,
-        };
+        let shape =
+            KvShape { n_kv_heads: N_KV_HEADS, head_dim: HEAD_DIM, values: ValuePlace::Own, layers };
         let mut writes = KvWrites::new((N_KV_HEADS, HEAD_DIM), 2 * n_together);
         let mut kv = KvCache::new(shape, usize::MAX);
         let (mut pool, mut scratch) = (ThreadPool::new(3), [(); 3]);

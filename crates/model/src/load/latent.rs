@@ -19,7 +19,10 @@ impl Source<'_> {
         let (name, bias) = (|part: &str| format!("blk.{layer_idx}.{part}"), Bias::None);
         let query = d_query.map(|d_query| {
             let linear = self.linear(&name("attn_q_a"), [d_query, d_model], bias)?;
-            Ok::<_, LoadError>(LatentQuery { linear, norm: self.norm(&name("attn_q_a_norm"), d_query)? })
+            Ok::<_, LoadError>(LatentQuery {
+                linear,
+                norm: self.norm(&name("attn_q_a_norm"), d_query)?,
+            })
         });
         let query = query.transpose()?;
         let q_width = config.n_heads * (d_plain + rope_dim);
@@ -52,16 +55,14 @@ impl Source<'_> {
             return Ok((linears(keys), linears(values)));
         }
         let of_head = d_plain + d_value;
-        let joined =
-            self.whole_matrix(&name("attn_kv_b.weight"), [n_heads * of_head, d_latent])?;
+        let joined = self.whole_matrix(&name("attn_kv_b.weight"), [n_heads * of_head, d_latent])?;
         let starts = (0..n_heads).map(|head| head * of_head);
         let keys = starts.clone().map(|start| {
             let key = joined.run(start..start + d_plain).transposed();
             self.as_asked("attn_k_b", key)
         });
-        let values = starts.map(|start| {
-            self.as_asked("attn_v_b", joined.run(start + d_plain..start + of_head))
-        });
+        let values = starts
+            .map(|start| self.as_asked("attn_v_b", joined.run(start + d_plain..start + of_head)));
         Ok((keys.map(linear).collect(), values.map(linear).collect()))
     }
 }

@@ -211,7 +211,12 @@ impl Source<'_> {
         Ok((gate, self.linear(&up, shape, bias)?))
     }
 
-    pub(super) fn linear(&mut self, name: &str, shape: [usize; 2], bias: Bias) -> Result<Linear, LoadError> {
+    pub(super) fn linear(
+        &mut self,
+        name: &str,
+        shape: [usize; 2],
+        bias: Bias,
+    ) -> Result<Linear, LoadError> {
         let weight = self.matrix(&format!("{name}.weight"), shape)?;
         Ok(Linear { weight, bias: self.bias(name, shape[0], bias)? })
     }

@@ -15,7 +15,7 @@ use super::{chart, lines};
 use crate::args::CompareArgs;
 use crate::bar::Bar;
 use crate::interrupt::{EXIT_INTERRUPTED, Interrupt};
-use crate::kv_arg::KvArg;
+use crate::kv_arg::{KvArg, check_own_values};
 use crate::open::{self, CacheOf, N_TOKENS_MAX, Show};
 use crate::plot::PlotFile;
 use crate::{machine, memory, output};
@@ -33,6 +33,9 @@ pub(crate) fn compare(args: &CompareArgs) -> Result<ExitCode> {
     let opened = open::open(&args.model, open::arithmetic(&args.runtime), show, &interrupt)?;
     open::check_one_text(&opened.loaded.model, &args.model.model)?;
     let loaded = &opened.loaded;
+    if !args.v_types.is_empty() {
+        check_own_values(&loaded.model.config)?;
+    }
     let passage = passage(args, text, loaded)?;
     let n_needles = usize::from(args.needles);
     let needles = Needles::hide(passage.deepest(), n_needles, &loaded.tokenizer);
