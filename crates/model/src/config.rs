@@ -175,23 +175,13 @@ impl RawConfig {
         let names = Names { spec, format };
         bounded(names.get("block_count", "num_hidden_layers"), self.n_layers, 1, N_LAYERS_MAX)?;
         bounded(names.get("attention.head_count", "num_attention_heads"), self.n_heads, 1, 4096)?;
-        let latent = self.latent.as_ref().map(|raw| raw.finish(&names)).transpose()?;
-        let (head_dim, n_kv_heads) = match (&self.latent, latent) {
-            (Some(raw), Some(latent)) => (raw.rope_dim + latent.d_latent, 1),
-            _ => {
-                let head_dim = self.head_dim.unwrap_or(self.d_model / self.n_heads);
-                (head_dim, self.n_kv_heads.unwrap_or(self.n_heads))
-            }
-        };
+        let HeadShape { head_dim, n_kv_heads, rope_dim, latent } = self.heads(&names)?;
         let positions = if self.has_alibi { Positions::Alibi } else { spec.positions };
-        let rope_dim = self.latent.as_ref().map(|latent| latent.rope_dim).or(self.rope_dim);
-        let rope_dim = rope_dim.unwrap_or(head_dim);
         let rope_dim = if positions == Positions::Rope { rope_dim } else { 0 };
         let d_ff = self.d_ff.unwrap_or(4 * self.d_model);
         let experts = self.experts(spec, d_ff);
         let direction = self.direction(spec);
-        let (embedding_scale, logit_scale) = (self.embedding_scale(spec), self.logit_scale(spec));
-        let residual_scale = self.residual_scale();
+        let [embedding_scale, residual_scale, logit_scale] = self.scales(spec);
         let buckets = self.buckets(positions, direction);
         let layer_kinds = layer_kinds(spec, self.layer_kinds, self.window, self.n_layers);
         let scaled_sliding = match spec.scales_sliding {
@@ -246,7 +236,35 @@ impl RawConfig {
     }
 }
 
+/// What a kv head holds.
+struct HeadShape {
+    head_dim: usize,
+    n_kv_heads: usize,
+    rope_dim: usize,
+    latent: Option<LatentConfig>,
+}
+
 impl RawConfig {
+    fn heads(&self, names: &Names<'_>) -> Result<HeadShape, LoadError> {
+        if let Some(raw) = &self.latent {
+            let (latent, rope_dim) = (raw.finish(names)?, raw.rope_dim);
+            let head_dim = rope_dim + latent.d_latent;
+            return Ok(HeadShape { head_dim, n_kv_heads: 1, rope_dim, latent: Some(latent) });
+        }
+        let head_dim = self.head_dim.unwrap_or(self.d_model / self.n_heads);
+        Ok(HeadShape {
+            head_dim,
+            n_kv_heads: self.n_kv_heads.unwrap_or(self.n_heads),
+            rope_dim: self.rope_dim.unwrap_or(head_dim),
+            latent: None,
+        })
+    }
+
+    /// Of embedding, residual and logits.
+    fn scales(&self, spec: &ArchSpec) -> [f32; 3] {
+        [self.embedding_scale(spec), self.residual_scale(), self.logit_scale(spec)]
+    }
+
     fn embedding_scale(&self, spec: &ArchSpec) -> f32 {
         let of_size = self.size_scales.map(|scales| scales.embedding);
         self.embedding_scale.or(of_size).unwrap_or(match spec.embedding_scale {

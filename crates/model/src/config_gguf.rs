@@ -20,19 +20,10 @@ pub(crate) fn read_config(
         _ => keys.require("block_count")?,
     };
     let n_ctx = keys.require("context_length")?;
-    let head_dim = keys.count("attention.key_length")?;
-    let value_dim = keys.count("attention.value_length")?;
-    let latent = match spec.attention {
-        AttentionKind::Heads => None,
-        AttentionKind::Latent => Some(latent_config::of_gguf(&keys)?),
+    let (head_dim, latent) = match spec.attention {
+        AttentionKind::Heads => (head_dim(&keys)?, None),
+        AttentionKind::Latent => (None, Some(latent_config::of_gguf(&keys)?)),
     };
-    if let (Some(head_dim), Some(value_dim)) = (head_dim, value_dim)
-        && head_dim != value_dim
-        && latent.is_none()
-    {
-        let key = keys.key("attention.value_length");
-        return Err(LoadError::config(&key, format!("key_length = {head_dim}"), value_dim));
-    }
     let rope = rope_gguf::rope(spec, &keys, n_ctx)?;
     let raw = RawConfig {
         n_layers,
@@ -83,6 +74,18 @@ pub(crate) fn read_config(
         rotates: None,
     };
     raw.finish(spec, FileFormat::Gguf)
+}
+
+fn head_dim(keys: &Keys<'_>) -> Result<Option<usize>, LoadError> {
+    let head_dim = keys.count("attention.key_length")?;
+    let value_dim = keys.count("attention.value_length")?;
+    if let (Some(head_dim), Some(value_dim)) = (head_dim, value_dim)
+        && head_dim != value_dim
+    {
+        let key = keys.key("attention.value_length");
+        return Err(LoadError::config(&key, format!("key_length = {head_dim}"), value_dim));
+    }
+    Ok(head_dim)
 }
 
 pub(crate) struct Keys<'a> {

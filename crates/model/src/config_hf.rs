@@ -54,10 +54,8 @@ pub(crate) fn read_config(
     let base = |parameters: Option<&Value>| number(parameters?, &["rope_theta"]).transpose();
     let f32_of = |keys: &[&str]| Ok::<_, LoadError>(number(json, keys)?.map(|x| x as f32));
     let head_dim = count(json, names::HEAD_DIM)?;
-    let latent = match spec.attention {
-        AttentionKind::Heads => None,
-        AttentionKind::Latent => Some(latent_config::of_hf(json)?),
-    };
+    let is_latent = spec.attention == AttentionKind::Latent;
+    let latent = is_latent.then(|| latent_config::of_hf(json)).transpose()?;
     let raw = RawConfig {
         n_layers,
         d_model,
@@ -75,20 +73,14 @@ pub(crate) fn read_config(
         n_vocab,
         n_ctx,
         norm_eps: f32_of(names::NORM_EPS)?.unwrap_or(spec.norm_eps),
-        attn_scale: match number(json, &["query_pre_attn_scalar"])? {
-            Some(scalar) => Some(scalar.powf(-0.5) as f32),
-            None => f32_of(&["attention_multiplier"])?,
-        },
+        attn_scale: attn_scale(json)?,
         embedding_scale: embedding_scale(json)?,
         residual_scale: f32_of(&["residual_multiplier"])?,
         logit_scale: f32_of(names::LOGIT_SCALE)?,
         size_scales: size_scales(spec, json)?,
         is_parallel: flag(json, names::IS_PARALLEL)?,
         has_alibi: spec.may_have_alibi && flag(json, &["alibi"])?.unwrap_or(false),
-        qkv_clip: match f32_of(names::QKV_CLIP)? {
-            Some(clip) => Some(clip),
-            None => number(&json["attn_config"], names::QKV_CLIP)?.map(|x| x as f32),
-        },
+        qkv_clip: qkv_clip(json)?,
         attn_softcap: f32_of(&["attn_logit_softcapping"])?,
         logit_softcap: f32_of(&["final_logit_softcapping"])?,
         rope_base: match base(full) {
@@ -101,9 +93,7 @@ pub(crate) fn read_config(
         },
         query_growth: rope_hf::query_growth(spec, scaled, rope.n_ctx_original)?,
         rope,
-        rope_pairing: flag(json, &["rope_interleave"])?.map(|is_interleaved| {
-            if is_interleaved { RopePairing::Interleaved } else { RopePairing::HalfSplit }
-        }),
+        rope_pairing: rope_pairing(json)?,
         rope_sections: rope_hf::sections(scaled)?,
         window: count(json, &["sliding_window"])?.map(|n| n as u32),
         is_causal: None,
@@ -114,6 +104,27 @@ pub(crate) fn read_config(
         rotates: rotates(json)?,
     };
     raw.finish(spec, FileFormat::HuggingFace)
+}
+
+fn rope_pairing(json: &Value) -> Result<Option<RopePairing>, LoadError> {
+    let pairing = |flag| if flag { RopePairing::Interleaved } else { RopePairing::HalfSplit };
+    Ok(flag(json, &["rope_interleave"])?.map(pairing))
+}
+
+fn qkv_clip(json: &Value) -> Result<Option<f32>, LoadError> {
+    let clip = match number(json, names::QKV_CLIP)? {
+        Some(clip) => Some(clip),
+        None => number(&json["attn_config"], names::QKV_CLIP)?,
+    };
+    Ok(clip.map(|clip| clip as f32))
+}
+
+fn attn_scale(json: &Value) -> Result<Option<f32>, LoadError> {
+    let scale = match number(json, &["query_pre_attn_scalar"])? {
+        Some(scalar) => Some(scalar.powf(-0.5)),
+        None => number(json, &["attention_multiplier"])?,
+    };
+    Ok(scale.map(|scale| scale as f32))
 }
 
 fn n_kv_heads(json: &Value) -> Result<Option<usize>, LoadError> {

@@ -192,7 +192,8 @@ fn quantised_matrices_are_transposed_almost_exactly() {
             let rows = tensor.bytes.chunks_exact(row_bytes).zip(values.chunks_exact_mut(n_in));
             rows.for_each(|(row, out)| kernels::block::decode_row(info.dtype, row, out));
             let info = TensorInfo { dtype: DType::F32, ..tensor.info };
-            writer.tensor(info, bytemuck::cast_slice(&values).to_vec());
+            let bytes: Vec<u8> = bytemuck::cast_slice(&values).to_vec();
+            writer.tensor(info, bytes);
         }
         let bytes = writer.into_bytes("tiny").expect("a model that the format can hold");
         let floats = GgufFile::from_bytes(bytes.into(), "tiny").expect("a file");

@@ -15,8 +15,8 @@ use crate::outcome::greedy;
 
 pub(crate) const N_CTX: usize = 200;
 
-/// One with full layers only, one whose window is shorter than the texts, and one whose values are a
-/// part of its keys.
+/// One with full layers only, one whose window is shorter than the texts, and one whose values are
+/// a part of its keys.
 pub(crate) fn models() -> [Loaded; 3] {
     let tiny = TinyRandom {
         dtype: DType::Q8_0,

@@ -104,11 +104,11 @@ impl LatentBuffers {
     }
 
     /// `out = matrix_h x` for the rows of each head `h`: `x`, `out` are two of the buffers.
-    fn multiply<'a>(
+    fn multiply(
         bands: &mut Vec<Range<usize>>,
         (tiles, tile_rows): (&mut [QuantizedTile], &mut Vec<Range<usize>>),
         compute: &mut Compute,
-        (n_tokens, matrices): (usize, &'a [Linear]),
+        (n_tokens, matrices): (usize, &[Linear]),
         [x, out]: [&mut [f32]; 2],
     ) {
         bands.clear();

@@ -205,8 +205,8 @@ impl KeyPlane {
         self.blocks.allocate(block, fresh);
     }
 
-    /// Copies the first `n_keys` keys of a block; the others become zeros, or the mean: where values
-    /// are a part of keys, their weight is zero, and zero times a NaN would be NaN.
+    /// Copies the first `n_keys` keys of a block; the others become zeros, or the mean: where
+    /// values are a part of keys, zero times a NaN would be NaN.
     pub(super) fn copy(&mut self, from: BlockId, to: BlockId, n_keys: usize) {
         let n_rows = self.n_kv_heads * self.head_dim;
         match self.blocks.copy(from, to) {

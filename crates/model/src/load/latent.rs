@@ -1,6 +1,7 @@
 //! The weights of latent attention, absorbed or to be.
 
-use super::source::{Matrix, Source};
+use super::matrix::Matrix;
+use super::source::Source;
 use crate::config::ModelConfig;
 use crate::error::LoadError;
 use crate::latent_config::LatentConfig;

@@ -1,6 +1,7 @@
 //! The weights of one layer, however a file lays them out.
 
-use super::source::{Matrix, RowRuns, Source};
+use super::matrix::{Matrix, RowRuns};
+use super::source::Source;
 use crate::config::{ExpertsConfig, ModelConfig};
 use crate::error::LoadError;
 use crate::spec::{Bias, QkNorm, QkvLayout, Residual};

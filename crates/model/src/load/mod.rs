@@ -2,6 +2,7 @@
 
 mod latent;
 mod layers;
+mod matrix;
 mod quantize;
 mod source;
 
