@@ -50,7 +50,7 @@ fn caches_are_compared_saved_and_cut() {
     assert_eq!(lines.len(), 6);
     assert_eq!(lines[0]["kl_mean"], 0.0, "f32 beside f32");
 
-    let document = lab.file("contract.txt", "the quick brown fox goes home again; ".repeat(8));
+    let document = lab.file("contract.txt", "the quick brown fox goes home again; ".repeat(12));
     let run = |args: &[&str]| -> Value {
         let fixed = ["run", "-m", &model, "--raw", "-n", "8", "--seed", "3", "--json"];
         lab.json(&[&fixed[..], &["-f", &document, "who?"], args].concat())
@@ -61,7 +61,7 @@ fn caches_are_compared_saved_and_cut() {
         assert_eq!(first["ids"], again["ids"]);
         assert_eq!(again["context"]["recomputed"], 1);
     }
-    for policy in ["window=64", "blocks=1", "snapkv=128", "expected=128"] {
+    for policy in ["window=64", "blocks=1", "snapkv=256", "expected=256"] {
         assert!(run(&["--kv-policy", policy])["ids"].is_array(), "{policy}");
     }
 }

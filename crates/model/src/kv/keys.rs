@@ -4,13 +4,14 @@
 //! panels of a matrix whose rows are keys, so that scores are int8 products of queries and keys;
 //! they are differences from a mean, see [`super::key_means`].
 
-use kernels::{ACT_GROUP, Cells, IntForm, IntPanel, KEY_BLOCK, Kernels, PANEL_ROWS, Quants, Step};
+use kernels::{ACT_GROUP, Cells, IntForm, IntPanel, KEY_BLOCK, Kernels, PANEL_ROWS, Quants};
 
 use super::block_pool::BlockId;
 use super::blocks::{Block, Blocks, Ints, Sizes};
 use super::key_means::{KeyMotion, MeanScratch};
 use super::kv_type::{Format, KvType, quantize};
 use super::packed::STEP;
+use super::values::ValueScratch;
 
 /// Panels of a block.
 pub const KEY_PANELS: usize = KEY_BLOCK / PANEL_ROWS;
@@ -64,28 +65,30 @@ impl IntKeys<'_> {
         (kernels.f16_to_f32)(scales, &mut out[..n]);
     }
 
-    /// Dimensions `first..head_dim` of all keys; shapes as in [`KeyPlane::read_values`].
-    fn read_values(&self, first: usize, steps: &mut [Step], out: &mut [f32]) {
-        let Ints { n_bits, quants, scales, means } = self.ints;
+    /// Dimensions `first..head_dim` of all keys, to `scratch.widened`.
+    fn read_values(&self, kernels: &Kernels, first: usize, scratch: &mut ValueScratch) {
+        let ValueScratch { quants: steps, scales, means, widened } = scratch;
+        self.read_scales(kernels, scales);
+        self.read_mean(kernels, means);
         let (n_steps, n_groups) = (self.n_in / 4, self.n_in / ACT_GROUP);
-        let width = self.head_dim - first;
-        let means = &means[self.head_idx * self.head_dim..][..self.head_dim];
-        let f16 = |bits: u16| half::f16::from_bits(bits).to_f32();
         // What is stored of fewer than eight bits has no sign.
-        let signed = |q: u8| match *n_bits {
-            8 => f32::from(q as i8),
-            n_bits => f32::from(q) - (1u32 << (n_bits - 1)) as f32,
-        };
-        for (panel_idx, out) in out.chunks_exact_mut(PANEL_ROWS * width).enumerate() {
-            let panel_idx = self.head_idx * KEY_PANELS + panel_idx;
-            let steps = &mut steps[..self.head_dim.div_ceil(4)];
-            quants.read(panel_idx * n_steps, steps);
+        let bias = if self.ints.n_bits == 8 { 0 } else { 1u8 << (self.ints.n_bits - 1) };
+        let width = self.head_dim - first;
+        let panels = widened.chunks_exact_mut(PANEL_ROWS * width).enumerate();
+        for (panel_idx, panel) in panels {
+            let first_step = (self.head_idx * KEY_PANELS + panel_idx) * n_steps;
+            self.ints.quants.read(first_step, &mut steps[..n_steps]);
             let scales = &scales[panel_idx * n_groups * PANEL_ROWS..][..n_groups * PANEL_ROWS];
-            for (row, out) in out.chunks_exact_mut(width).enumerate() {
-                for (col, out) in (first..).zip(out) {
-                    let scale = f16(scales[col / ACT_GROUP * PANEL_ROWS + row]);
-                    let q = signed(steps[col / 4].0[row][col % 4]);
-                    *out = q.mul_add(scale, f16(means[col]));
+            for (row, out) in panel.chunks_exact_mut(width).enumerate() {
+                for group_idx in first / ACT_GROUP..n_groups {
+                    let start = (group_idx * ACT_GROUP).max(first);
+                    let cols = start..((group_idx + 1) * ACT_GROUP).min(self.head_dim);
+                    let scale = scales[group_idx * PANEL_ROWS + row];
+                    let out = &mut out[start - first..cols.end - first];
+                    for ((out, mean), col) in out.iter_mut().zip(&means[cols.clone()]).zip(cols) {
+                        let q = steps[col / 4].0[row][col % 4].wrapping_sub(bias) as i8;
+                        *out = f32::from(q) * scale + mean;
+                    }
                 }
             }
         }
@@ -296,22 +299,19 @@ impl KeyPlane {
         }
     }
 
-    /// What the keys of a block hold from dimension `first` on, as they are scored.
-    ///
-    /// # Shapes
-    /// - `out`: `[KEY_BLOCK, head_dim - first]`
-    /// - `steps`: `[head_dim.div_ceil(4)]`, room for a panel
+    /// What the keys of a block hold from dimension `first` on, as they are scored, to
+    /// `scratch.widened`: `[KEY_BLOCK, head_dim - first]`.
     pub(super) fn read_values(
         &self,
         kernels: &Kernels,
         (block, head_idx, first): (BlockId, usize, usize),
-        steps: &mut [Step],
-        out: &mut [f32],
+        scratch: &mut ValueScratch,
     ) {
-        let d = self.head_dim;
         match self.read(block, head_idx) {
-            Keys::Floats(cells) => transpose(kernels, cells, (first, d), out),
-            Keys::Ints(ints) => ints.read_values(first, steps, out),
+            Keys::Floats(cells) => {
+                transpose(kernels, cells, (first, self.head_dim), &mut scratch.widened);
+            }
+            Keys::Ints(ints) => ints.read_values(kernels, first, scratch),
         }
     }
 

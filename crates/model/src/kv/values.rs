@@ -4,7 +4,7 @@
 //! group of dimensions after group, `[KEY_BLOCK, dimensions]` each, so that a key's scale belongs
 //! to its weight.
 
-use kernels::{Cells, IntValues, KEY_BLOCK, Kernels, Step, VALUE_GROUP};
+use kernels::{ACT_GROUP, Cells, IntValues, KEY_BLOCK, Kernels, Step, VALUE_GROUP};
 
 use super::block_pool::BlockId;
 use super::blocks::{Block, Blocks, Ints, Sizes};
@@ -28,37 +28,38 @@ pub enum Values<'a> {
 
 /// Room for the values of one head of one block as int8.
 pub struct ValueScratch {
-    /// `[head_dim]`, a step for each dimension of 64 keys; or `[head_dim / 4]`, of 16 keys each,
-    /// where values are a part of keys
+    /// `[head_dim]`, a step for each dimension of 64 keys; where values are a part of keys
+    /// `[n_in / 4]`, a panel
     pub(super) quants: Vec<Step>,
     /// `[n_groups, KEY_BLOCK]`
-    scales: Vec<f32>,
-    /// Values that are a part of keys: `[KEY_BLOCK, value_dim]`, or empty.
+    pub(super) scales: Vec<f32>,
+    /// What is added to keys that values are a part of: `[head_dim]`, or empty
+    pub(super) means: Vec<f32>,
+    /// Values that are a part of keys: `[KEY_BLOCK, value_dim]`, or empty
     pub(super) widened: Vec<f32>,
 }
 
 impl ValueScratch {
     /// For values beside, or in, keys of so many dimensions.
     pub fn new(head_dim: usize, values: ValuePlace) -> Self {
-        let [n_steps, n_scales, n_widened] = Self::sizes(head_dim, values);
-        Self {
-            quants: vec![Step::ZERO; n_steps],
-            scales: vec![0.0; n_scales],
-            widened: vec![0.0; n_widened],
-        }
+        let (n_steps, n_floats) = Self::sizes(head_dim, values);
+        let [scales, means, widened] = n_floats.map(|n| vec![0.0; n]);
+        Self { quants: vec![Step::ZERO; n_steps], scales, means, widened }
     }
 
     /// Bytes that [`Self::new`] allocates.
     pub fn n_bytes(head_dim: usize, values: ValuePlace) -> usize {
-        let [n_steps, n_scales, n_widened] = Self::sizes(head_dim, values);
-        n_steps * size_of::<Step>() + (n_scales + n_widened) * size_of::<f32>()
+        let (n_steps, n_floats) = Self::sizes(head_dim, values);
+        n_steps * size_of::<Step>() + n_floats.iter().sum::<usize>() * size_of::<f32>()
     }
 
-    fn sizes(head_dim: usize, values: ValuePlace) -> [usize; 3] {
+    fn sizes(head_dim: usize, values: ValuePlace) -> (usize, [usize; 3]) {
         match values {
-            ValuePlace::Own => [head_dim, head_dim.div_ceil(VALUE_GROUP) * KEY_BLOCK, 0],
+            ValuePlace::Own => (head_dim, [head_dim.div_ceil(VALUE_GROUP) * KEY_BLOCK, 0, 0]),
             ValuePlace::InKey { .. } => {
-                [head_dim.div_ceil(4), 0, values.width(head_dim) * KEY_BLOCK]
+                let n_in = head_dim.next_multiple_of(ACT_GROUP);
+                let n_widened = values.width(head_dim) * KEY_BLOCK;
+                (n_in / 4, [n_in / ACT_GROUP * KEY_BLOCK, head_dim, n_widened])
             }
         }
     }

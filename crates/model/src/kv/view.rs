@@ -113,8 +113,7 @@ impl<'a> KvView<'a> {
         let ValuePlace::InKey { first } = self.value_place else {
             return self.values.read(kernels, block, kv_head_idx, scratch);
         };
-        let ValueScratch { quants, widened, .. } = scratch;
-        self.keys.read_values(kernels, (block, kv_head_idx, first), quants, widened);
-        Values::Floats(Cells::F32(widened))
+        self.keys.read_values(kernels, (block, kv_head_idx, first), scratch);
+        Values::Floats(Cells::F32(&scratch.widened))
     }
 }
