@@ -108,6 +108,20 @@ MINICPM3 = dict(
     qk_rope_head_dim=8,
     v_head_dim=16,
 )
+# No two widths are the same; all layers are dense.
+DEEPSEEK = dict(
+    hidden_size=48,
+    intermediate_size=40,
+    num_hidden_layers=2,
+    first_k_dense_replace=2,
+    num_attention_heads=4,
+    num_key_value_heads=4,
+    kv_lora_rank=32,
+    qk_nope_head_dim=12,
+    qk_rope_head_dim=8,
+    v_head_dim=20,
+    tie_word_embeddings=False,
+)
 GRANITE = dict(
     embedding_multiplier=6.0,
     attention_multiplier=0.25,
@@ -129,6 +143,7 @@ FIRST_POS = {
     "llama-linear": 20000,
     "llama-dynamic": 20000,
     "mistral3": 20000,
+    "deepseek2-v3": 20000,
     "minicpm3-longrope": 20000,
     "phi3-longrope": 20000,
 }
@@ -467,6 +482,21 @@ CASES = {
         num_experts_per_tok=2,
         shared_intermediate_size=24,
     ),
+    # Queries are products of the residual.
+    "deepseek2": transformers.DeepseekV2Config(
+        **SHARED,
+        **DEEPSEEK,
+        q_lora_rank=None,
+        rope_parameters=dict(YARN, mscale=0.707, mscale_all_dim=0.707),
+    ),
+    # Norms of latent vectors have an epsilon of their own, which differs enough to be seen. GGUF
+    # holds what makes keys apart from what makes values.
+    "deepseek2-v3": transformers.DeepseekV3Config(
+        **dict(SHARED, rms_norm_eps=1e-3),
+        **DEEPSEEK,
+        q_lora_rank=24,
+        rope_parameters=dict(YARN, mscale=1.0, mscale_all_dim=1.0),
+    ),
     # All widths of queries, keys and values differ. What is cached of a token is narrower than the
     # keys and values of its heads.
     "minicpm3": transformers.MiniCPM3Config(
@@ -497,7 +527,9 @@ ONLY_HUGGING_FACE = {
 # q and k rows are permuted in GGUF, so that pairs are neighbours.
 PERMUTED = {"arcee", "granite", "granitemoe", "internlm2", "llama", "mistral3", "olmo", "smollm3"}
 # Heads look at latent vectors.
-LATENT = {"minicpm3"}
+LATENT = {"deepseek2", "minicpm3"}
+# Of these, GGUF holds the matrices as they are absorbed.
+ABSORBED = {"deepseek2-v3"}
 # The gain is 1 + w; llama.cpp's converter adds the one.
 PLUS_ONE = {"gemma", "gemma2", "gemma3", "nemotron"}
 
@@ -710,6 +742,8 @@ def write_gguf(model, case, path):
     writer.add_name(f"tiny random {case}")
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
     tensors = gguf_tensors(model, architecture)
+    if case in ABSORBED:
+        absorb(tensors, config)
     add_numbers(writer, config, architecture, tensors)
     tiny_tokenizer.add_to_gguf(writer)
     rope = rope_of(config)
@@ -738,7 +772,7 @@ def add_numbers(writer, config, architecture, tensors):
     else:
         add_experts(writer, config)
     writer.add_head_count(n_heads)
-    writer.add_head_count_kv(n_kv_heads(config))
+    writer.add_head_count_kv(1 if "blk.0.attn_k_b.weight" in tensors else n_kv_heads(config))
     eps = [getattr(config, name, None) for name in ("rms_norm_eps", *LAYER_NORM_EPS)]
     is_layer_norm = any(getattr(config, name, None) for name in LAYER_NORM_EPS)
     if architecture == "olmo":
@@ -747,7 +781,7 @@ def add_numbers(writer, config, architecture, tensors):
     (writer.add_layer_norm_eps if is_layer_norm else writer.add_layer_norm_rms_eps)(eps)
     # Written only where it is not d_model / n_heads.
     if hasattr(config, "kv_lora_rank"):
-        add_latent(writer, config, architecture)
+        add_latent(writer, config, "blk.0.attn_k_b.weight" in tensors)
     elif head_dim(config) * n_heads != config.hidden_size:
         writer.add_key_length(head_dim(config))
         writer.add_value_length(head_dim(config))
@@ -766,7 +800,8 @@ def add_numbers(writer, config, architecture, tensors):
         writer.add_rope_scaling_yarn_beta_fast(rope["beta_fast"])
         writer.add_rope_scaling_yarn_beta_slow(rope["beta_slow"])
     if "mscale_all_dim" in rope:
-        writer.add_rope_scaling_yarn_log_mul(rope["mscale_all_dim"])
+        unit = 0.1 if architecture in LATENT else 1.0
+        writer.add_rope_scaling_yarn_log_mul(unit * rope["mscale_all_dim"])
     if "llama_4_scaling_beta" in rope:
         writer.add_attn_temperature_scale(rope["llama_4_scaling_beta"])
     if rope.get("rope_type") == "longrope":
@@ -805,12 +840,26 @@ def add_numbers(writer, config, architecture, tensors):
         writer.add_clamp_kqv(config.clip_qkv)
 
 
-def add_latent(writer, config, architecture):
+def add_latent(writer, config, is_absorbed):
     if config.q_lora_rank:
         writer.add_q_lora_rank(config.q_lora_rank)
     writer.add_kv_lora_rank(config.kv_lora_rank)
-    writer.add_key_length(config.qk_nope_head_dim + config.qk_rope_head_dim)
-    writer.add_value_length(config.v_head_dim)
+    key, value = config.qk_nope_head_dim + config.qk_rope_head_dim, config.v_head_dim
+    if is_absorbed:
+        writer.add_key_length_mla(key)
+        writer.add_value_length_mla(value)
+        key, value = config.kv_lora_rank + config.qk_rope_head_dim, config.kv_lora_rank
+    writer.add_key_length(key)
+    writer.add_value_length(value)
+
+
+def absorb(tensors, config):
+    """Head by head the rows of keys, transposed, and those of values."""
+    for name in [name for name in tensors if "attn_kv_b" in name]:
+        heads = tensors.pop(name).reshape(config.num_attention_heads, -1, config.kv_lora_rank)
+        keys, values = np.split(heads, [config.qk_nope_head_dim], axis=1)
+        tensors[name.replace("kv_b", "k_b")] = keys.swapaxes(1, 2)
+        tensors[name.replace("kv_b", "v_b")] = values
 
 
 def add_experts(writer, config):

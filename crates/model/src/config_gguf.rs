@@ -24,6 +24,7 @@ pub(crate) fn read_config(
         AttentionKind::Heads => (head_dim(&keys)?, None),
         AttentionKind::Latent => (None, Some(latent_config::of_gguf(&keys)?)),
     };
+    check_experts(&keys, n_layers)?;
     let rope = rope_gguf::rope(spec, &keys, n_ctx)?;
     let raw = RawConfig {
         n_layers,
@@ -74,6 +75,17 @@ pub(crate) fn read_config(
         rotates: None,
     };
     raw.finish(spec, FileFormat::Gguf)
+}
+
+/// Experts are in every layer, or in none.
+fn check_experts(keys: &Keys<'_>, n_layers: usize) -> Result<(), LoadError> {
+    let name = "leading_dense_block_count";
+    let n_dense = keys.count(name)?.unwrap_or(0);
+    if keys.count("expert_count")?.unwrap_or(0) == 0 || n_dense == 0 {
+        return Ok(());
+    }
+    let expected = format!("0, experts in all {n_layers} layers");
+    Err(LoadError::config(&keys.key(name), expected, n_dense))
 }
 
 fn head_dim(keys: &Keys<'_>) -> Result<Option<usize>, LoadError> {

@@ -231,9 +231,26 @@ fn check_variants(spec: &ArchSpec, json: &Value) -> Result<(), LoadError> {
     if alibi.is_some_and(|found| found != has_alibi && !spec.may_have_alibi) {
         return Err(LoadError::config(key, has_alibi.to_string(), !has_alibi));
     }
+    check_experts(json)?;
+    let key = "word_embed_proj_dim";
+    if let (Some(found), d_model) = (count(json, &[key])?, require(json, names::D_MODEL)?)
+        && found != d_model
+    {
+        return Err(LoadError::config(key, format!("hidden_size = {d_model}"), found));
+    }
+    Ok(())
+}
+
+/// Experts are in every layer, or in none.
+fn check_experts(json: &Value) -> Result<(), LoadError> {
     if count(json, &["decoder_sparse_step"])?.is_some_and(|step| step != 1) {
         let key = "decoder_sparse_step";
         return Err(LoadError::config(key, "1, experts in every layer".into(), &json[key]));
+    }
+    let (key, n_layers) = ("first_k_dense_replace", require(json, names::N_LAYERS)?);
+    if count(json, &[key])?.is_some_and(|n_dense| n_dense < n_layers) {
+        let expected = format!("{n_layers}, no layers with experts");
+        return Err(LoadError::config(key, expected, &json[key]));
     }
     if let Some(layers) = json["mlp_only_layers"].as_array()
         && !layers.is_empty()
@@ -244,12 +261,6 @@ fn check_variants(spec: &ArchSpec, json: &Value) -> Result<(), LoadError> {
             expected.into(),
             &json["mlp_only_layers"],
         ));
-    }
-    let key = "word_embed_proj_dim";
-    if let (Some(found), d_model) = (count(json, &[key])?, require(json, names::D_MODEL)?)
-        && found != d_model
-    {
-        return Err(LoadError::config(key, format!("hidden_size = {d_model}"), found));
     }
     Ok(())
 }

@@ -229,7 +229,15 @@ fn hugging_face_folders_equal_transformers() {
 /// M6 where positions depend on the context: the context is the same, whatever the chunks.
 #[test]
 fn scaled_positions_do_not_depend_on_chunks() {
-    for case in ["llama-dynamic", "mistral3", "phi3-longrope", "phi3-longrope-short", "xglm"] {
+    for case in [
+        "deepseek2-v3",
+        "llama-dynamic",
+        "minicpm3-longrope",
+        "mistral3",
+        "phi3-longrope",
+        "phi3-longrope-short",
+        "xglm",
+    ] {
         let golden = Golden::read(&goldens().join(case));
         let model = load_folder(case);
         let run = |n_chunk: usize| {

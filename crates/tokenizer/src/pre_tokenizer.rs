@@ -94,6 +94,12 @@ const DEEPSEEK_V3: &str = concat!(
     r"|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*",
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 );
+const DEEPSEEK_CJK: &str = r"[\x{4E00}-\x{9FA5}\x{0800}-\x{4E00}\x{AC00}-\x{D7FF}]+";
+/// ASCII's, full-width forms of it, and quotes.
+const DEEPSEEK_PUNCTUATION: &str = concat!(
+    r"\s?[!-/:-~\x{FF01}-\x{FF0F}\x{FF1A}-\x{FF5E}",
+    r"\x{2018}-\x{201F}\x{3000}-\x{3002}]+"
+);
 const SEED_CODER: &str = concat!(
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}",
     r"| ?[^\s\p{L}\p{N}\r\n]+|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -150,14 +156,16 @@ const FAMILIES: &[Family] = &[
     Family::new(&["tekken"], &[TEKKEN]).whole_words_first().add_bos(),
     Family::new(&["gpt-4o", "llama4", "kanana2", "minimax-m2"], &[GPT4O]),
     Family::new(&["deepseek-v3", "hunyuan-dense", "joyai-llm"], &[r"\p{N}{1,3}", CJK, DEEPSEEK_V3]),
+    Family::new(&["deepseek-coder"], &[r"[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", DEEPSEEK_CJK, DIGIT]),
     Family::new(
-        &["deepseek-coder"],
+        &["deepseek-llm"],
         &[
             r"[\r\n]",
-            r"\s?\p{L}+",
-            r"\s?\p{P}+",
-            r"[\x{4E00}-\x{9FA5}\x{0800}-\x{4E00}\x{AC00}-\x{D7FF}]+",
-            DIGIT,
+            r"\s?[\p{Lu}\p{Ll}\p{Lt}]+",
+            DEEPSEEK_PUNCTUATION,
+            r"\s+$",
+            DEEPSEEK_CJK,
+            r"\p{N}+",
         ],
     ),
     Family::new(&["seed-coder"], &[SEED_CODER]),
@@ -279,6 +287,7 @@ mod tests {
         check("gpt-4o", "it's 1234", &["it's", " ", "123", "4"]);
         check("deepseek-v3", "a東京1234 b", &["a", "東京", "123", "4", " b"]);
         check("deepseek-coder", "a 12\nb", &["a", " ", "1", "2", "\n", "b"]);
+        check("deepseek-llm", "Ab (12)東京，\n", &["Ab", " (", "12", ")", "東京", "，", "\n"]);
         check("falcon", "a+b 12345", &["a", "+", "b", " ", "123", "45"]);
         check("bloom", "Hi, you", &["Hi", ",", " you"]);
     }

@@ -6,6 +6,7 @@ mod chatglm;
 mod codegen;
 mod cohere2;
 mod command_r;
+mod deepseek2;
 mod ernie4_5;
 mod exaone;
 mod exaone4;
@@ -59,6 +60,7 @@ pub const ARCHITECTURES: &[ArchSpec] = &[
     codegen::CODEGEN,
     cohere2::COHERE2,
     command_r::COMMAND_R,
+    deepseek2::DEEPSEEK2,
     ernie4_5::ERNIE4_5,
     exaone::EXAONE,
     exaone4::EXAONE4,
