@@ -200,6 +200,38 @@ pub fn encode_row(dtype: DType, x: &[f32], bytes: &mut [u8]) {
     }
 }
 
+/// Packs one row of integers with their scales, for files that have both: what [`unpack_row`] gives
+/// back, where scales are f16s.
+///
+/// # Shapes
+/// As for [`unpack_row`].
+///
+/// # Panics
+/// If a length does not fit, or the format is none of Q4_0, Q5_0 and Q8_0.
+pub fn pack_row(dtype: DType, quants: &[u8], scales: &[f32], bytes: &mut [u8]) {
+    assert_eq!(Some(bytes.len()), dtype.row_bytes(quants.len()), "row bytes of {dtype}");
+    match dtype {
+        DType::Q4_0 => pack_blocks(quants, scales, bytes, q4_0::pack),
+        DType::Q5_0 => pack_blocks(quants, scales, bytes, q5_0::pack),
+        DType::Q8_0 => pack_blocks(quants, scales, bytes, q8_0::pack),
+        _ => panic!("{dtype} is not packed"),
+    }
+}
+
+fn pack_blocks<const BYTES: usize, const LEN: usize>(
+    quants: &[u8],
+    scales: &[f32],
+    bytes: &mut [u8],
+    pack: impl Fn(&[u8; LEN], f32, &mut [u8; BYTES]),
+) {
+    let (quants, _) = quants.as_chunks();
+    let (blocks, _) = bytes.as_chunks_mut();
+    assert_eq!(scales.len(), quants.len());
+    for ((q, &d), block) in quants.iter().zip(scales).zip(blocks) {
+        pack(q, d, block);
+    }
+}
+
 #[inline(always)]
 fn unpack_affine<const BYTES: usize, const LEN: usize, const GROUPS: usize>(
     bytes: &[u8],

@@ -25,6 +25,11 @@ pub(super) fn encode(x: &[f32; LEN], b: &mut [u8; BYTES]) {
     b[2..].copy_from_slice(&pack_nibbles(&quants));
 }
 
+pub(super) fn pack(q: &[u8; LEN], d: f32, b: &mut [u8; BYTES]) {
+    put_f16(b, 0, to_f16(d).0);
+    b[2..].copy_from_slice(&pack_nibbles(q));
+}
+
 /// Low nibbles are the first 16 values, high nibbles the last.
 #[inline(always)]
 pub(super) fn unpack_nibbles(bytes: &[u8; LEN / 2], q: &mut [u8; LEN]) {

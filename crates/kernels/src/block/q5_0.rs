@@ -26,6 +26,11 @@ pub(super) fn encode(x: &[f32; LEN], b: &mut [u8; BYTES]) {
     b[2..].copy_from_slice(&pack_nibbles_and_bits(&quants));
 }
 
+pub(super) fn pack(q: &[u8; LEN], d: f32, b: &mut [u8; BYTES]) {
+    put_f16(b, 0, to_f16(d).0);
+    b[2..].copy_from_slice(&pack_nibbles_and_bits(q));
+}
+
 #[inline(always)]
 pub(super) fn unpack_nibbles_and_bits(bytes: &[u8; 4 + LEN / 2], q: &mut [u8; LEN]) {
     unpack_nibbles(bytes[4..].first_chunk().expect("16 bytes"), q);

@@ -21,3 +21,8 @@ pub(super) fn encode(x: &[f32; LEN], b: &mut [u8; BYTES]) {
     put_f16(b, 0, bits);
     b[2..].copy_from_slice(&x.map(|x| nearest_i8(x, d) as u8));
 }
+
+pub(super) fn pack(q: &[u8; LEN], d: f32, b: &mut [u8; BYTES]) {
+    put_f16(b, 0, to_f16(d).0);
+    b[2..].copy_from_slice(q);
+}

@@ -1,7 +1,7 @@
 //! Block formats: decoding against GGUF's own values, and encoding against decoding.
 
 use kernels::DType;
-use kernels::block::{decode_row, encode_row, is_encoded, made_up_row, unpack_row};
+use kernels::block::{decode_row, encode_row, is_encoded, made_up_row, pack_row, unpack_row};
 
 use crate::rows::normal;
 
@@ -175,6 +175,22 @@ fn encoding_finite_rows_gives_finite_values() {
             decode_row(dtype, &bytes, &mut decoded);
             assert!(decoded.iter().all(|w| w.is_finite()), "{dtype} {scale}");
         }
+    }
+}
+
+#[test]
+fn packing_undoes_unpacking() {
+    for dtype in [DType::Q4_0, DType::Q5_0, DType::Q8_0] {
+        let n_in = 4 * dtype.block_len();
+        let form = dtype.int_form().expect("a quantised type");
+        let mut bytes = vec![0; dtype.row_bytes(n_in).unwrap()];
+        made_up_row(dtype, 7, 1.0, &mut bytes);
+        let (mut quants, mut scales) = (vec![0; n_in], vec![0.0; n_in / form.group]);
+        let mut mins = vec![0.0; if form.has_mins { scales.len() } else { 0 }];
+        unpack_row(dtype, &bytes, &mut quants, &mut scales, &mut mins);
+        let mut packed = vec![0; bytes.len()];
+        pack_row(dtype, &quants, &scales, &mut packed);
+        assert_eq!(packed, bytes, "{dtype}");
     }
 }
 
