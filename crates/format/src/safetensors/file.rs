@@ -8,6 +8,7 @@ use kernels::DType;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 
 use crate::mapped::read_file;
+use crate::safetensors::raw::{RawTensor, RawType};
 use crate::safetensors::{HEADER_BYTES_MAX, METADATA_KEY};
 use crate::tensor::TensorTable;
 use crate::{Bytes, Error, Mapping, Tensor, TensorInfo};
@@ -16,12 +17,15 @@ use crate::{Bytes, Error, Mapping, Tensor, TensorInfo};
 #[derive(Debug)]
 pub struct SafetensorsFile {
     pub(super) tensors: TensorTable,
+    pub(super) raw: RawTensors,
     pub(super) unreadable: Unreadable,
     pub(super) n_bytes: u64,
 }
 
-/// Names and types of tensors with a type that is no [`DType`]. A model may have some that nobody
-/// asks for; only asking is an error.
+/// By name.
+pub(super) type RawTensors = HashMap<String, RawTensor>;
+/// Names and types of all others. A model may have some that nobody asks for; only asking is an
+/// error.
 pub(super) type Unreadable = HashMap<String, String>;
 
 impl SafetensorsFile {
@@ -43,7 +47,7 @@ impl SafetensorsFile {
         self.tensors.get(name).cloned()
     }
 
-    /// The readable ones, in the order of the header.
+    /// Those of floats, in the order of the header.
     pub fn tensors(&self) -> impl Iterator<Item = &TensorInfo> {
         self.tensors.infos()
     }
@@ -81,23 +85,28 @@ fn read(bytes: &Bytes, file: &Path) -> Result<SafetensorsFile, Error> {
     check_data_is_filled(&entries, data.len() as u64, n_bytes, file)?;
 
     let mut tensors = TensorTable::default();
-    let mut unreadable = Unreadable::new();
+    let (mut raw, mut unreadable) = (RawTensors::new(), Unreadable::new());
     for (name, entry) in entries {
+        let [begin, end] = entry.data_offsets;
+        let bytes = data.slice(begin as usize..end as usize); // inside, as checked above
+        if let Some(dtype) = RawType::from_name(&entry.dtype) {
+            let tensor = RawTensor { dtype, shape: entry.shape, bytes }.checked(&name, file)?;
+            raw.insert(name, tensor);
+            continue;
+        }
         let Some(dtype) = float_type(&entry.dtype) else {
             unreadable.insert(name, entry.dtype);
             continue;
         };
         let info = TensorInfo { name, dtype, shape: entry.shape };
-        let [begin, end] = entry.data_offsets;
         let (expected, found) = (info.n_bytes(file)? as u64, end - begin);
         if found != expected {
             let (file, tensor) = (file.into(), info.name);
             return Err(Error::TensorLength { file, tensor, expected, found });
         }
-        let bytes = data.slice(begin as usize..end as usize); // inside, as checked above
         tensors.insert(Tensor { info, bytes }, file)?;
     }
-    Ok(SafetensorsFile { tensors, unreadable, n_bytes })
+    Ok(SafetensorsFile { tensors, raw, unreadable, n_bytes })
 }
 
 /// The types that hold weights; safetensors and GGUF spell them alike.

@@ -7,7 +7,8 @@ use std::path::{Component, Path, PathBuf};
 use serde_json::Value;
 
 use crate::mapped::read_file;
-use crate::safetensors::file::{SafetensorsFile, Unreadable};
+use crate::safetensors::RawTensor;
+use crate::safetensors::file::{RawTensors, SafetensorsFile, Unreadable};
 use crate::tensor::TensorTable;
 use crate::{Error, Mapping, Tensor, TensorInfo};
 
@@ -16,6 +17,7 @@ use crate::{Error, Mapping, Tensor, TensorInfo};
 pub struct SafetensorsFolder {
     folder: PathBuf,
     tensors: TensorTable,
+    raw: RawTensors,
     unreadable: Unreadable,
     n_bytes: u64,
 }
@@ -42,6 +44,7 @@ impl SafetensorsFolder {
         let mut model = Self {
             folder: folder.into(),
             tensors: TensorTable::default(),
+            raw: RawTensors::new(),
             unreadable: Unreadable::new(),
             n_bytes: 0,
         };
@@ -60,21 +63,32 @@ impl SafetensorsFolder {
     }
 
     /// # Errors
-    /// [`Error::UnknownDType`] for a tensor that is there in a type that cannot be read.
+    /// [`Error::UnknownDType`] for a tensor that is there in a type that is not of floats.
     pub fn tensor(&self, name: &str) -> Result<Option<Tensor>, Error> {
-        if let Some(found) = self.unreadable.get(name) {
-            let (file, tensor, found) = (self.folder.clone(), name.into(), found.clone());
+        let of_raw = self.raw.get(name).map(|tensor| tensor.dtype.name());
+        if let Some(found) = of_raw.or(self.unreadable.get(name).map(String::as_str)) {
+            let (file, tensor, found) = (self.folder.clone(), name.into(), found.into());
             return Err(Error::UnknownDType { file, tensor, found });
         }
         Ok(self.tensors.get(name).cloned())
     }
 
-    /// The readable ones, file by file.
+    /// A tensor that [`SafetensorsFolder::tensor`] does not read: it needs others beside it.
+    pub fn raw_tensor(&self, name: &str) -> Option<&RawTensor> {
+        self.raw.get(name)
+    }
+
+    /// Those, by name, in no order.
+    pub fn raw_tensors(&self) -> impl Iterator<Item = (&str, &RawTensor)> {
+        self.raw.iter().map(|(name, tensor)| (name.as_str(), tensor))
+    }
+
+    /// Those of floats, file by file.
     pub fn tensors(&self) -> impl Iterator<Item = &TensorInfo> {
         self.tensors.infos()
     }
 
-    /// Names and types of those that cannot be read, in no order.
+    /// Names and types of all others, in no order.
     pub fn unreadable(&self) -> impl Iterator<Item = (&str, &str)> {
         self.unreadable.iter().map(|(name, dtype)| (name.as_str(), dtype.as_str()))
     }
@@ -135,6 +149,11 @@ impl SafetensorsFolder {
         let file = SafetensorsFile::open(path, mapping)?;
         self.n_bytes += file.n_bytes;
         self.unreadable.extend(file.unreadable);
+        for (name, tensor) in file.raw {
+            if self.raw.insert(name.clone(), tensor).is_some() {
+                return Err(Error::DuplicateTensor { file: path.into(), tensor: name });
+            }
+        }
         self.tensors.extend(file.tensors, path)
     }
 
@@ -156,7 +175,9 @@ impl SafetensorsFolder {
             let path = self.folder.join(plain_name(file, &index_path)?);
             self.add(&path, mapping)?;
             let is_here = |name: &&str| {
-                self.tensors.get(name).is_some() || self.unreadable.contains_key(*name)
+                self.tensors.get(name).is_some()
+                    || self.raw.contains_key(*name)
+                    || self.unreadable.contains_key(*name)
             };
             if let Some(absent) = tensors.into_iter().find(|name| !is_here(name)) {
                 let tensor = absent.into();

@@ -9,10 +9,12 @@
 
 mod file;
 mod folder;
+mod raw;
 mod writer;
 
 pub use file::SafetensorsFile;
 pub use folder::SafetensorsFolder;
+pub use raw::{RawTensor, RawType};
 pub use writer::write;
 
 /// The limit of the reference implementation.
