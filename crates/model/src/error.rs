@@ -21,6 +21,13 @@ pub enum LoadError {
     MissingTensor { name: String, expected: Vec<usize> },
     #[error("tensor {name}: expected shape {expected:?}, found {found:?}")]
     TensorShape { name: String, expected: Vec<usize>, found: Vec<usize> },
+    #[error("tensor {name}: expected type {expected}, found {found}")]
+    TensorType { name: String, expected: &'static str, found: &'static str },
+    #[error(
+        "weights that are quantised by {found:?} cannot be read, those by gptq and awq can: take \
+         the model's folder of floats, or a GGUF file of it"
+    )]
+    UnknownQuantization { found: String },
     #[error("tensor {name}: value {value_idx} is {found}, expected a finite number")]
     NotFinite { name: String, value_idx: usize, found: f32 },
     #[error(

@@ -3,6 +3,7 @@
 mod latent;
 mod layers;
 mod matrix;
+mod packed;
 mod quantize;
 mod source;
 
@@ -167,7 +168,7 @@ pub fn load(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Model, LoadError> {
     let spec = file.architecture()?;
-    let mut source = Source::new(file, spec, options, progress);
+    let mut source = Source::new(file, spec, options, progress)?;
     let encoder = spec.encoder.map(|half| load_half(&mut source, half, None)).transpose()?;
     let token_embd = encoder.as_ref().map(|encoder| encoder.token_embd.clone());
     let mut model = load_half(&mut source, spec, token_embd)?;

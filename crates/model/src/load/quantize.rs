@@ -1,5 +1,7 @@
 //! Matrices of floats, encoded in blocks while they are loaded.
 
+use std::ops::Range;
+
 use kernels::{DType, block};
 
 /// The rows of a matrix in another type; `None` where they are no whole blocks of it.
@@ -9,23 +11,40 @@ pub(super) fn quantized(
     [n_out, n_in]: [usize; 2],
 ) -> Option<Vec<u8>> {
     let row_bytes = to.row_bytes(n_in).filter(|&n| n > 0)?;
-    let (from_bytes, n_threads) = (from.row_bytes(n_in)?, n_threads());
+    let from_bytes = from.row_bytes(n_in)?;
     let mut out = vec![0; n_out * row_bytes];
-    let n_rows = n_out.div_ceil(n_threads).max(1);
-    let parts = bytes.chunks(n_rows * from_bytes).zip(out.chunks_mut(n_rows * row_bytes));
+    fill_rows(&mut out, row_bytes, |rows, out| {
+        let mut row = vec![0.0; n_in];
+        let bytes = bytes[rows.start * from_bytes..].chunks_exact(from_bytes);
+        for (bytes, out) in bytes.zip(out.chunks_exact_mut(row_bytes)) {
+            block::decode_row(from, bytes, &mut row);
+            block::encode_row(to, &row, out);
+        }
+    });
+    Some(out)
+}
+
+/// Fills rows of `row_bytes` on all cores; `fill` is given some at a time, with their numbers.
+pub(super) fn fill_rows(
+    out: &mut [u8],
+    row_bytes: usize,
+    fill: impl Fn(Range<usize>, &mut [u8]) + Sync,
+) {
+    /// Two cache lines of words with a row each.
+    const BAND: usize = 32;
+    let n_bands = out.len().div_ceil(BAND * row_bytes);
+    let n_rows = n_bands.div_ceil(n_threads()).max(1) * BAND;
     std::thread::scope(|scope| {
-        for (bytes, out) in parts {
+        for (part, out) in out.chunks_mut(n_rows * row_bytes).enumerate() {
+            let fill = &fill;
             scope.spawn(move || {
-                let mut row = vec![0.0; n_in];
-                let rows = bytes.chunks_exact(from_bytes).zip(out.chunks_exact_mut(row_bytes));
-                for (bytes, out) in rows {
-                    block::decode_row(from, bytes, &mut row);
-                    block::encode_row(to, &row, out);
+                for (band, out) in out.chunks_mut(BAND * row_bytes).enumerate() {
+                    let first = part * n_rows + band * BAND;
+                    fill(first..first + out.len() / row_bytes, out);
                 }
             });
         }
     });
-    Some(out)
 }
 
 fn n_threads() -> usize {

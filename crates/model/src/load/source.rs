@@ -6,6 +6,7 @@ use format::Tensor;
 use kernels::block;
 
 use super::matrix::{Matrix, transposed};
+use super::packed::Method;
 use super::quantize::quantized;
 use super::{LoadOptions, ModelFile, Pages};
 use crate::attention::{BucketBias, Buckets, PositionBias};
@@ -37,7 +38,9 @@ pub(super) struct Source<'a> {
     /// Of the half that is read.
     pub(super) spec: &'static ArchSpec,
     pub(super) options: LoadOptions,
-    used: HashSet<String>,
+    /// How a folder has quantised its matrices.
+    pub(super) method: Option<Method>,
+    pub(super) used: HashSet<String>,
     n_read: u64,
     progress: &'a mut dyn FnMut(u64, u64),
 }
@@ -48,8 +51,12 @@ impl<'a> Source<'a> {
         spec: &'static ArchSpec,
         options: LoadOptions,
         progress: &'a mut dyn FnMut(u64, u64),
-    ) -> Self {
-        Self { file, spec, options, used: HashSet::new(), n_read: 0, progress }
+    ) -> Result<Self, LoadError> {
+        let method = match file {
+            ModelFile::Gguf(_) => None,
+            ModelFile::HuggingFace { config, .. } => Method::of(config)?,
+        };
+        Ok(Self { file, spec, options, method, used: HashSet::new(), n_read: 0, progress })
     }
 
     pub(super) fn layout(&self) -> Layout {
@@ -180,6 +187,9 @@ impl<'a> Source<'a> {
         shape: [usize; 2],
         is_transposed: bool,
     ) -> Result<Option<Matrix>, LoadError> {
+        if let Some(matrix) = self.packed_matrix(name, shape)? {
+            return Ok(Some(matrix));
+        }
         let [n_out, n_in] = shape;
         let stored = if is_transposed { [n_in, n_out] } else { shape };
         let Some(tensor) = self.find(name, &stored)? else { return Ok(None) };
@@ -210,11 +220,7 @@ impl<'a> Source<'a> {
     /// The matrix that GGUF calls `name`, quantised where that was asked for.
     pub(super) fn as_asked(&self, name: &str, matrix: Matrix) -> Matrix {
         let Some(dtype) = self.options.quantize else { return matrix };
-        // A router decides more than its few numbers weigh; positions are only looked up.
-        // What is to be transposed is encoded afterwards.
-        let kept = ["ffn_gate_inp", "position_embd", "attn_kv_b"];
-        let is_kept = kept.iter().any(|part| name.contains(part));
-        if is_kept || matrix.dtype.is_quantized() {
+        if is_kept(name) || matrix.dtype.is_quantized() {
             return matrix;
         }
         match quantized(&matrix.bytes, (matrix.dtype, dtype), matrix.shape) {
@@ -319,7 +325,7 @@ impl<'a> Source<'a> {
     }
 
     pub(super) fn has(&self, name: &str) -> Result<bool, LoadError> {
-        Ok(self.look_up(name)?.is_some())
+        Ok(self.packed_module(name).is_some() || self.look_up(name)?.is_some())
     }
 
     pub(super) fn n_rows(&self, name: &str) -> Result<usize, LoadError> {
@@ -343,7 +349,7 @@ impl<'a> Source<'a> {
     }
 
     /// What a file may call the tensor that is `name` here, GGUF's name mostly; one at the least.
-    fn names(&self, name: &str) -> Vec<String> {
+    pub(super) fn names(&self, name: &str) -> Vec<String> {
         let (stem, kind) = name.rsplit_once('.').expect("tensor names end in .weight or .bias");
         // Numbers, of the layer and of an expert, stand where `{}` does.
         let is_number = |part: &&str| part.parse::<usize>().is_ok();
@@ -373,10 +379,14 @@ impl<'a> Source<'a> {
         let mut sum = 0u8;
         for chunk in tensor.bytes.chunks(1 << 24) {
             sum = chunk.iter().step_by(PAGE).fold(sum, |sum, byte| sum.wrapping_add(*byte));
-            self.n_read += chunk.len() as u64;
-            (self.progress)(self.n_read, self.file.n_bytes());
+            self.has_read(chunk.len() as u64);
         }
         std::hint::black_box(sum);
+    }
+
+    pub(super) fn has_read(&mut self, n_bytes: u64) {
+        self.n_read += n_bytes;
+        (self.progress)(self.n_read, self.file.n_bytes());
     }
 
     /// A tensor that nobody asked for means that the file is not what it says it is.
@@ -407,4 +417,10 @@ impl<'a> Source<'a> {
         }
         Ok(())
     }
+}
+
+/// Whether a matrix of floats stays one: a router decides more than its few numbers weigh,
+/// positions are only looked up, and what is to be transposed is encoded afterwards.
+pub(super) fn is_kept(name: &str) -> bool {
+    ["ffn_gate_inp", "position_embd", "attn_kv_b"].iter().any(|part| name.contains(part))
 }

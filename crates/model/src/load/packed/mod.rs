@@ -1,0 +1,133 @@
+//! Matrices of Hugging Face folders that are quantised there: several tensors become one matrix.
+//!
+//! What has an equal in a block format becomes that, value for value; what has none is decoded to
+//! floats, and encoded again where integers are to be multiplied.
+
+mod awq;
+mod gptq;
+mod integers;
+mod method;
+mod parts;
+
+use std::ops::Range;
+
+use kernels::{DType, block};
+
+pub(super) use self::method::Method;
+
+use self::integers::Integers;
+use self::parts::Parts;
+use super::matrix::Matrix;
+use super::quantize::fill_rows;
+use super::source::{Source, is_kept};
+use super::{ModelFile, Pages};
+use crate::error::LoadError;
+use crate::weights::Arithmetic;
+
+impl Source<'_> {
+    /// A matrix that its folder has quantised.
+    pub(in crate::load) fn packed_matrix(
+        &mut self,
+        name: &str,
+        shape: [usize; 2],
+    ) -> Result<Option<Matrix>, LoadError> {
+        let (Some(method), Some(module)) = (self.method, self.packed_module(name)) else {
+            return Ok(None);
+        };
+        let ModelFile::HuggingFace { folder, .. } = self.file else { return Ok(None) };
+        let file_name = format!("{module}.{}", method.stored_as());
+        let parts = &mut Parts { folder, name: module, used: &mut self.used };
+        let packed = PackedMatrix::read(method, parts, shape)?;
+        let inexact = match (self.options.quantize, self.options.arithmetic) {
+            _ if is_kept(name) => DType::F32,
+            (Some(dtype), _) => dtype,
+            (None, Arithmetic::Int8) => DType::Q8_0,
+            (None, Arithmetic::Exact) => DType::F32,
+        };
+        let dtype = packed.dtype(inexact);
+        let bytes = match self.options.pages {
+            Pages::Touch => packed.encoded(dtype),
+            Pages::Leave => vec![0; packed.n_bytes(dtype)],
+        };
+        self.has_read(packed.n_file_bytes());
+        let bytes = bytes.into();
+        Ok(Some(Matrix { name: file_name, dtype, shape, scale: None, bytes }))
+    }
+
+    /// What a folder calls the module of the matrix that GGUF calls `name`, where it has quantised
+    /// it.
+    pub(in crate::load) fn packed_module(&self, name: &str) -> Option<String> {
+        let (Some(method), ModelFile::HuggingFace { folder, .. }) = (self.method, self.file) else {
+            return None;
+        };
+        let mut names = self.names(name).into_iter();
+        names.find_map(|name| {
+            let module = name.strip_suffix(".weight")?;
+            let stored = format!("{module}.{}", method.stored_as());
+            folder.raw_tensor(&stored).is_some().then(|| module.to_owned())
+        })
+    }
+}
+
+/// A matrix `[n_out, n_in]` as its method has it.
+struct PackedMatrix {
+    shape: [usize; 2],
+    values: Integers,
+}
+
+impl PackedMatrix {
+    /// # Errors
+    /// A part that is missing, misshapen, or of another type, and numbers that are none.
+    fn read(
+        method: Method,
+        parts: &mut Parts<'_>,
+        shape: [usize; 2],
+    ) -> Result<Self, LoadError> {
+        let values = match method {
+            Method::Gptq(gptq) => gptq.read(parts, shape)?,
+            Method::Awq(awq) => awq.read(parts, shape)?,
+        };
+        Ok(Self { shape, values })
+    }
+
+    /// The block format that holds every value as it is, or else `inexact`, where rows are whole
+    /// blocks of it, or else F32.
+    fn dtype(&self, inexact: DType) -> DType {
+        let fits = |dtype: &DType| dtype.row_bytes(self.shape[1]).is_some();
+        self.values.equal().or(Some(inexact)).filter(fits).unwrap_or(DType::F32)
+    }
+
+    fn n_bytes(&self, dtype: DType) -> usize {
+        let row_bytes = dtype.row_bytes(self.shape[1]).expect("whole blocks");
+        self.shape[0] * row_bytes
+    }
+
+    /// Of the tensor that weighs the most.
+    fn n_file_bytes(&self) -> u64 {
+        self.values.words.len() as u64
+    }
+
+    /// All rows in a type that [`PackedMatrix::dtype`] gave.
+    fn encoded(&self, dtype: DType) -> Vec<u8> {
+        let [_, n_in] = self.shape;
+        let mut out = vec![0; self.n_bytes(dtype)];
+        let row_bytes = dtype.row_bytes(n_in).expect("whole blocks");
+        fill_rows(&mut out, row_bytes, |rows, out| {
+            match self.values.equal() {
+                Some(equal) if equal == dtype => self.values.pack(dtype, rows, out),
+                _ => self.encode(dtype, rows, out),
+            }
+        });
+        out
+    }
+
+    fn encode(&self, dtype: DType, rows: Range<usize>, out: &mut [u8]) {
+        let [_, n_in] = self.shape;
+        let mut values = vec![0.0; rows.len() * n_in];
+        self.values.decode(rows, &mut values);
+        let row_bytes = out.len() / (values.len() / n_in);
+        for (row, out) in values.chunks_exact(n_in).zip(out.chunks_exact_mut(row_bytes)) {
+            block::encode_row(dtype, row, out);
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The tensors that a quantised matrix is made of.
+
+use std::collections::HashSet;
+
+use format::safetensors::{RawTensor, RawType, SafetensorsFolder};
+use kernels::block;
+
+use crate::error::LoadError;
+
+/// Hands them out by the last part of their names, and remembers which.
+pub(in crate::load) struct Parts<'a> {
+    pub(in crate::load) folder: &'a SafetensorsFolder,
+    /// Of the module.
+    pub(in crate::load) name: String,
+    pub(in crate::load) used: &'a mut HashSet<String>,
+}
+
+impl<'a> Parts<'a> {
+    fn name_of(&self, part: &str) -> String {
+        format!("{}.{part}", self.name)
+    }
+
+    /// # Errors
+    /// As for [`Parts::optional_raw`], and a part that is missing.
+    pub(super) fn raw(
+        &mut self,
+        part: &str,
+        dtype: RawType,
+        shape: &[usize],
+    ) -> Result<&'a RawTensor, LoadError> {
+        let tensor = self.optional_raw(part, dtype, shape)?;
+        tensor.ok_or_else(|| missing(self.name_of(part), shape))
+    }
+
+    /// # Errors
+    /// Another type or shape.
+    pub(super) fn optional_raw(
+        &mut self,
+        part: &str,
+        dtype: RawType,
+        shape: &[usize],
+    ) -> Result<Option<&'a RawTensor>, LoadError> {
+        let name = self.name_of(part);
+        let Some(tensor) = self.folder.raw_tensor(&name) else {
+            return match self.folder.tensor(&name)? {
+                None => Ok(None),
+                Some(found) => {
+                    let (expected, found) = (dtype.name(), found.info.dtype.name());
+                    Err(LoadError::TensorType { name, expected, found })
+                }
+            };
+        };
+        if tensor.dtype != dtype {
+            let (expected, found) = (dtype.name(), tensor.dtype.name());
+            return Err(LoadError::TensorType { name, expected, found });
+        }
+        check_shape(&name, shape, &tensor.shape)?;
+        self.used.insert(name);
+        Ok(Some(tensor))
+    }
+
+    /// Finite numbers.
+    ///
+    /// # Errors
+    /// A part that is missing, has another shape or type, or holds other numbers.
+    pub(super) fn floats(&mut self, part: &str, shape: &[usize]) -> Result<Vec<f32>, LoadError> {
+        let name = self.name_of(part);
+        let Some(tensor) = self.folder.tensor(&name)? else { return Err(missing(name, shape)) };
+        check_shape(&name, shape, &tensor.info.shape)?;
+        let mut values = vec![0.0; shape.iter().product()];
+        block::decode_row(tensor.info.dtype, &tensor.bytes, &mut values);
+        if let Some(value_idx) = values.iter().position(|x| !x.is_finite()) {
+            return Err(LoadError::NotFinite { name, value_idx, found: values[value_idx] });
+        }
+        self.used.insert(name);
+        Ok(values)
+    }
+
+    /// An error about a number in a part.
+    pub(super) fn wrong(&self, part: &str, expected: String, found: i32) -> LoadError {
+        LoadError::config(&self.name_of(part), expected, found)
+    }
+}
+
+/// Little-endian words.
+pub(super) fn words(bytes: &[u8]) -> impl Iterator<Item = u32> {
+    bytes.as_chunks().0.iter().map(|word| u32::from_le_bytes(*word))
+}
+
+fn missing(name: String, expected: &[usize]) -> LoadError {
+    LoadError::MissingTensor { name, expected: expected.to_vec() }
+}
+
+fn check_shape(name: &str, expected: &[usize], found: &[usize]) -> Result<(), LoadError> {
+    if expected == found {
+        return Ok(());
+    }
+    let (expected, found) = (expected.to_vec(), found.to_vec());
+    Err(LoadError::TensorShape { name: name.to_owned(), expected, found })
+}
