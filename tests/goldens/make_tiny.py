@@ -24,6 +24,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageText
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 from transformers.models.falcon import modeling_falcon
 
+import tiny_quantized
 import tiny_tokenizer
 import tiny_t5
 import tiny_unigram
@@ -50,6 +51,9 @@ SMALL = dict(
     num_key_value_heads=2,
     tie_word_embeddings=False,
 )
+
+# Rows of whole blocks, two and three of them, for what is quantised in its folder.
+BLOCKS = dict(SMALL, hidden_size=64, intermediate_size=96, num_hidden_layers=1)
 
 # head_dim is not d_model / n_heads (12).
 LLAMA = dict(
@@ -510,6 +514,11 @@ CASES = {
         rope_parameters=dict(LATENT_LONG_ROPE, rope_type="longrope"),
     ),
     "olmoe": transformers.OlmoeConfig(**SHARED, **SMALL, num_experts=4, num_experts_per_tok=2),
+    "llama-gptq": transformers.LlamaConfig(**SHARED, **BLOCKS),
+    "llama-gptq8": transformers.LlamaConfig(**SHARED, **BLOCKS),
+    "phi3-gptq": transformers.Phi3Config(**SHARED, **BLOCKS, sliding_window=None),
+    "qwen2-gptq": transformers.Qwen2Config(**SHARED, **BLOCKS),
+    "qwen3-awq": transformers.Qwen3Config(**SHARED, **BLOCKS, head_dim=16),
 }
 
 # GGUF has no name of its own for these: only the Hugging Face folder is written.
@@ -523,6 +532,7 @@ ONLY_HUGGING_FACE = {
     "opt",
     "starcoder-heads",
     "xglm",
+    *tiny_quantized.METHODS,
 }
 # q and k rows are permuted in GGUF, so that pairs are neighbours.
 PERMUTED = {"arcee", "granite", "granitemoe", "internlm2", "llama", "mistral3", "olmo", "smollm3"}
@@ -550,6 +560,8 @@ def main():
         folder.mkdir()
         write_hugging_face(config, folder / "hf")
         model = load(folder / "hf")
+        if name in tiny_quantized.METHODS:
+            model.load_state_dict(tiny_quantized.quantize(folder / "hf", name), strict=False)
         if name not in ONLY_HUGGING_FACE:
             write_gguf(model, name, folder / "model.gguf")
         if name == "falcon-alibi":

@@ -408,8 +408,14 @@ impl<'a> Source<'a> {
             tied.iter().any(|tied| tied == name)
                 || is_copy(name)
                 || REDUNDANT.iter().any(|end| name.ends_with(end))
+                || self.is_empty_bias(name)
         };
-        for name in self.file.tensor_names() {
+        let of_folder = match (self.file, self.method) {
+            (ModelFile::HuggingFace { folder, .. }, Some(_)) => Some(folder.raw_tensors()),
+            _ => None,
+        };
+        let raw = of_folder.into_iter().flatten().map(|(name, _)| name);
+        for name in self.file.tensor_names().into_iter().chain(raw) {
             if !self.used.contains(name) && !is_redundant(name) {
                 let (name, architecture) = (name.to_owned(), self.spec.name);
                 return Err(LoadError::SuperfluousTensor { name, architecture });

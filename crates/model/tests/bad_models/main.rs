@@ -3,6 +3,7 @@
 mod encoder_decoder;
 mod latent;
 mod positions;
+mod quantized;
 
 use std::path::Path;
 

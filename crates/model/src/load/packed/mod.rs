@@ -54,6 +54,15 @@ impl Source<'_> {
         Ok(Some(Matrix { name: file_name, dtype, shape, scale: None, bytes }))
     }
 
+    /// Whether a tensor is a bias of nothing but zeros, which AutoGPTQ gives to every matrix.
+    pub(in crate::load) fn is_empty_bias(&self, name: &str) -> bool {
+        let ModelFile::HuggingFace { folder, .. } = self.file else { return false };
+        let Some(module) = name.strip_suffix(".bias") else { return false };
+        let is_packed = self.used.contains(&format!("{module}.qweight"));
+        let bias = folder.tensor(name).ok().flatten().filter(|_| is_packed);
+        bias.is_some_and(|bias| bias.bytes.iter().all(|&byte| byte == 0))
+    }
+
     /// What a folder calls the module of the matrix that GGUF calls `name`, where it has quantised
     /// it.
     pub(in crate::load) fn packed_module(&self, name: &str) -> Option<String> {
@@ -78,11 +87,7 @@ struct PackedMatrix {
 impl PackedMatrix {
     /// # Errors
     /// A part that is missing, misshapen, or of another type, and numbers that are none.
-    fn read(
-        method: Method,
-        parts: &mut Parts<'_>,
-        shape: [usize; 2],
-    ) -> Result<Self, LoadError> {
+    fn read(method: Method, parts: &mut Parts<'_>, shape: [usize; 2]) -> Result<Self, LoadError> {
         let values = match method {
             Method::Gptq(gptq) => gptq.read(parts, shape)?,
             Method::Awq(awq) => awq.read(parts, shape)?,
@@ -112,12 +117,12 @@ impl PackedMatrix {
         let [_, n_in] = self.shape;
         let mut out = vec![0; self.n_bytes(dtype)];
         let row_bytes = dtype.row_bytes(n_in).expect("whole blocks");
-        fill_rows(&mut out, row_bytes, |rows, out| {
-            match self.values.equal() {
-                Some(equal) if equal == dtype => self.values.pack(dtype, rows, out),
-                _ => self.encode(dtype, rows, out),
+        match self.values.equal() {
+            Some(equal) if equal == dtype => {
+                fill_rows(&mut out, row_bytes, |rows, out| self.values.pack(dtype, rows, out));
             }
-        });
+            _ => fill_rows(&mut out, row_bytes, |rows, out| self.encode(dtype, rows, out)),
+        }
         out
     }
 

@@ -1,0 +1,89 @@
+//! Folders that are quantised: what their matrices become, and what is wrong with them.
+
+use std::path::Path;
+
+use format::Mapping;
+use kernels::DType;
+use model::load::ModelFile;
+use model::{Arithmetic, LoadOptions};
+use serde_json::json;
+
+use super::{check, load_folder};
+
+/// Types of the first layer's output of attention with integer and with float arithmetic.
+#[track_caller]
+fn check_types(case: &str, int8: DType, exact: DType) {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/goldens").join(case);
+    let file = ModelFile::open(&golden.join("hf"), Mapping::Read).expect("a folder");
+    for (arithmetic, expected) in [(Arithmetic::Int8, int8), (Arithmetic::Exact, exact)] {
+        let options = LoadOptions { arithmetic, ..LoadOptions::default() };
+        let model = model::load(&file, options, &mut |_, _| ()).expect("a model");
+        let found = model.layers[0].attn_output.weight.dtype;
+        assert_eq!(found, expected, "{case}, {arithmetic:?}");
+    }
+}
+
+#[test]
+fn blocks_hold_what_they_can_hold_exactly() {
+    check_types("llama-gptq", DType::Q4_0, DType::Q4_0);
+    check_types("llama-gptq8", DType::Q8_0, DType::Q8_0);
+    check_types("phi3-gptq", DType::Q5_0, DType::Q5_0);
+    check_types("qwen3-awq", DType::Q5_0, DType::Q5_0);
+    // Columns of a block have different scales.
+    check_types("qwen2-gptq", DType::Q8_0, DType::F32);
+}
+
+/// A golden's folder with another value in its `quantization_config`.
+#[track_caller]
+fn check_key(case: &str, key: &str, value: serde_json::Value, expected: &str) {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/goldens").join(case);
+    let config = std::fs::read(golden.join("hf/config.json")).expect("config.json");
+    let config: serde_json::Value = serde_json::from_slice(&config).expect("JSON");
+    let mut quantization = config["quantization_config"].clone();
+    quantization[key] = value;
+    check(load_folder(case, &[("quantization_config", Some(quantization))]), expected);
+}
+
+#[test]
+fn methods_that_are_not_read_are_named() {
+    for method in ["bitsandbytes", "hqq", "eetq", ""] {
+        let expected = format!(
+            "weights that are quantised by {method:?} cannot be read, those by gptq and awq can: \
+             take the model's folder of floats, or a GGUF file of it"
+        );
+        check_key("llama-gptq", "quant_method", json!(method), &expected);
+    }
+    let key = |key: &str, what: &str| format!("config: quantization_config.{key}: expected {what}");
+    for bits in [json!(2), json!(3), json!(null)] {
+        let expected = key("bits", &format!("4 or 8, found {bits}"));
+        check_key("llama-gptq", "bits", bits, &expected);
+    }
+    let format = key("checkpoint_format", "gptq or gptq_v2, found \"marlin\"");
+    check_key("llama-gptq", "checkpoint_format", json!("marlin"), &format);
+    let version = key("version", "gemm or GEMM, found \"gemv\"");
+    check_key("qwen3-awq", "version", json!("gemv"), &version);
+    check_key("qwen3-awq", "bits", json!(8), &key("bits", "4, found 8"));
+    let group = key("group_size", "a positive number, or -1, found 0");
+    check_key("qwen3-awq", "group_size", json!(0), &group);
+}
+
+#[test]
+fn parts_that_do_not_fit_are_named() {
+    let tensor = |part: &str, expected: &str| {
+        format!("tensor model.layers.0.self_attn.q_proj.{part}: expected shape {expected}")
+    };
+    let qzeros = tensor("qzeros", "[1, 8], found [2, 8]");
+    check_key("llama-gptq", "group_size", json!(64), &qzeros);
+    let qweight = tensor("qweight", "[16, 64], found [8, 64]");
+    check_key("llama-gptq", "bits", json!(8), &qweight);
+    // The same tensors by another layout.
+    check_key(
+        "llama-gptq",
+        "quant_method",
+        json!("awq"),
+        &tensor("qweight", "[64, 8], found [8, 64]"),
+    );
+    let floats = load_folder("llama-gptq", &[("quantization_config", None)]);
+    let name = "model.layers.0.self_attn.q_proj.weight";
+    check(floats, &format!("tensor {name} is missing: expected shape [64, 64]"));
+}

@@ -1,0 +1,119 @@
+"""Quantises the linear layers of a tiny model's folder, in the layouts that published folders have.
+
+GPTQ as AutoGPTQ and GPTQModel write it, AWQ as AutoAWQ does (version "gemm"), FP8 as transformers'
+fine-grained FP8 and compressed-tensors do. What a layout leaves open is in the tensors' numbers
+alone: groups take their range, nothing is calibrated.
+"""
+
+import json
+
+import torch
+from safetensors.torch import load_file, save_file
+
+GPTQ = dict(quant_method="gptq", bits=4, group_size=32, desc_act=False, sym=True)
+FP8_MAX = torch.finfo(torch.float8_e4m3fn).max
+
+METHODS = {
+    # As AutoGPTQ writes it: zeros less one, and biases of nothing but zeros.
+    "llama-gptq": GPTQ,
+    # All inputs are one group.
+    "llama-gptq8": dict(GPTQ, bits=8, group_size=-1),
+    # Zeros of 0, less one, borrow from their neighbour.
+    "phi3-gptq": dict(GPTQ, sym=False, checkpoint_format="gptq"),
+    # Inputs of a group are not neighbours.
+    "qwen2-gptq": dict(GPTQ, sym=False, desc_act=True, checkpoint_format="gptq_v2"),
+    "qwen3-awq": dict(
+        quant_method="awq", bits=4, group_size=32, zero_point=True, version="gemm"
+    ),
+}
+AWQ_ORDER = [0, 2, 4, 6, 1, 3, 5, 7]
+
+
+def quantize(folder, case):
+    """Replaces the weights of a folder; returns what they stand for, as floats."""
+    method = METHODS[case]
+    quantized = {"gptq": gptq, "awq": awq}[method["quant_method"]]
+    path = folder / "model.safetensors"
+    stored, floats = {}, {}
+    for name, tensor in load_file(path).items():
+        module, _, part = name.rpartition(".")
+        if part != "weight" or not module.endswith("_proj"):
+            stored[name] = tensor
+            continue
+        parts, weights = quantized(tensor.float(), method)
+        floats[name] = weights
+        stored |= {f"{module}.{part}": values.contiguous() for part, values in parts.items()}
+        if case == "llama-gptq":
+            stored[f"{module}.bias"] = torch.zeros(len(weights), dtype=torch.float16)
+    save_file(stored, path)
+    path.chmod(0o644)
+    config = json.loads((folder / "config.json").read_text())
+    config["quantization_config"] = method
+    (folder / "config.json").write_text(json.dumps(config, ensure_ascii=False, indent=1) + "\n")
+    return floats
+
+
+def integers(weights, group_of, method):
+    """`[n_out, n_in]` as integers, with `scales` and `zeros` `[n_groups, n_out]`, and what that
+    is."""
+    n_max = 2 ** method["bits"] - 1
+    scales, zeros = [], []
+    q, floats = torch.empty_like(weights, dtype=torch.int64), torch.empty_like(weights)
+    for group in range(int(group_of.max()) + 1):
+        columns = group_of == group
+        part = weights[:, columns]
+        low = part.amin(1).clamp(max=0)
+        if method.get("sym"):
+            scale = 2 * part.abs().amax(1) / n_max
+            zero = torch.full_like(scale, (n_max + 1) // 2)
+        else:
+            # One row of each group has nothing below zero.
+            part[0].abs_()
+            low[0] = 0
+            scale = (part.amax(1).clamp(min=0) - low) / n_max
+            zero = (-low / scale).round().clamp(0, n_max)
+        scale = scale.half().float()
+        q[:, columns] = ((part / scale[:, None]).round() + zero[:, None]).clamp(0, n_max).long()
+        floats[:, columns] = scale[:, None] * (q[:, columns] - zero[:, None])
+        scales.append(scale.half())
+        zeros.append(zero.long())
+    return q, torch.stack(scales), torch.stack(zeros), floats
+
+
+def packed(values, n_bits):
+    """Neighbours along the last axis in one word, the first lowest."""
+    n = 32 // n_bits
+    values = values.unflatten(-1, (-1, n))
+    return (values << (torch.arange(n) * n_bits)).sum(-1)
+
+
+def int32(words):
+    """The lower half of each, whatever its sign."""
+    return ((words + 2**31) % 2**32 - 2**31).to(torch.int32)
+
+
+def gptq(weights, method):
+    n_in, n_bits = weights.shape[1], method["bits"]
+    group = n_in if method["group_size"] == -1 else method["group_size"]
+    group_of = torch.arange(n_in) // group
+    if method["desc_act"]:
+        group_of = group_of[torch.randperm(n_in)]
+    q, scales, zeros, floats = integers(weights, group_of, method)
+    ones = sum(1 << shift for shift in range(0, 32, n_bits))
+    less = 0 if method.get("checkpoint_format") == "gptq_v2" else ones
+    return dict(
+        qweight=int32(packed(q, n_bits).T),
+        qzeros=int32(packed(zeros, n_bits) - less),
+        scales=scales,
+        g_idx=group_of.to(torch.int32),
+    ), floats
+
+
+def awq(weights, method):
+    group_of = torch.arange(weights.shape[1]) // method["group_size"]
+    q, scales, zeros, floats = integers(weights, group_of, method)
+
+    def ordered(values):
+        return int32(packed(values.unflatten(-1, (-1, 8))[..., AWQ_ORDER].flatten(-2), 4))
+
+    return dict(qweight=ordered(q.T), qzeros=ordered(zeros), scales=scales), floats
