@@ -250,7 +250,8 @@ impl AttendScratch {
         let kernels = tile.attend.kernels;
         // Many rows leave the memory time enough.
         let is_few = n_rows < N_ROWS_WIDENED;
-        let next = if is_few { tile.kv.key_bytes(head_idx, next_idx) } else { &[] };
+        let next = if is_few { tile.kv.key_bytes(head_idx, next_idx) } else { Default::default() };
+        let next = ask_for_scales(kernels, next);
         let keys = tile.kv.keys(head_idx, block_idx);
         self.score(tile.attend, (keys, next), n_rows);
         self.add_position_bias(tile, block_idx);
@@ -262,7 +263,9 @@ impl AttendScratch {
             row.sum = row.sum * factor + sum;
             self.rescale[row_idx] = factor;
         }
-        let next = if is_few { tile.kv.value_bytes(head_idx, next_idx) } else { &[] };
+        let next =
+            if is_few { tile.kv.value_bytes(head_idx, next_idx) } else { Default::default() };
+        let next = ask_for_scales(kernels, next);
         self.accumulate(tile.attend, (&tile.kv, head_idx, block_idx), next, n_rows);
     }
 
@@ -413,6 +416,13 @@ impl AttendScratch {
 
 /// For so many rows a block is widened to f32 once, not by each few of them.
 const N_ROWS_WIDENED: usize = 12;
+
+/// Asks for all of a block's bytes but the first, and returns those: a kernel asks for them a line
+/// at a time, between what it computes.
+fn ask_for_scales<'a>(kernels: &Kernels, [first, rest @ ..]: [&'a [u8]; 4]) -> &'a [u8] {
+    rest.iter().for_each(|bytes| (kernels.prefetch)(bytes));
+    first
+}
 
 /// A block in the form that is best for so many rows; the results are the same.
 fn widen_for<'a>(

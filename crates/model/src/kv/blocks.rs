@@ -106,10 +106,11 @@ impl Block {
         }
     }
 
-    /// The share of one head of the floats or of the integers' low bits.
-    pub(super) fn head_bytes(&self, head_idx: usize, n_heads: usize) -> &[u8] {
-        let all = self.bytes()[0];
-        &all[head_idx * all.len() / n_heads..(head_idx + 1) * all.len() / n_heads]
+    /// The share of one head of what `bytes` gives.
+    pub(super) fn head_bytes(&self, head_idx: usize, n_heads: usize) -> [&[u8]; 4] {
+        let share =
+            |all: &[u8]| head_idx * all.len() / n_heads..(head_idx + 1) * all.len() / n_heads;
+        self.bytes().map(|all| &all[share(all)])
     }
 
     pub(super) fn bytes_mut(&mut self) -> [&mut [u8]; 4] {

@@ -74,19 +74,21 @@ impl<'a> KvView<'a> {
         self.blocks[block_idx].expect("a block that a query sees is held")
     }
 
-    /// The numbers of the keys of a block, if there is one, to be asked for early.
-    pub(crate) fn key_bytes(&self, kv_head_idx: usize, block_idx: usize) -> &'a [u8] {
+    /// What the keys of a block are made of, if there is one, the most of it first, to be asked for
+    /// early.
+    pub(crate) fn key_bytes(&self, kv_head_idx: usize, block_idx: usize) -> [&'a [u8]; 4] {
         self.head_bytes(&self.keys.blocks, kv_head_idx, block_idx)
     }
 
     /// The same for values.
-    pub(crate) fn value_bytes(&self, kv_head_idx: usize, block_idx: usize) -> &'a [u8] {
+    pub(crate) fn value_bytes(&self, kv_head_idx: usize, block_idx: usize) -> [&'a [u8]; 4] {
         self.head_bytes(&self.values.blocks, kv_head_idx, block_idx)
     }
 
-    fn head_bytes(&self, blocks: &'a Blocks, head_idx: usize, block_idx: usize) -> &'a [u8] {
-        let block = self.blocks.get(block_idx).copied().flatten();
-        block.map_or(&[], |block| blocks.get(block).head_bytes(head_idx, self.keys.n_kv_heads()))
+    fn head_bytes(&self, blocks: &'a Blocks, head_idx: usize, block_idx: usize) -> [&'a [u8]; 4] {
+        let (n_heads, block) = (self.keys.n_kv_heads(), self.blocks.get(block_idx));
+        let block = block.copied().flatten();
+        block.map_or([&[]; 4], |block| blocks.get(block).head_bytes(head_idx, n_heads))
     }
 
     pub fn key_form(&self) -> KeyForm {

@@ -339,7 +339,7 @@ impl<T: WideElement> Product<'_, T> {
     #[inline(always)]
     fn prefetch(&self, i: usize, n_lines: usize) {
         let n_bytes = n_lines * LINE_BYTES;
-        Ahead::new(self.next.as_ptr(), Cache::L1).skip(i * n_bytes).fetch(n_bytes);
+        Ahead::new(self.next.as_ptr(), Cache::L2).skip(i * n_bytes).fetch(n_bytes);
     }
 
     /// `R` rows times the columns from `first` on, `C` registers of them at a time, for `G` factors
