@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 GPTQ = dict(quant_method="gptq", bits=4, group_size=32, desc_act=False, sym=True)
+COMPRESSED = dict(quant_method="compressed-tensors", format="float-quantized", ignore=["lm_head"])
 FP8_MAX = torch.finfo(torch.float8_e4m3fn).max
 
 METHODS = {
@@ -25,6 +26,33 @@ METHODS = {
     "qwen3-awq": dict(
         quant_method="awq", bits=4, group_size=32, zero_point=True, version="gemm"
     ),
+    # Blocks of which some are cut off.
+    "qwen3-fp8": dict(
+        quant_method="fp8",
+        activation_scheme="dynamic",
+        weight_block_size=[40, 48],
+        modules_to_not_convert=["lm_head"],
+    ),
+    # One scale a matrix, and one for its inputs; one a row.
+    "llama-fp8": dict(
+        COMPRESSED,
+        config_groups=dict(
+            group_0=dict(
+                targets=["Linear"],
+                weights=dict(num_bits=8, type="float", strategy="tensor", symmetric=True),
+                input_activations=dict(num_bits=8, type="float", strategy="tensor"),
+            )
+        ),
+    ),
+    "qwen2-fp8": dict(
+        COMPRESSED,
+        config_groups=dict(
+            group_0=dict(
+                targets=["Linear"],
+                weights=dict(num_bits=8, type="float", strategy="channel", symmetric=True),
+            )
+        ),
+    ),
 }
 AWQ_ORDER = [0, 2, 4, 6, 1, 3, 5, 7]
 
@@ -32,7 +60,7 @@ AWQ_ORDER = [0, 2, 4, 6, 1, 3, 5, 7]
 def quantize(folder, case):
     """Replaces the weights of a folder; returns what they stand for, as floats."""
     method = METHODS[case]
-    quantized = {"gptq": gptq, "awq": awq}[method["quant_method"]]
+    quantized = {"gptq": gptq, "awq": awq, "fp8": fp8, "compressed-tensors": fp8}[method["quant_method"]]
     path = folder / "model.safetensors"
     stored, floats = {}, {}
     for name, tensor in load_file(path).items():
@@ -117,3 +145,28 @@ def awq(weights, method):
         return int32(packed(values.unflatten(-1, (-1, 8))[..., AWQ_ORDER].flatten(-2), 4))
 
     return dict(qweight=ordered(q.T), qzeros=ordered(zeros), scales=scales), floats
+
+
+def fp8(weights, method):
+    n_out, n_in = weights.shape
+    groups = method.get("config_groups")
+    strategy = groups["group_0"]["weights"]["strategy"] if groups else "block"
+    sizes = {"tensor": [n_out, n_in], "channel": [1, n_in], "block": method.get("weight_block_size")}
+    rows, columns = sizes[strategy]
+    block_rows, block_columns = -(-n_out // rows), -(-n_in // columns)
+    scales = torch.empty(block_rows, block_columns)
+    for i in range(block_rows):
+        for j in range(block_columns):
+            block = weights[i * rows : (i + 1) * rows, j * columns : (j + 1) * columns]
+            scales[i, j] = block.abs().max() / FP8_MAX
+    scales = scales.bfloat16()
+    spread = scales.float().repeat_interleave(rows, 0).repeat_interleave(columns, 1)
+    spread = spread[:n_out, :n_in]
+    quants = (weights / spread).clamp(-FP8_MAX, FP8_MAX).to(torch.float8_e4m3fn)
+    floats = quants.float() * spread
+    if strategy == "block":
+        return dict(weight=quants, weight_scale_inv=scales), floats
+    if strategy == "channel":
+        return dict(weight=quants, weight_scale=scales), floats
+    scale = scales.float().reshape(1)
+    return dict(weight=quants, weight_scale=scale, input_scale=torch.ones(1)), floats

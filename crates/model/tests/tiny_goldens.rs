@@ -21,7 +21,16 @@ use model::{
 const TOLERANCE: f32 = 1e-5;
 
 /// Folders that are quantised as such.
-const QUANTIZED: [&str; 5] = ["llama-gptq", "llama-gptq8", "phi3-gptq", "qwen2-gptq", "qwen3-awq"];
+const QUANTIZED: [&str; 8] = [
+    "llama-fp8",
+    "llama-gptq",
+    "llama-gptq8",
+    "phi3-gptq",
+    "qwen2-fp8",
+    "qwen2-gptq",
+    "qwen3-awq",
+    "qwen3-fp8",
+];
 
 struct Golden {
     ids: Vec<u32>,

@@ -408,7 +408,7 @@ impl<'a> Source<'a> {
             tied.iter().any(|tied| tied == name)
                 || is_copy(name)
                 || REDUNDANT.iter().any(|end| name.ends_with(end))
-                || self.is_empty_bias(name)
+                || self.is_spare(name)
         };
         let of_folder = match (self.file, self.method) {
             (ModelFile::HuggingFace { folder, .. }, Some(_)) => Some(folder.raw_tensors()),

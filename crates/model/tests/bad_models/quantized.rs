@@ -29,6 +29,7 @@ fn blocks_hold_what_they_can_hold_exactly() {
     check_types("llama-gptq8", DType::Q8_0, DType::Q8_0);
     check_types("phi3-gptq", DType::Q5_0, DType::Q5_0);
     check_types("qwen3-awq", DType::Q5_0, DType::Q5_0);
+    check_types("qwen3-fp8", DType::Q8_0, DType::F32);
     // Columns of a block have different scales.
     check_types("qwen2-gptq", DType::Q8_0, DType::F32);
 }
@@ -48,8 +49,8 @@ fn check_key(case: &str, key: &str, value: serde_json::Value, expected: &str) {
 fn methods_that_are_not_read_are_named() {
     for method in ["bitsandbytes", "hqq", "eetq", ""] {
         let expected = format!(
-            "weights that are quantised by {method:?} cannot be read, those by gptq and awq can: \
-             take the model's folder of floats, or a GGUF file of it"
+            "weights that are quantised by {method:?} cannot be read, those by gptq, awq, fp8 and \
+             compressed-tensors (FP8) can: take the model's folder of floats, or a GGUF file of it"
         );
         check_key("llama-gptq", "quant_method", json!(method), &expected);
     }
@@ -65,6 +66,34 @@ fn methods_that_are_not_read_are_named() {
     check_key("qwen3-awq", "bits", json!(8), &key("bits", "4, found 8"));
     let group = key("group_size", "a positive number, or -1, found 0");
     check_key("qwen3-awq", "group_size", json!(0), &group);
+}
+
+#[test]
+fn variants_of_fp8_that_are_not_read_are_named() {
+    let key = |key: &str, what: &str| format!("config: quantization_config.{key}: expected {what}");
+    for size in [json!([128]), json!([0, 128]), json!(128)] {
+        let expected = key("weight_block_size", &format!("two positive numbers, found {size}"));
+        check_key("qwen3-fp8", "weight_block_size", size, &expected);
+    }
+    let format = "float-quantized or naive-quantized, found \"pack-quantized\"";
+    check_key("llama-fp8", "format", json!("pack-quantized"), &key("format", format));
+    let group = |key: &str, value: serde_json::Value| {
+        let mut weights = json!({"num_bits": 8, "type": "float", "strategy": "tensor"});
+        weights[key] = value;
+        json!({"group_0": {"weights": weights}})
+    };
+    for (name, value, expected) in [
+        ("type", json!("int"), "float, found \"int\""),
+        ("num_bits", json!(4), "8, found 4"),
+        ("strategy", json!("group"), "tensor, channel or block, found \"group\""),
+    ] {
+        let expected = key(&format!("config_groups.group_0.weights.{name}"), expected);
+        check_key("llama-fp8", "config_groups", group(name, value), &expected);
+    }
+    // Blocks of another size.
+    let scale = "tensor model.layers.0.self_attn.q_proj.weight_scale_inv: expected shape [1, 1]";
+    let scale = format!("{scale}, found [2, 2]");
+    check_key("qwen3-fp8", "weight_block_size", json!([64, 64]), &scale);
 }
 
 #[test]

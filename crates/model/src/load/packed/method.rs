@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::awq::Awq;
+use super::fp8::Fp8;
 use super::gptq::{Gptq, Zeros};
 use crate::config_hf::{count, flag};
 use crate::error::LoadError;
@@ -12,6 +13,7 @@ use crate::error::LoadError;
 pub(in crate::load) enum Method {
     Gptq(Gptq),
     Awq(Awq),
+    Fp8(Fp8),
 }
 
 const KEY: &str = "quantization_config";
@@ -30,6 +32,8 @@ impl Method {
         Ok(Some(match method {
             "gptq" => Self::Gptq(gptq(json)?),
             "awq" => Self::Awq(awq(json)?),
+            "fp8" => Self::Fp8(Fp8 { block: block(json, "weight_block_size", KEY)? }),
+            "compressed-tensors" => Self::Fp8(compressed_tensors(json)?),
             _ => return Err(LoadError::UnknownQuantization { found: method.to_owned() }),
         }))
     }
@@ -38,6 +42,7 @@ impl Method {
     pub(in crate::load) fn stored_as(self) -> &'static str {
         match self {
             Self::Gptq(_) | Self::Awq(_) => "qweight",
+            Self::Fp8(_) => "weight",
         }
     }
 }
@@ -66,6 +71,55 @@ fn awq(json: &Value) -> Result<Awq, LoadError> {
         return Err(wrong("zero_point", "true", false.into()));
     }
     Ok(Awq { group: group(json)? })
+}
+
+/// Floats of eight bits in every group of modules, and blocks of one size.
+fn compressed_tensors(json: &Value) -> Result<Fp8, LoadError> {
+    let formats = ["float-quantized", "naive-quantized"];
+    one_of(json, "format", &formats)?;
+    let mut fp8 = Fp8 { block: None };
+    for (name, group) in json["config_groups"].as_object().into_iter().flatten() {
+        let (weights, place) = (&group["weights"], format!("{KEY}.config_groups.{name}"));
+        let wrong = |key: &str, expected: &str, found: &Value| {
+            Err(LoadError::config(&format!("{place}.{key}"), expected.into(), found))
+        };
+        if !group["format"].is_null() && !formats.iter().any(|word| group["format"] == *word) {
+            return wrong("format", &formats.join(" or "), &group["format"]);
+        }
+        if weights["type"] != "float" {
+            return wrong("weights.type", "float", &weights["type"]);
+        }
+        if weights["num_bits"] != 8 {
+            return wrong("weights.num_bits", "8", &weights["num_bits"]);
+        }
+        if !["tensor", "channel", "block"].iter().any(|word| weights["strategy"] == *word) {
+            return wrong("weights.strategy", "tensor, channel or block", &weights["strategy"]);
+        }
+        let found = block(weights, "block_structure", &format!("{place}.weights"))?;
+        if fp8.block.is_some() && found.is_some() && fp8.block != found {
+            return wrong("weights.block_structure", "that of the other groups", {
+                &weights["block_structure"]
+            });
+        }
+        fp8.block = fp8.block.or(found);
+    }
+    Ok(fp8)
+}
+
+/// Rows and columns of blocks; `None`: there are none.
+fn block(json: &Value, key: &str, place: &str) -> Result<Option<[usize; 2]>, LoadError> {
+    let found = &json[key];
+    if found.is_null() {
+        return Ok(None);
+    }
+    let size = |at: usize| found[at].as_u64().filter(|n| (1..=u64::from(u32::MAX)).contains(n));
+    match (size(0), size(1), found.as_array().map(Vec::len)) {
+        (Some(rows), Some(cols), Some(2)) => Ok(Some([rows as usize, cols as usize])),
+        _ => {
+            let expected = "two positive numbers".into();
+            Err(LoadError::config(&format!("{place}.{key}"), expected, found))
+        }
+    }
 }
 
 /// Inputs that share a scale; `None`, which files write as -1: all.

@@ -4,6 +4,7 @@
 //! floats, and encoded again where integers are to be multiplied.
 
 mod awq;
+mod fp8;
 mod gptq;
 mod integers;
 mod method;
@@ -15,6 +16,7 @@ use kernels::{DType, block};
 
 pub(super) use self::method::Method;
 
+use self::fp8::Floats;
 use self::integers::Integers;
 use self::parts::Parts;
 use super::matrix::Matrix;
@@ -23,6 +25,11 @@ use super::source::{Source, is_kept};
 use super::{ModelFile, Pages};
 use crate::error::LoadError;
 use crate::weights::Arithmetic;
+
+/// Ends of names of tensors that say what activations, keys and values are scaled by where they
+/// are quantised too. Here they are by their own range.
+const OF_ACTIVATIONS: [&str; 6] =
+    [".activation_scale", ".k_scale", ".v_scale", ".q_scale", ".output_scale", ".prob_scale"];
 
 impl Source<'_> {
     /// A matrix that its folder has quantised.
@@ -46,7 +53,10 @@ impl Source<'_> {
         };
         let dtype = packed.dtype(inexact);
         let bytes = match self.options.pages {
-            Pages::Touch => packed.encoded(dtype),
+            Pages::Touch => {
+                packed.check_finite(&file_name)?;
+                packed.encoded(dtype)
+            }
             Pages::Leave => vec![0; packed.n_bytes(dtype)],
         };
         self.has_read(packed.n_file_bytes());
@@ -54,9 +64,15 @@ impl Source<'_> {
         Ok(Some(Matrix { name: file_name, dtype, shape, scale: None, bytes }))
     }
 
-    /// Whether a tensor is a bias of nothing but zeros, which AutoGPTQ gives to every matrix.
-    pub(in crate::load) fn is_empty_bias(&self, name: &str) -> bool {
-        let ModelFile::HuggingFace { folder, .. } = self.file else { return false };
+    /// Whether a tensor of a quantised folder says nothing: scales of activations, and biases of
+    /// nothing but zeros, which AutoGPTQ gives to every matrix.
+    pub(in crate::load) fn is_spare(&self, name: &str) -> bool {
+        let (Some(_), ModelFile::HuggingFace { folder, .. }) = (self.method, self.file) else {
+            return false;
+        };
+        if OF_ACTIVATIONS.iter().any(|end| name.ends_with(end)) {
+            return true;
+        }
         let Some(module) = name.strip_suffix(".bias") else { return false };
         let is_packed = self.used.contains(&format!("{module}.qweight"));
         let bias = folder.tensor(name).ok().flatten().filter(|_| is_packed);
@@ -81,7 +97,12 @@ impl Source<'_> {
 /// A matrix `[n_out, n_in]` as its method has it.
 struct PackedMatrix {
     shape: [usize; 2],
-    values: Integers,
+    values: Values,
+}
+
+enum Values {
+    Integers(Integers),
+    Floats(Floats),
 }
 
 impl PackedMatrix {
@@ -89,8 +110,9 @@ impl PackedMatrix {
     /// A part that is missing, misshapen, or of another type, and numbers that are none.
     fn read(method: Method, parts: &mut Parts<'_>, shape: [usize; 2]) -> Result<Self, LoadError> {
         let values = match method {
-            Method::Gptq(gptq) => gptq.read(parts, shape)?,
-            Method::Awq(awq) => awq.read(parts, shape)?,
+            Method::Gptq(gptq) => Values::Integers(gptq.read(parts, shape)?),
+            Method::Awq(awq) => Values::Integers(awq.read(parts, shape)?),
+            Method::Fp8(fp8) => Values::Floats(fp8.read(parts, shape)?),
         };
         Ok(Self { shape, values })
     }
@@ -99,7 +121,11 @@ impl PackedMatrix {
     /// blocks of it, or else F32.
     fn dtype(&self, inexact: DType) -> DType {
         let fits = |dtype: &DType| dtype.row_bytes(self.shape[1]).is_some();
-        self.values.equal().or(Some(inexact)).filter(fits).unwrap_or(DType::F32)
+        let equal = match &self.values {
+            Values::Integers(integers) => integers.equal(),
+            Values::Floats(_) => None,
+        };
+        equal.or(Some(inexact)).filter(fits).unwrap_or(DType::F32)
     }
 
     fn n_bytes(&self, dtype: DType) -> usize {
@@ -109,7 +135,22 @@ impl PackedMatrix {
 
     /// Of the tensor that weighs the most.
     fn n_file_bytes(&self) -> u64 {
-        self.values.words.len() as u64
+        let bytes = match &self.values {
+            Values::Integers(integers) => &integers.words,
+            Values::Floats(floats) => &floats.bytes,
+        };
+        bytes.len() as u64
+    }
+
+    /// Integers are numbers always, and their scales were looked at.
+    fn check_finite(&self, name: &str) -> Result<(), LoadError> {
+        let Values::Floats(floats) = &self.values else { return Ok(()) };
+        match floats.non_finite() {
+            None => Ok(()),
+            Some((value_idx, found)) => {
+                Err(LoadError::NotFinite { name: name.to_owned(), value_idx, found })
+            }
+        }
     }
 
     /// All rows in a type that [`PackedMatrix::dtype`] gave.
@@ -117,9 +158,9 @@ impl PackedMatrix {
         let [_, n_in] = self.shape;
         let mut out = vec![0; self.n_bytes(dtype)];
         let row_bytes = dtype.row_bytes(n_in).expect("whole blocks");
-        match self.values.equal() {
-            Some(equal) if equal == dtype => {
-                fill_rows(&mut out, row_bytes, |rows, out| self.values.pack(dtype, rows, out));
+        match &self.values {
+            Values::Integers(integers) if integers.equal() == Some(dtype) => {
+                fill_rows(&mut out, row_bytes, |rows, out| integers.pack(dtype, rows, out));
             }
             _ => fill_rows(&mut out, row_bytes, |rows, out| self.encode(dtype, rows, out)),
         }
@@ -129,7 +170,10 @@ impl PackedMatrix {
     fn encode(&self, dtype: DType, rows: Range<usize>, out: &mut [u8]) {
         let [_, n_in] = self.shape;
         let mut values = vec![0.0; rows.len() * n_in];
-        self.values.decode(rows, &mut values);
+        match &self.values {
+            Values::Integers(integers) => integers.decode(rows, &mut values),
+            Values::Floats(floats) => floats.decode(rows, &mut values),
+        }
         let row_bytes = out.len() / (values.len() / n_in);
         for (row, out) in values.chunks_exact(n_in).zip(out.chunks_exact_mut(row_bytes)) {
             block::encode_row(dtype, row, out);

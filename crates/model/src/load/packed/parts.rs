@@ -59,6 +59,32 @@ impl<'a> Parts<'a> {
         Ok(Some(tensor))
     }
 
+    /// That of a part that needs others beside it.
+    pub(super) fn type_of(&self, part: &str) -> Option<RawType> {
+        self.folder.raw_tensor(&self.name_of(part)).map(|tensor| tensor.dtype)
+    }
+
+    /// The first part that is there, in one of some shapes.
+    ///
+    /// # Errors
+    /// As for [`Parts::floats`].
+    pub(super) fn floats_of(
+        &mut self,
+        parts: &[&str],
+        shapes: &[Vec<usize>],
+    ) -> Result<(Vec<usize>, Vec<f32>), LoadError> {
+        let mut part = parts[0];
+        let mut shape = &shapes[0];
+        for other in parts.iter().rev() {
+            if let Some(tensor) = self.folder.tensor(&self.name_of(other))? {
+                part = other;
+                let found = shapes.iter().find(|shape| **shape == tensor.info.shape);
+                shape = found.unwrap_or(&shapes[0]);
+            }
+        }
+        Ok((shape.clone(), self.floats(part, shape)?))
+    }
+
     /// Finite numbers.
     ///
     /// # Errors
