@@ -126,6 +126,16 @@ DEEPSEEK = dict(
     v_head_dim=20,
     tie_word_embeddings=False,
 )
+# Experts of two of four groups, and two that all tokens go through.
+GROUPED = dict(
+    moe_intermediate_size=24,
+    n_routed_experts=8,
+    num_experts_per_tok=3,
+    n_shared_experts=2,
+    n_group=4,
+    topk_group=2,
+    routed_scaling_factor=2.5,
+)
 GRANITE = dict(
     embedding_multiplier=6.0,
     attention_multiplier=0.25,
@@ -474,6 +484,40 @@ CASES = {
         moe_intermediate_size=24,
         norm_topk_prob=True,
     ),
+    # Experts in the last layer only: every second has some, but for one that is named.
+    "qwen3moe-dense": transformers.Qwen3MoeConfig(
+        **SHARED,
+        **dict(SMALL, num_hidden_layers=4),
+        head_dim=16,
+        num_experts=6,
+        num_experts_per_tok=3,
+        moe_intermediate_size=24,
+        decoder_sparse_step=2,
+        mlp_only_layers=[1],
+    ),
+    # Experts are chosen with a bias.
+    "dots1": transformers.Dots1Config(
+        **SHARED, **SMALL, **GROUPED, first_k_dense_replace=1, norm_topk_prob=False
+    ),
+    "glm4moe": transformers.Glm4MoeConfig(
+        **SHARED,
+        **SMALL,
+        **dict(GROUPED, n_group=1, topk_group=1),
+        head_dim=16,
+        partial_rotary_factor=0.5,
+        attention_bias=True,
+        first_k_dense_replace=1,
+    ),
+    "glm4moe-qk-norm": transformers.Glm4MoeConfig(
+        **SHARED,
+        **dict(SMALL, num_hidden_layers=1),
+        **GROUPED,
+        head_dim=16,
+        partial_rotary_factor=0.5,
+        attention_bias=True,
+        use_qk_norm=True,
+        first_k_dense_replace=0,
+    ),
     "granitemoe": transformers.GraniteMoeConfig(
         **SHARED, **SMALL, **GRANITE, num_local_experts=4, num_experts_per_tok=2
     ),
@@ -533,6 +577,7 @@ ONLY_HUGGING_FACE = {
     "mixtral",
     "olmo3",
     "opt",
+    "qwen3moe-dense",
     "starcoder-heads",
     "xglm",
     *tiny_quantized.METHODS,
@@ -584,6 +629,9 @@ def write_hugging_face(config, folder):
     for name, parameter in model.named_parameters():
         module = modules[name.rpartition(".")[0]]
         parameter.data = random_weights(module, name, parameter.shape, config)
+    for name, buffer in model.named_buffers():
+        if name.endswith("e_score_correction_bias"):
+            buffer.copy_(0.3 * torch.randn(buffer.shape))
     with tempfile.TemporaryDirectory() as temporary:
         model.to(torch.bfloat16).save_pretrained(temporary)
         folder.mkdir()
@@ -785,6 +833,8 @@ def add_numbers(writer, config, architecture, tensors):
     if "blk.0.ffn_up.weight" in tensors:
         writer.add_feed_forward_length(len(tensors["blk.0.ffn_up.weight"]) // (1 + joins_gate))
     else:
+        writer.add_feed_forward_length(config.intermediate_size)
+    if any("ffn_gate_inp" in name for name in tensors):
         add_experts(writer, config)
     writer.add_head_count(n_heads)
     writer.add_head_count_kv(1 if "blk.0.attn_k_b.weight" in tensors else n_kv_heads(config))
@@ -878,12 +928,20 @@ def absorb(tensors, config):
 
 
 def add_experts(writer, config):
-    writer.add_feed_forward_length(config.intermediate_size)
     n_experts = getattr(config, "num_local_experts", None) or config.num_experts
     writer.add_expert_count(n_experts)
     writer.add_expert_used_count(config.num_experts_per_tok)
     if hasattr(config, "moe_intermediate_size"):
         writer.add_expert_feed_forward_length(config.moe_intermediate_size)
+    if hasattr(config, "n_group"):
+        sigmoid = gguf.ExpertGatingFuncType.SIGMOID
+        writer.add_leading_dense_block_count(config.first_k_dense_replace)
+        writer.add_expert_shared_count(config.n_shared_experts)
+        writer.add_expert_group_count(config.n_group)
+        writer.add_expert_group_used_count(config.topk_group)
+        writer.add_expert_gating_func(sigmoid)
+        writer.add_expert_weights_norm(config.norm_topk_prob)
+        writer.add_expert_weights_scale(config.routed_scaling_factor)
     if hasattr(config, "shared_intermediate_size"):
         writer.add_expert_shared_feed_forward_length(config.shared_intermediate_size)
     if hasattr(config, "shared_expert_intermediate_size"):
@@ -963,6 +1021,9 @@ def gguf_tensors(model, architecture):
                 gate, up = np.split(weights, 2, axis=1)
                 tensors[f"{prefix}.ffn_gate_exps.weight"] = gate
                 tensors[f"{prefix}.ffn_up_exps.weight"] = up
+            continue
+        if part == "e_score_correction_bias":
+            tensors[f"blk.{name.split('.')[2]}.exp_probs_b.bias"] = weights
             continue
         # The map knows them without their prefix.
         known = module.removeprefix("transformer.") if architecture == "bloom" else module

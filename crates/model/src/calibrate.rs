@@ -66,7 +66,7 @@ pub fn calibrate(
     step()?;
     let made_up = made_up(model);
     let n_layers = model.layers.len() as f64;
-    let [whole, part] = [model, &made_up].map(|model| layer_bytes(model) as f64);
+    let [whole, part] = [model, &made_up].map(|model| layer_bytes_read(model) as f64);
     let by_bytes = whole / part;
     let output_rows = model.config.n_vocab as f64 / made_up.config.n_vocab as f64;
     let mut lab = Lab::new(made_up, conditions);
@@ -132,6 +132,13 @@ fn seen_key_s(shallow: (f64, f64), deep: (f64, f64)) -> f64 {
 
 fn layer_bytes(model: &Model) -> usize {
     model.layers.iter().map(LayerWeights::n_bytes).sum()
+}
+
+/// Of the matrices that one token goes through: layers with experts hold more than they read.
+fn layer_bytes_read(model: &Model) -> usize {
+    let n_used = model.config.experts.map_or(0, |experts| experts.n_used);
+    let matrices = model.layers.iter().flat_map(|layer| layer.matrices_read(n_used));
+    matrices.map(WeightMatrix::n_bytes).sum()
 }
 
 /// A model, its cache and its buffers.
@@ -246,6 +253,7 @@ fn spread(n_layers: usize, n: usize) -> Vec<usize> {
 fn choose(config: &mut ModelConfig, layer_idxs: &[usize]) {
     config.layer_kinds = layer_idxs.iter().map(|&i| config.layer_kinds[i]).collect();
     config.rotates = layer_idxs.iter().map(|&i| config.rotates[i]).collect();
+    config.has_experts = layer_idxs.iter().map(|&i| config.has_experts[i]).collect();
     config.n_layers = layer_idxs.len();
 }
 
@@ -317,6 +325,7 @@ fn layer(like: &LayerWeights) -> LayerWeights {
             FeedForwardWeights::Dense(like) => FeedForwardWeights::Dense(dense(like)),
             FeedForwardWeights::Experts(like) => FeedForwardWeights::Experts(ExpertWeights {
                 router: linear(&like.router),
+                selection_bias: like.selection_bias.clone(),
                 experts: like.experts.iter().map(dense).collect(),
                 shared: like.shared.as_ref().map(|like| SharedExpert {
                     weights: dense(&like.weights),

@@ -2,6 +2,7 @@
 
 use crate::attention::{AttentionPattern, Buckets};
 use crate::error::LoadError;
+use crate::experts_config::{ExpertsConfig, RawExperts};
 use crate::kv::ValuePlace;
 use crate::latent_config::{LatentConfig, RawLatent};
 use crate::rope_config::{self, QueryGrowth, RopeConfig, ScaledRope};
@@ -14,6 +15,8 @@ use crate::spec::{
 #[derive(Clone, Debug)]
 pub struct ModelConfig {
     pub n_layers: usize,
+    /// Layers that files number after these: they predict tokens further ahead and are not read.
+    pub n_further_layers: usize,
     pub d_model: usize,
     pub d_ff: usize,
     pub n_heads: usize,
@@ -35,8 +38,8 @@ pub struct ModelConfig {
     pub residual: Residual,
     pub positions: Positions,
     pub feed_forward: FeedForward,
-    /// Where the feed-forward is a mixture of experts; `d_ff` is then the width of what all tokens
-    /// share, or of an expert.
+    /// Where the feed-forward is a mixture of experts; `d_ff` is then that of the layers without, or,
+    /// where there are none, the width of what all tokens share, or of an expert.
     pub experts: Option<ExpertsConfig>,
     /// Queries, keys and values are cut to `-clip..=clip`.
     pub qkv_clip: Option<f32>,
@@ -59,35 +62,18 @@ pub struct ModelConfig {
     pub layer_kinds: Vec<LayerKind>,
     /// One per layer: whether queries and keys are rotated.
     pub rotates: Vec<bool>,
-}
-
-/// A mixture of experts (Shazeer et al. 2017): each token goes through the few that a router
-/// chooses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ExpertsConfig {
-    pub n_experts: usize,
-    /// For each token.
-    pub n_used: usize,
-    /// Width of each expert's feed-forward.
-    pub d_ff: usize,
-    /// That of one that all tokens go through, where there is one.
-    pub d_ff_shared: Option<usize>,
-    /// Whether the weights of the chosen ones sum to one.
-    pub normalizes: bool,
+    /// One per layer.
+    pub has_experts: Vec<bool>,
 }
 
 /// Raw numbers as a file gives them; [`RawConfig::finish`] completes and checks them.
 pub(crate) struct RawConfig {
     pub n_layers: usize,
+    pub n_further_layers: usize,
     pub d_model: usize,
     /// Four times `d_model` where nobody says.
     pub d_ff: Option<usize>,
-    /// Zero and none: no experts.
-    pub n_experts: Option<usize>,
-    pub n_experts_used: Option<usize>,
-    pub d_ff_expert: Option<usize>,
-    pub d_ff_shared: Option<usize>,
-    pub normalizes_experts: Option<bool>,
+    pub experts: RawExperts,
     pub n_heads: usize,
     pub n_kv_heads: Option<usize>,
     pub head_dim: Option<usize>,
@@ -125,8 +111,7 @@ pub(crate) struct RawConfig {
 }
 
 pub(crate) const N_LAYERS_MAX: usize = 512;
-const N_EXPERTS_MAX: usize = 1 << 12;
-const WIDTH_MAX: usize = 1 << 20;
+pub(crate) const WIDTH_MAX: usize = 1 << 20;
 const N_BUCKETS_MAX: usize = 1 << 12;
 const MAX_DISTANCE_MAX: usize = 1 << 16;
 pub(crate) const HEAD_DIM_MAX: usize = 1024;
@@ -179,7 +164,7 @@ impl RawConfig {
         let positions = if self.has_alibi { Positions::Alibi } else { spec.positions };
         let rope_dim = if positions == Positions::Rope { rope_dim } else { 0 };
         let d_ff = self.d_ff.unwrap_or(4 * self.d_model);
-        let experts = self.experts(spec, d_ff);
+        let (experts, has_experts) = self.experts.finish(&names, self.n_layers, d_ff)?;
         let direction = self.direction(spec);
         let [embedding_scale, residual_scale, logit_scale] = self.scales(spec);
         let buckets = self.buckets(positions, direction);
@@ -193,9 +178,16 @@ impl RawConfig {
         let base_sliding = base_sliding.unwrap_or(base);
         let mut config = ModelConfig {
             n_layers: self.n_layers,
+            n_further_layers: self.n_further_layers,
             d_model: self.d_model,
-            d_ff: experts.map_or(d_ff, |experts| experts.d_ff_shared.unwrap_or(experts.d_ff)),
+            d_ff: match experts {
+                Some(experts) if !has_experts.contains(&false) => {
+                    experts.d_ff_shared.unwrap_or(experts.d_ff)
+                }
+                _ => d_ff,
+            },
             experts,
+            has_experts,
             n_heads: self.n_heads,
             n_kv_heads,
             head_dim,
@@ -303,16 +295,6 @@ impl RawConfig {
             looks_ahead: direction == Direction::Bidirectional,
         })
     }
-
-    fn experts(&self, spec: &ArchSpec, d_ff: usize) -> Option<ExpertsConfig> {
-        Some(ExpertsConfig {
-            n_experts: self.n_experts.filter(|&n| n > 0)?,
-            n_used: self.n_experts_used.unwrap_or(0),
-            d_ff: self.d_ff_expert.unwrap_or(d_ff),
-            d_ff_shared: self.d_ff_shared.filter(|&n| n > 0),
-            normalizes: self.normalizes_experts.unwrap_or(spec.normalizes_experts),
-        })
-    }
 }
 
 /// What the file says, or else the architecture.
@@ -383,11 +365,6 @@ fn check_shape(config: &ModelConfig, names: &Names<'_>) -> Result<(), LoadError>
             let expected = "none: this architecture has no experts";
             return Err(LoadError::config(&key, expected.into(), experts.n_experts));
         }
-        let ExpertsConfig { n_experts, n_used, d_ff, .. } = experts;
-        bounded(names.get("expert_count", "num_experts"), n_experts, 1, N_EXPERTS_MAX)?;
-        bounded(names.get("expert_used_count", "num_experts_per_tok"), n_used, 1, n_experts)?;
-        let key = names.get("expert_feed_forward_length", "moe_intermediate_size");
-        bounded(key, d_ff, 1, WIDTH_MAX)?;
     }
     bounded(names.get("context_length", "max_position_embeddings"), config.n_ctx, 1, 1 << 30)?;
     let key = names.get("attention.head_count_kv", "num_key_value_heads");

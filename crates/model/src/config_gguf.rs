@@ -4,6 +4,7 @@ use format::gguf::Metadata;
 
 use crate::config::{ModelConfig, RawConfig};
 use crate::error::LoadError;
+use crate::experts_config;
 use crate::latent_config;
 use crate::rope_config::gguf as rope_gguf;
 use crate::spec::{ArchSpec, AttentionKind, FileFormat, LayerKind};
@@ -19,25 +20,25 @@ pub(crate) fn read_config(
         Some(Some(n_layers)) => n_layers,
         _ => keys.require("block_count")?,
     };
+    // Counted among the blocks.
+    let n_further_layers = keys.count("nextn_predict_layers")?.unwrap_or(0);
+    let n_layers = n_layers.saturating_sub(n_further_layers);
     let n_ctx = keys.require("context_length")?;
     let (head_dim, latent) = match spec.attention {
         AttentionKind::Heads => (head_dim(&keys)?, None),
         AttentionKind::Latent => (None, Some(latent_config::of_gguf(&keys)?)),
     };
-    check_experts(&keys, n_layers)?;
     let rope = rope_gguf::rope(spec, &keys, n_ctx)?;
+    let experts = experts_config::of_gguf(&keys)?;
     let raw = RawConfig {
         n_layers,
+        n_further_layers,
         d_model: keys.require("embedding_length")?,
-        d_ff: match keys.count("expert_count")?.unwrap_or(0) {
+        d_ff: match experts.n_experts.unwrap_or(0) {
             0 => Some(keys.require("feed_forward_length")?),
             _ => keys.count("feed_forward_length")?,
         },
-        n_experts: keys.count("expert_count")?,
-        n_experts_used: keys.count("expert_used_count")?,
-        d_ff_expert: keys.count("expert_feed_forward_length")?,
-        d_ff_shared: keys.count("expert_shared_feed_forward_length")?,
-        normalizes_experts: metadata.bool(&keys.key("expert_weights_norm"))?,
+        experts,
         n_heads: keys.require("attention.head_count")?,
         n_kv_heads: keys.count("attention.head_count_kv")?,
         head_dim,
@@ -75,17 +76,6 @@ pub(crate) fn read_config(
         rotates: None,
     };
     raw.finish(spec, FileFormat::Gguf)
-}
-
-/// Experts are in every layer, or in none.
-fn check_experts(keys: &Keys<'_>, n_layers: usize) -> Result<(), LoadError> {
-    let name = "leading_dense_block_count";
-    let n_dense = keys.count(name)?.unwrap_or(0);
-    if keys.count("expert_count")?.unwrap_or(0) == 0 || n_dense == 0 {
-        return Ok(());
-    }
-    let expected = format!("0, experts in all {n_layers} layers");
-    Err(LoadError::config(&keys.key(name), expected, n_dense))
 }
 
 fn head_dim(keys: &Keys<'_>) -> Result<Option<usize>, LoadError> {

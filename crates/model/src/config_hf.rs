@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::config::{ModelConfig, RawConfig};
 use crate::config_gguf::periodic;
 use crate::error::LoadError;
+use crate::experts_config;
 use crate::latent_config;
 use crate::rope_config::hf as rope_hf;
 use crate::spec::{
@@ -19,8 +20,6 @@ mod names {
     pub(super) const D_MODEL: &[&str] = &["hidden_size", "n_embd", "d_model"];
     pub(super) const D_FF: &[&str] =
         &["intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size", "d_ff"];
-    pub(super) const D_FF_SHARED: &[&str] =
-        &["shared_expert_intermediate_size", "shared_intermediate_size"];
     pub(super) const N_HEADS: &[&str] =
         &["num_attention_heads", "n_head", "n_heads", "attention_heads", "num_heads"];
     pub(super) const HEAD_DIM: &[&str] = &["head_dim", "d_kv"];
@@ -58,13 +57,10 @@ pub(crate) fn read_config(
     let latent = is_latent.then(|| latent_config::of_hf(json)).transpose()?;
     let raw = RawConfig {
         n_layers,
+        n_further_layers: count(json, &["num_nextn_predict_layers"])?.unwrap_or(0),
         d_model,
         d_ff: count(json, names::D_FF)?.or(expanded(json, d_model)?),
-        n_experts: count(json, &["num_experts", "num_local_experts"])?,
-        n_experts_used: count(json, &["num_experts_per_tok"])?,
-        d_ff_expert: count(json, &["moe_intermediate_size"])?,
-        d_ff_shared: count(json, names::D_FF_SHARED)?,
-        normalizes_experts: flag(json, &["norm_topk_prob"])?,
+        experts: experts_config::of_hf(json)?,
         n_heads,
         n_kv_heads: n_kv_heads(json)?,
         head_dim,
@@ -231,36 +227,11 @@ fn check_variants(spec: &ArchSpec, json: &Value) -> Result<(), LoadError> {
     if alibi.is_some_and(|found| found != has_alibi && !spec.may_have_alibi) {
         return Err(LoadError::config(key, has_alibi.to_string(), !has_alibi));
     }
-    check_experts(json)?;
     let key = "word_embed_proj_dim";
     if let (Some(found), d_model) = (count(json, &[key])?, require(json, names::D_MODEL)?)
         && found != d_model
     {
         return Err(LoadError::config(key, format!("hidden_size = {d_model}"), found));
-    }
-    Ok(())
-}
-
-/// Experts are in every layer, or in none.
-fn check_experts(json: &Value) -> Result<(), LoadError> {
-    if count(json, &["decoder_sparse_step"])?.is_some_and(|step| step != 1) {
-        let key = "decoder_sparse_step";
-        return Err(LoadError::config(key, "1, experts in every layer".into(), &json[key]));
-    }
-    let (key, n_layers) = ("first_k_dense_replace", require(json, names::N_LAYERS)?);
-    if count(json, &[key])?.is_some_and(|n_dense| n_dense < n_layers) {
-        let expected = format!("{n_layers}, no layers with experts");
-        return Err(LoadError::config(key, expected, &json[key]));
-    }
-    if let Some(layers) = json["mlp_only_layers"].as_array()
-        && !layers.is_empty()
-    {
-        let expected = "an empty list, experts in every layer";
-        return Err(LoadError::config(
-            "mlp_only_layers",
-            expected.into(),
-            &json["mlp_only_layers"],
-        ));
     }
     Ok(())
 }

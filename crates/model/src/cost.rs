@@ -6,6 +6,7 @@ use std::ops::Range;
 use kernels::{DType, KEY_BLOCK};
 
 use crate::config::ModelConfig;
+use crate::experts_config::ExpertsConfig;
 use crate::kv::{KvPolicy, KvShape};
 use crate::latent_config::LatentConfig;
 use crate::weights::Model;
@@ -26,12 +27,17 @@ pub fn matmul_flops(config: &ModelConfig) -> u128 {
     };
     let attention = 2 * (qkv + c.found_width() * c.d_model);
     let n_ff_matrices = if c.feed_forward.is_gated() { 3 } else { 2 };
-    let width = match c.experts {
-        None => c.d_ff,
-        Some(experts) => experts.n_used * experts.d_ff + experts.d_ff_shared.unwrap_or(0),
+    let feed_forward = |experts: Option<ExpertsConfig>| {
+        let width = match experts {
+            None => c.d_ff,
+            Some(experts) => experts.n_used * experts.d_ff + experts.d_ff_shared.unwrap_or(0),
+        };
+        let router = experts.map_or(0, |experts| 2 * c.d_model * experts.n_experts);
+        router + 2 * n_ff_matrices * c.d_model * width
     };
-    let router = c.experts.map_or(0, |experts| 2 * c.d_model * experts.n_experts);
-    c.n_layers as u128 * (attention + router + 2 * n_ff_matrices * c.d_model * width) as u128
+    let layer =
+        |&has_experts: &bool| (attention + feed_forward(c.experts.filter(|_| has_experts))) as u128;
+    c.has_experts.iter().map(layer).sum()
 }
 
 /// Operations of the logits of one token: `2 d V`.
@@ -142,6 +148,7 @@ mod tests {
         let rope = RopeConfig::new(head_dim, 1e4);
         ModelConfig {
             n_layers,
+            n_further_layers: 0,
             d_model: 4096,
             d_ff: 14336,
             n_heads: 32,
@@ -172,6 +179,7 @@ mod tests {
             decoder_start_id: None,
             layer_kinds: vec![LayerKind::Full; n_layers],
             rotates: vec![true; n_layers],
+            has_experts: vec![false; n_layers],
         }
     }
 

@@ -13,6 +13,7 @@ mod config_hf;
 pub mod cost;
 pub mod decoder;
 pub mod error;
+pub mod experts_config;
 pub mod kv;
 pub mod latent_config;
 pub mod load;

@@ -56,6 +56,8 @@ pub struct ArchSpec {
     /// Of a model with experts: whether the weights of those chosen sum to one, where the file does
     /// not say.
     pub normalizes_experts: bool,
+    /// What is made of a router's products, where the file does not say.
+    pub router_scores: RouterScores,
     /// Whether a product says how much of the expert counts that all tokens go through.
     pub gates_shared_expert: bool,
     pub embedding_scale: EmbeddingScale,
@@ -68,7 +70,8 @@ pub struct ArchSpec {
     pub attn_scale: fn(&ModelConfig) -> f32,
 }
 
-/// (Theirs, ours), with `{}` for the number of the layer.
+/// (Theirs, ours), with `{}` for the number of the layer; without `.weight` and `.bias`, but where
+/// the names of one tensor alone are meant.
 pub type TensorNames = &'static [(&'static str, &'static str)];
 
 /// A fact that differs between the file formats of one model.
@@ -183,7 +186,9 @@ pub enum QkNorm {
     None,
     /// Over each head's own values, one gain for all heads.
     PerHead,
-    /// The same with gains of its own for each head, if the file has them.
+    /// The same, if the file has gains.
+    PerHeadOptional,
+    /// With gains of its own for each head, if the file has them.
     PerHeadOwnGains,
     /// Over all heads together.
     Whole,
@@ -312,6 +317,24 @@ impl FeedForward {
 pub enum Activation {
     Silu,
     GeluTanh,
+}
+
+/// What experts are compared and weighed by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RouterScores {
+    /// Of the products with all experts.
+    Softmax,
+    /// Of each by itself.
+    Sigmoid,
+}
+
+/// What groups of experts are compared by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupRank {
+    /// Their best expert (DeepSeek-V2).
+    Greatest,
+    /// Their two best (DeepSeek-V3).
+    SumOfTwo,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -129,6 +129,8 @@ pub struct DenseWeights {
 pub struct ExpertWeights {
     /// `[n_experts, d_model]`
     pub router: Linear,
+    /// `[n_experts]`, added to what experts are chosen by, not to what they weigh.
+    pub selection_bias: Option<Vec<f32>>,
     /// `[n_experts]`
     pub experts: Vec<DenseWeights>,
     pub shared: Option<SharedExpert>,
@@ -333,7 +335,7 @@ impl LayerWeights {
         let attention = self.qkv.linears().chain([&self.attn_output]);
         let (dense, router, experts): (_, _, &[DenseWeights]) = match &self.feed_forward {
             FeedForwardWeights::Dense(dense) => (Some(dense), None, &[]),
-            FeedForwardWeights::Experts(ExpertWeights { router, experts, shared }) => {
+            FeedForwardWeights::Experts(ExpertWeights { router, experts, shared, .. }) => {
                 (shared.as_ref().map(|shared| &shared.weights), Some(router), experts)
             }
         };
@@ -362,15 +364,16 @@ impl LayerWeights {
             self.post_ffw_norm.as_ref(),
             self.cross.as_ref().map(|cross| &cross.attn_norm),
         ];
-        let shared_gate = match &self.feed_forward {
-            FeedForwardWeights::Experts(ExpertWeights { shared: Some(shared), .. }) => {
-                shared.gate.as_deref()
+        let of_experts = match &self.feed_forward {
+            FeedForwardWeights::Dense(_) => [None, None],
+            FeedForwardWeights::Experts(ExpertWeights { selection_bias, shared, .. }) => {
+                let gate = shared.as_ref().and_then(|shared| shared.gate.as_deref());
+                [selection_bias.as_deref(), gate]
             }
-            _ => None,
         };
         let norms = norms.into_iter().flatten().chain(self.qkv.norms());
         let norms = norms.flat_map(NormWeights::vectors);
-        biases.chain(norms).chain(shared_gate)
+        biases.chain(norms).chain(of_experts.into_iter().flatten())
     }
 
     /// Matrices as the file has them, vectors as f32.

@@ -39,7 +39,9 @@ static ALLOCATOR: Counting = Counting;
 fn main() {
     let tiny = TinyRandom { dtype: kernels::DType::Q4_1, ..TinyRandom::default() };
     no_allocation_per_token(&load(&tiny));
-    no_allocation_per_token(&load(&TinyRandom { n_experts: 5, ..tiny }));
+    no_allocation_per_token(&load(&TinyRandom { n_experts: 5, ..tiny.clone() }));
+    let groups = TinyRandom { n_experts: 8, has_expert_groups: true, d_ff: 512, ..tiny };
+    no_allocation_per_token(&load(&groups));
     let latent = Some(TinyLatent::default());
     let dtype = kernels::DType::Q8_0;
     let tiny = TinyRandom { architecture: "minicpm3", latent, dtype, ..TinyRandom::default() };

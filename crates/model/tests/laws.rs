@@ -102,7 +102,9 @@ fn a_row_does_not_depend_on_its_neighbours() {
     let experts = [DType::F16, DType::Q4K];
     let experts = experts.map(|dtype| TinyRandom { dtype, n_experts: 5, ..TinyRandom::default() });
     let latent = [DType::F32, DType::Q4K].map(latent);
-    for tiny in dense.iter().chain(&experts).chain(&latent) {
+    let groups =
+        TinyRandom { n_experts: 8, has_expert_groups: true, d_ff: 512, ..dense[0].clone() };
+    for tiny in dense.iter().chain(&experts).chain([&groups]).chain(&latent) {
         let model = load(tiny, Arithmetic::Int8);
         for kernels in kernels::tables() {
             let what = format!("{}, {} experts, {}", tiny.dtype, tiny.n_experts, kernels.name);

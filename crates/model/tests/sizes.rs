@@ -57,7 +57,7 @@ fn main() {
     }
 }
 
-fn tiny_models() -> [TinyRandom; 8] {
+fn tiny_models() -> [TinyRandom; 9] {
     let tiny = TinyRandom::default();
     let odd =
         TinyRandom { d_model: 64, d_ff: 160, n_heads: 6, n_kv_heads: 2, head_dim: 40, ..tiny };
@@ -67,6 +67,7 @@ fn tiny_models() -> [TinyRandom; 8] {
         TinyRandom { architecture: "qwen2", output: Output::Tied, ..TinyRandom::default() },
         TinyRandom { architecture: "gemma3", window: Some(100), ..TinyRandom::default() },
         TinyRandom { n_experts: 5, dtype: DType::Q8_0, ..TinyRandom::default() },
+        TinyRandom { n_experts: 8, has_expert_groups: true, d_ff: 512, ..TinyRandom::default() },
         latent(TinyLatent::default(), DType::F16),
         latent(TinyLatent { d_query: None, is_split: true, ..TinyLatent::default() }, DType::Q8_0),
         // The query's is the widest vector.

@@ -25,6 +25,9 @@ pub struct TinyRandom {
     pub window: Option<u32>,
     /// None where it is 0; every token goes through two.
     pub n_experts: usize,
+    /// Experts are half as wide, in groups of two of which two can be chosen, by sigmoids and with a
+    /// bias; one more is there for all tokens, and the first layer has none.
+    pub has_expert_groups: bool,
     /// On attention scores and on logits.
     pub softcap: Option<f32>,
     pub output: Output,
@@ -84,6 +87,7 @@ impl Default for TinyRandom {
             is_causal: true,
             window: None,
             n_experts: 0,
+            has_expert_groups: false,
             softcap: None,
             output: Output::Untied,
         }
@@ -154,6 +158,19 @@ impl TinyRandom {
         if self.n_experts > 0 {
             writer.set(&key("expert_count"), self.n_experts as u32);
             writer.set(&key("expert_used_count"), 2u32);
+        }
+        if self.has_expert_groups {
+            for (name, value) in [
+                ("leading_dense_block_count", 1),
+                ("expert_feed_forward_length", self.d_ff / 2),
+                ("expert_shared_count", 1),
+                ("expert_gating_func", 2),
+                ("expert_group_count", self.n_experts / 2),
+                ("expert_group_used_count", 2),
+            ] {
+                writer.set(&key(name), value as u32);
+            }
+            writer.set(&key("expert_weights_scale"), 1.5f32);
         }
         if let Some(cap) = self.softcap {
             writer.set(&key("attn_logit_softcapping"), cap);
@@ -237,13 +254,20 @@ impl TinyRandom {
             self.attention_tensors().into_iter().for_each(|(name, shape)| put(name, shape));
             put("ffn_norm.weight", vec![d]);
             match self.n_experts {
-                0 => {
+                n if n == 0 || (self.has_expert_groups && layer_idx == 0) => {
                     put("ffn_gate.weight", vec![d_ff, d]);
                     put("ffn_up.weight", vec![d_ff, d]);
                     put("ffn_down.weight", vec![d, d_ff]);
                 }
                 n => {
+                    let d_ff = if self.has_expert_groups { d_ff / 2 } else { d_ff };
                     put("ffn_gate_inp.weight", vec![n, d]);
+                    if self.has_expert_groups {
+                        put("exp_probs_b.bias", vec![n]);
+                        put("ffn_gate_shexp.weight", vec![d_ff, d]);
+                        put("ffn_up_shexp.weight", vec![d_ff, d]);
+                        put("ffn_down_shexp.weight", vec![d, d_ff]);
+                    }
                     put("ffn_gate_exps.weight", vec![n, d_ff, d]);
                     put("ffn_up_exps.weight", vec![n, d_ff, d]);
                     put("ffn_down_exps.weight", vec![n, d, d_ff]);

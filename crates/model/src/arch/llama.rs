@@ -3,7 +3,7 @@
 use crate::spec::{
     Activation, ArchSpec, AttentionKind, Biases, Direction, EmbeddingScale, FeedForward, LayerKind,
     Layout, LogitScale, Norm, Output, PerFormat, Positions, QkNorm, Residual, RopeLayers,
-    RopePairing, TensorNames,
+    RopePairing, RouterScores, TensorNames,
 };
 
 /// What most folders call their tensors.
@@ -52,6 +52,7 @@ pub(super) const LLAMA: ArchSpec = ArchSpec {
     feed_forward: FeedForward::Gated(Activation::Silu),
     ungated: None,
     normalizes_experts: true,
+    router_scores: RouterScores::Softmax,
     gates_shared_expert: false,
     embedding_scale: EmbeddingScale::One,
     size_scales: None,

@@ -7,6 +7,7 @@ mod codegen;
 mod cohere2;
 mod command_r;
 mod deepseek2;
+mod dots1;
 mod ernie4_5;
 mod exaone;
 mod exaone4;
@@ -15,6 +16,7 @@ mod gemma;
 mod gemma2;
 mod gemma3;
 mod glm4;
+mod glm4moe;
 mod gpt2;
 mod gptj;
 mod gptneox;
@@ -61,6 +63,7 @@ pub const ARCHITECTURES: &[ArchSpec] = &[
     cohere2::COHERE2,
     command_r::COMMAND_R,
     deepseek2::DEEPSEEK2,
+    dots1::DOTS1,
     ernie4_5::ERNIE4_5,
     exaone::EXAONE,
     exaone4::EXAONE4,
@@ -69,6 +72,7 @@ pub const ARCHITECTURES: &[ArchSpec] = &[
     gemma2::GEMMA2,
     gemma3::GEMMA3,
     glm4::GLM4,
+    glm4moe::GLM4MOE,
     gpt2::GPT2,
     gptj::GPTJ,
     gptneox::GPTNEOX,

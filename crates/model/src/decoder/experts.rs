@@ -8,8 +8,10 @@ use kernels::{Kernels, QuantizedTile, TILE_TOKENS};
 use super::bands::Bands;
 use super::compute::{Compute, Input, Norm};
 use super::forward::ForwardCtx;
+use super::routing::RoutingScratch;
 use super::workspace::Workspace;
-use crate::config::{ExpertsConfig, ModelConfig};
+use crate::config::ModelConfig;
+use crate::experts_config::ExpertsConfig;
 use crate::spec::{Activation, FeedForward};
 use crate::weights::{DenseWeights, ExpertWeights, SharedExpert};
 
@@ -20,6 +22,7 @@ pub(super) struct ExpertBuffers {
     normed: Vec<f32>,
     /// `[n_tokens, n_experts]`
     scores: Vec<f32>,
+    routing: RoutingScratch,
     /// By expert, then by token.
     pairs: Vec<Pair>,
     /// Pairs of one expert.
@@ -52,6 +55,7 @@ impl ExpertBuffers {
         Self {
             normed: floats(has_experts * n * d_model),
             scores: floats(n * n_experts),
+            routing: RoutingScratch::new(config.experts),
             pairs: Vec::with_capacity(n_pairs),
             bands: Vec::with_capacity(n_experts),
             x: floats(n_pairs * d_model),
@@ -72,33 +76,26 @@ impl ExpertBuffers {
             + QuantizedTile::n_bytes(d_model.max(d_ff))
             + size_of::<Range<usize>>();
         n_floats * size_of::<f32>()
+            + RoutingScratch::n_bytes(config.experts)
             + n_pairs * size_of::<Pair>()
             + n_experts * size_of::<Range<usize>>()
             + n_tiles * tile_bytes
     }
 
-    /// Fills `pairs` and `bands` from the scores of each token: of a softmax over all experts the
-    /// `n_used` greatest.
-    fn route(&mut self, kernels: &Kernels, experts: ExpertsConfig, n_tokens: usize) {
+    /// Fills `pairs` and `bands` from the scores of each token.
+    fn route(
+        &mut self,
+        kernels: &Kernels,
+        experts: &ExpertsConfig,
+        bias: Option<&[f32]>,
+        n_tokens: usize,
+    ) {
         self.pairs.clear();
         let rows = self.scores.chunks_exact_mut(experts.n_experts).take(n_tokens);
         for (token_idx, scores) in rows.enumerate() {
-            let (_, _, sum) = (kernels.online_softmax)(scores, f32::NEG_INFINITY);
-            let first = self.pairs.len();
-            for _ in 0..experts.n_used {
-                // Of equal ones the first; not a number is never greater.
-                let best = scores
-                    .iter()
-                    .enumerate()
-                    .fold(0, |best, (idx, &score)| if score > scores[best] { idx } else { best });
-                self.pairs.push(Pair { expert_idx: best, token_idx, weight: scores[best] / sum });
-                scores[best] = f32::NEG_INFINITY;
-            }
-            if experts.normalizes {
-                let chosen = &mut self.pairs[first..];
-                let total: f32 = chosen.iter().map(|pair| pair.weight).sum();
-                chosen.iter_mut().for_each(|pair| pair.weight /= total);
-            }
+            let chosen = self.routing.choose(kernels, experts, bias, scores);
+            let pair = |(expert_idx, weight)| Pair { expert_idx, token_idx, weight };
+            self.pairs.extend(chosen.map(pair));
         }
         self.pairs.sort_unstable_by_key(|pair| (pair.expert_idx, pair.token_idx));
         self.bands.clear();
@@ -157,11 +154,11 @@ pub(super) fn experts_block(
     let input = Input { x: &buffers.normed[..n * d], norm: None };
     let scores = &mut buffers.scores[..n * experts.n_experts];
     compute.multiply(input, [(&weights.router, scores)]);
-    buffers.route(kernels, experts, n);
+    buffers.route(kernels, &experts, weights.selection_bias.as_deref(), n);
     run_experts(compute, (weights, activation), experts.d_ff, d, buffers);
     add_up(kernels, buffers, d, delta);
     if let Some(shared) = &weights.shared {
-        let gated = &mut gated[..n * c.d_ff];
+        let gated = &mut gated[..n * shared.weights.up.weight.n_out];
         // The experts' results are added up: their buffer is free.
         let out = &mut buffers.out[..n * d];
         add_shared(compute, (shared, activation), &buffers.normed[..n * d], gated, out, delta);

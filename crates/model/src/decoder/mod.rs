@@ -11,6 +11,7 @@ mod forward;
 mod latent;
 mod product;
 mod ropes;
+mod routing;
 mod workspace;
 
 pub use encode::encode;

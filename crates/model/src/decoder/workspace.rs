@@ -47,7 +47,7 @@ pub struct Workspace {
     pub(super) log_sum_exp: Vec<f32>,
     pub(super) attend: AttendBuffers,
     pub(super) kv_writes: KvWrites,
-    /// `[n_tokens, d_ff]`
+    /// `[n_tokens, d_ff]`, or as wide as an expert that all tokens go through
     pub(super) gated: Vec<f32>,
     pub(super) experts: ExpertBuffers,
     pub(super) ropes: Ropes,
@@ -129,7 +129,7 @@ impl Workspace {
             log_sum_exp: floats(c.n_heads),
             attend: AttendBuffers::new(&params, n),
             kv_writes: KvWrites::new((c.n_kv_heads, c.head_dim), n),
-            gated: floats(c.d_ff),
+            gated: floats(gated_width(c)),
             experts: ExpertBuffers::new(c, n),
             ropes: Ropes::new(c, size.n_ctx, n),
             hidden: floats(c.d_model),
@@ -170,7 +170,7 @@ impl WorkspaceSize {
             + kv_width
             + stored_value_width(c)
             + c.n_heads
-            + c.d_ff;
+            + gated_width(c);
         n_threads * thread_bytes
             + n_tiles * tile_bytes
             + n * token_floats * F32
@@ -187,9 +187,14 @@ impl WorkspaceSize {
 /// Columns of the widest matrix.
 fn n_in_max(c: &ModelConfig) -> usize {
     let d_ff_expert = c.experts.map_or(0, |experts| experts.d_ff);
-    let of_layer = c.d_model.max(c.d_ff).max(d_ff_expert).max(c.n_heads * c.head_dim);
+    let of_layer = c.d_model.max(gated_width(c)).max(d_ff_expert).max(c.n_heads * c.head_dim);
     let latent = c.latent.map_or(0, |latent| latent.d_query.unwrap_or(0).max(latent.d_plain));
     of_layer.max(latent).max(c.found_width())
+}
+
+/// Of what all tokens go through.
+fn gated_width(c: &ModelConfig) -> usize {
+    c.d_ff.max(c.experts.and_then(|experts| experts.d_ff_shared).unwrap_or(0))
 }
 
 /// Columns of the widest matrix whose input is normed first.

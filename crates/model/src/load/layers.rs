@@ -2,8 +2,9 @@
 
 use super::matrix::{Matrix, RowRuns};
 use super::source::Source;
-use crate::config::{ExpertsConfig, ModelConfig};
+use crate::config::ModelConfig;
 use crate::error::LoadError;
+use crate::experts_config::ExpertsConfig;
 use crate::spec::{Bias, QkNorm, QkvLayout, Residual};
 use crate::weights::{
     CrossWeights, DenseWeights, ExpertWeights, FeedForwardWeights, HeadNorm, HeadWeights,
@@ -37,7 +38,7 @@ impl Source<'_> {
         };
         let shape = [c.d_model, c.found_width()];
         let attn_output = self.linear(&name("attn_output"), shape, biases.attn_output)?;
-        let feed_forward = match c.experts {
+        let feed_forward = match c.experts.filter(|_| c.has_experts[layer_idx]) {
             None => FeedForwardWeights::Dense(self.dense(c, layer_idx)?),
             Some(experts) => FeedForwardWeights::Experts(self.experts(c, experts, layer_idx)?),
         };
@@ -94,6 +95,7 @@ impl Source<'_> {
         let (weights, width) = match self.spec.qk_norm {
             QkNorm::None => return Ok(None),
             QkNorm::PerHead => (Some(self.norm(name, head_dim)?), head_dim),
+            QkNorm::PerHeadOptional => (self.optional_norm(name, head_dim)?, head_dim),
             QkNorm::PerHeadOwnGains => (self.head_gains(name, n_heads, head_dim)?, head_dim),
             QkNorm::Whole => (Some(self.norm(name, all)?), all),
         };
@@ -160,6 +162,7 @@ impl Source<'_> {
         let name = |part: &str| format!("blk.{layer_idx}.{part}");
         let shape = [n, d_model];
         let router = self.linear(&name("ffn_gate_inp"), shape, Bias::None)?;
+        let selection_bias = self.bias(&name("exp_probs_b"), n, Bias::Optional)?;
         let joins_gate = self.layout().joins_gate;
         let mut all = |part: &str, shape| self.stacked(&name(part), n, shape);
         let (gates, ups) = if joins_gate {
@@ -189,7 +192,8 @@ impl Source<'_> {
             let gate = gate.transpose()?;
             Ok::<_, LoadError>(SharedExpert { weights, gate })
         });
-        Ok(ExpertWeights { router, experts: experts_of.collect(), shared: shared.transpose()? })
+        let (experts, shared) = (experts_of.collect(), shared.transpose()?);
+        Ok(ExpertWeights { router, selection_bias, experts, shared })
     }
 
     /// Gate, where there is one, and up.

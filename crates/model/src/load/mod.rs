@@ -173,7 +173,7 @@ pub fn load(
     let token_embd = encoder.as_ref().map(|encoder| encoder.token_embd.clone());
     let mut model = load_half(&mut source, spec, token_embd)?;
     model.encoder = encoder.map(Box::new);
-    source.check_all_used()?;
+    source.check_all_used(&model.config)?;
     Ok(model)
 }
 

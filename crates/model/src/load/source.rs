@@ -356,12 +356,17 @@ impl<'a> Source<'a> {
         let numbers: Vec<&str> = stem.split('.').filter(is_number).collect();
         let parts = stem.split('.').map(|part| if is_number(&part) { "{}" } else { part });
         let stem = parts.collect::<Vec<_>>().join(".");
-        let rows = self.tensor_names().filter(|(_, ours)| *ours == stem);
-        let full = |theirs: &str| {
+        let numbered = |theirs: &str| {
             let put = |name: String, number: &&str| name.replacen("{}", number, 1);
-            format!("{}.{kind}", numbers.iter().fold(theirs.to_owned(), put))
+            numbers.iter().fold(theirs.to_owned(), put)
         };
-        let names: Vec<String> = rows.map(|(theirs, _)| full(theirs)).collect();
+        let whole = format!("{stem}.{kind}");
+        let full = |&(theirs, ours): &(&str, &str)| match ours {
+            _ if ours == stem => Some(format!("{}.{kind}", numbered(theirs))),
+            _ if ours == whole => Some(numbered(theirs)),
+            _ => None,
+        };
+        let names: Vec<String> = self.tensor_names().filter_map(full).collect();
         if names.is_empty() { vec![name.to_owned()] } else { names }
     }
 
@@ -390,7 +395,7 @@ impl<'a> Source<'a> {
     }
 
     /// A tensor that nobody asked for means that the file is not what it says it is.
-    pub(super) fn check_all_used(&self) -> Result<(), LoadError> {
+    pub(super) fn check_all_used(&self, config: &ModelConfig) -> Result<(), LoadError> {
         let tied = match self.file.ties_output() {
             Some(true) => self.names("output.weight"),
             _ => Vec::new(),
@@ -404,9 +409,15 @@ impl<'a> Source<'a> {
                 names.any(|name| self.used.contains(&name))
             })
         };
+        let further = config.n_layers..config.n_layers.saturating_add(config.n_further_layers);
+        let is_of_further = |name: &str| {
+            let layer_idx = name.split('.').find_map(|part| part.parse().ok());
+            layer_idx.is_some_and(|layer_idx: usize| further.contains(&layer_idx))
+        };
         let is_redundant = |name: &str| {
             tied.iter().any(|tied| tied == name)
                 || is_copy(name)
+                || is_of_further(name)
                 || REDUNDANT.iter().any(|end| name.ends_with(end))
                 || self.is_spare(name)
         };

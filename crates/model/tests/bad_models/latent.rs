@@ -41,13 +41,7 @@ fn tensors_that_do_not_fit_are_named() {
 }
 
 #[test]
-fn layers_with_experts_behind_dense_ones_are_refused() {
-    let parts = Parts::of(&llama()).set("llama.expert_count", 4u32);
-    let expected = "expected 0, experts in all 2 layers, found 1";
-    check(
-        parts.set("llama.leading_dense_block_count", 1u32).load(),
-        &format!("config: llama.leading_dense_block_count: {expected}"),
-    );
+fn latent_attention_has_no_experts_beside_it() {
     let expected = "config: first_k_dense_replace: expected 2, no layers with experts, found 1";
     check(load_folder("deepseek2", &[("first_k_dense_replace", Some(json!(1)))]), expected);
 }

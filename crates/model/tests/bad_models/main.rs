@@ -423,6 +423,22 @@ fn experts_are_where_they_can_be() {
     check(parallel, &format!("config: llama.expert_count: {none}"));
     let used = Parts::of(&experts).set("llama.expert_used_count", 5u32).load();
     check(used, "config: llama.expert_used_count: expected 1 to 4, found 5");
+    let grouped = |n_groups: u32, n_used: u32| {
+        let parts = Parts::of(&experts).set("llama.expert_group_count", n_groups);
+        parts.set("llama.expert_group_used_count", n_used).load()
+    };
+    let divisor = "expected a divisor of the number of experts, 4, found 3";
+    check(grouped(3, 1), &format!("config: llama.expert_group_count: {divisor}"));
+    // Two experts do not fit into a group of one.
+    let used = "expected 2 to 4, found 1";
+    check(grouped(4, 1), &format!("config: llama.expert_group_used_count: {used}"));
+    let gating = Parts::of(&experts).set("llama.expert_gating_func", 9u32).load();
+    check(gating, "config: llama.expert_gating_func: expected 0 to 3, found 9");
+    let dense = Parts::of(&experts).set("llama.leading_dense_block_count", 1u32).load();
+    let message = dense.err().expect("an error").to_string();
+    assert!(message.starts_with("tensor blk.0.ffn_gate.weight is missing"), "{message}");
+    let further = Parts::of(&experts).set("llama.nextn_predict_layers", 1u32).load();
+    assert_eq!(further.expect("a model").layers.len(), experts.n_layers - 1);
     let fewer = Parts::of(&experts).set("llama.expert_count", 3u32).load();
     let message = fewer.err().expect("an error").to_string();
     assert!(
