@@ -38,8 +38,8 @@ pub struct ModelConfig {
     pub residual: Residual,
     pub positions: Positions,
     pub feed_forward: FeedForward,
-    /// Where the feed-forward is a mixture of experts; `d_ff` is then that of the layers without, or,
-    /// where there are none, the width of what all tokens share, or of an expert.
+    /// Where the feed-forward is a mixture of experts; `d_ff` is then that of the layers without,
+    /// or, where there are none, the width of what all tokens share, or of an expert.
     pub experts: Option<ExpertsConfig>,
     /// Queries, keys and values are cut to `-clip..=clip`.
     pub qkv_clip: Option<f32>,
@@ -180,12 +180,7 @@ impl RawConfig {
             n_layers: self.n_layers,
             n_further_layers: self.n_further_layers,
             d_model: self.d_model,
-            d_ff: match experts {
-                Some(experts) if !has_experts.contains(&false) => {
-                    experts.d_ff_shared.unwrap_or(experts.d_ff)
-                }
-                _ => d_ff,
-            },
+            d_ff: common_width(d_ff, experts, &has_experts),
             experts,
             has_experts,
             n_heads: self.n_heads,
@@ -294,6 +289,16 @@ impl RawConfig {
             max_distance: self.max_distance.unwrap_or(max_distance),
             looks_ahead: direction == Direction::Bidirectional,
         })
+    }
+}
+
+/// Of the layers without experts, or of what all tokens go through where there are none.
+fn common_width(d_ff: usize, experts: Option<ExpertsConfig>, has_experts: &[bool]) -> usize {
+    match experts {
+        Some(experts) if !has_experts.contains(&false) => {
+            experts.d_ff_shared.unwrap_or(experts.d_ff)
+        }
+        _ => d_ff,
     }
 }
 

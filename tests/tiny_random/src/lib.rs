@@ -25,8 +25,8 @@ pub struct TinyRandom {
     pub window: Option<u32>,
     /// None where it is 0; every token goes through two.
     pub n_experts: usize,
-    /// Experts are half as wide, in groups of two of which two can be chosen, by sigmoids and with a
-    /// bias; one more is there for all tokens, and the first layer has none.
+    /// Experts are half as wide, in groups of two of which two can be chosen, by sigmoids and with
+    /// a bias; one more is there for all tokens, and the first layer has none.
     pub has_expert_groups: bool,
     /// On attention scores and on logits.
     pub softcap: Option<f32>,
