@@ -24,10 +24,12 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageText
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 from transformers.models.falcon import modeling_falcon
 
+import tiny_bert
 import tiny_quantized
 import tiny_tokenizer
 import tiny_t5
 import tiny_unigram
+import tiny_wordpiece
 
 HERE = pathlib.Path(__file__).resolve().parent
 TEXT = "The heat of the sun is on it, and a red hen."
@@ -592,13 +594,17 @@ ABSORBED = {"deepseek2-v3"}
 PLUS_ONE = {"gemma", "gemma2", "gemma3", "nemotron"}
 
 
+VOCABULARIES = {"unigram": tiny_unigram, "wordpiece": tiny_wordpiece}
+ENCODERS = {name: module for module in (tiny_t5, tiny_bert) for name in module.CASES}
+
+
 def main():
-    for name in sys.argv[1:] or [*CASES, *tiny_t5.CASES, "unigram"]:
-        if name == "unigram":
-            tiny_unigram.write(HERE / name)
+    for name in sys.argv[1:] or [*CASES, *ENCODERS, *VOCABULARIES]:
+        if name in VOCABULARIES:
+            VOCABULARIES[name].write(HERE / name)
             continue
-        if name in tiny_t5.CASES:
-            tiny_t5.write(name, HERE / name)
+        if name in ENCODERS:
+            ENCODERS[name].write(name, HERE / name)
             continue
         config = CASES[name]
         # By name, so that a new case changes no other.

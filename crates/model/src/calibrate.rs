@@ -274,6 +274,7 @@ fn made_up(model: &Model) -> Model {
         layers: chosen.into_iter().map(|i| layer(&model.layers[i])).collect(),
         position_embd: model.position_embd.clone(),
         token_embd_norm: model.token_embd_norm.clone(),
+        token_type: None,
         output_norm: model.output_norm.clone(),
         output: OutputMatrix::Own(matrix(output.dtype, [config.n_vocab, output.n_in])),
         output_bias: model.output_bias.as_ref().map(|bias| bias[..config.n_vocab].to_vec()),

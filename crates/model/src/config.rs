@@ -165,7 +165,7 @@ impl RawConfig {
         let rope_dim = if positions == Positions::Rope { rope_dim } else { 0 };
         let d_ff = self.d_ff.unwrap_or(4 * self.d_model);
         let (experts, has_experts) = self.experts.finish(&names, self.n_layers, d_ff)?;
-        let direction = self.direction(spec);
+        let direction = self.direction(spec, format);
         let [embedding_scale, residual_scale, logit_scale] = self.scales(spec);
         let buckets = self.buckets(positions, direction);
         let layer_kinds = layer_kinds(spec, self.layer_kinds, self.window, self.n_layers);
@@ -274,9 +274,10 @@ impl RawConfig {
         }
     }
 
-    fn direction(&self, spec: &ArchSpec) -> Direction {
-        match self.is_causal {
-            None => spec.direction,
+    fn direction(&self, spec: &ArchSpec, format: FileFormat) -> Direction {
+        // A key that a decoder and its encoder share can only be meant for the encoder.
+        match self.is_causal.filter(|_| spec.encoder.is_none()) {
+            None => spec.direction.get(format),
             Some(true) => Direction::Causal,
             Some(false) => Direction::Bidirectional,
         }

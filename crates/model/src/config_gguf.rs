@@ -7,7 +7,7 @@ use crate::error::LoadError;
 use crate::experts_config;
 use crate::latent_config;
 use crate::rope_config::gguf as rope_gguf;
-use crate::spec::{ArchSpec, AttentionKind, FileFormat, LayerKind};
+use crate::spec::{ArchSpec, AttentionKind, FileFormat, FullLayer, LayerKind};
 
 /// `n_vocab` is the number of rows of the embedding, which may exceed the tokenizer's tokens.
 pub(crate) fn read_config(
@@ -72,7 +72,7 @@ pub(crate) fn read_config(
         max_distance: None,
         decoder_start_id: metadata.u32(&keys.key("decoder_start_token_id"))?,
         is_causal: metadata.bool(&keys.key("attention.causal"))?,
-        layer_kinds: layer_kinds(&keys, n_layers)?,
+        layer_kinds: layer_kinds(&keys, n_layers, spec.full_layer)?,
         rotates: None,
     };
     raw.finish(spec, FileFormat::Gguf)
@@ -113,8 +113,12 @@ impl Keys<'_> {
     }
 }
 
-/// `sliding_window_pattern` is a period (every n-th layer is full) or one flag per layer.
-fn layer_kinds(keys: &Keys<'_>, n_layers: usize) -> Result<Option<Vec<LayerKind>>, LoadError> {
+/// `sliding_window_pattern` is a period (one of n layers is full) or one flag per layer.
+fn layer_kinds(
+    keys: &Keys<'_>,
+    n_layers: usize,
+    full_layer: FullLayer,
+) -> Result<Option<Vec<LayerKind>>, LoadError> {
     let key = keys.key("attention.sliding_window_pattern");
     let kind = |sliding| if sliding { LayerKind::Sliding } else { LayerKind::Full };
     match keys.metadata.get(&key) {
@@ -125,17 +129,21 @@ fn layer_kinds(keys: &Keys<'_>, n_layers: usize) -> Result<Option<Vec<LayerKind>
         }
         Some(_) => {
             let period = keys.metadata.require_u32(&key)? as usize;
-            Ok(Some(periodic(period, n_layers)))
+            Ok(Some(periodic(period, n_layers, full_layer)))
         }
     }
 }
 
-/// Every `period`-th layer is full; a period of 0 means that none slides.
-pub(crate) fn periodic(period: usize, n_layers: usize) -> Vec<LayerKind> {
-    (1..=n_layers.min(crate::config::N_LAYERS_MAX))
-        .map(|n| match period {
+/// One layer of each `period` is full; a period of 0 means that none slides.
+pub(crate) fn periodic(period: usize, n_layers: usize, full_layer: FullLayer) -> Vec<LayerKind> {
+    let first = match full_layer {
+        FullLayer::First => 0,
+        FullLayer::Last => 1,
+    };
+    (0..n_layers.min(crate::config::N_LAYERS_MAX))
+        .map(|layer_idx| match period {
             0 => LayerKind::Full,
-            _ if n.is_multiple_of(period) => LayerKind::Full,
+            _ if (layer_idx + first).is_multiple_of(period) => LayerKind::Full,
             _ => LayerKind::Sliding,
         })
         .collect()

@@ -9,17 +9,17 @@ use crate::experts_config;
 use crate::latent_config;
 use crate::rope_config::hf as rope_hf;
 use crate::spec::{
-    Activation, ArchSpec, AttentionKind, FeedForward, FileFormat, LayerKind, PlainActivation,
-    Positions, RopePairing, SizeScales,
+    Activation, ArchSpec, AttentionKind, FeedForward, FileFormat, FullLayer, LayerKind, Output,
+    PlainActivation, Positions, RopePairing, SizeScales,
 };
 
 /// What config.json calls a number: the common name first.
 mod names {
     pub(super) const N_LAYERS: &[&str] =
         &["num_hidden_layers", "n_layer", "n_layers", "num_layers"];
-    pub(super) const D_MODEL: &[&str] = &["hidden_size", "n_embd", "d_model"];
+    pub(super) const D_MODEL: &[&str] = &["hidden_size", "n_embd", "d_model", "dim"];
     pub(super) const D_FF: &[&str] =
-        &["intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size", "d_ff"];
+        &["intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size", "d_ff", "hidden_dim"];
     pub(super) const N_HEADS: &[&str] =
         &["num_attention_heads", "n_head", "n_heads", "attention_heads", "num_heads"];
     pub(super) const HEAD_DIM: &[&str] = &["head_dim", "d_kv"];
@@ -32,7 +32,9 @@ mod names {
         &["hidden_activation", "hidden_act", "activation_function", "activation"];
     pub(super) const QKV_CLIP: &[&str] = &["clip_qkv"];
     pub(super) const LOGIT_SCALE: &[&str] = &["logit_scale", "logits_scaling"];
-    pub(super) const ROPE_BASE: &[&str] = &["rope_theta", "rotary_emb_base"];
+    pub(super) const ROPE_BASE: &[&str] = &["rope_theta", "rotary_emb_base", "global_rope_theta"];
+    /// Positions that a layer with a window sees.
+    pub(super) const WINDOW: &[&str] = &["sliding_window", "local_attention"];
     pub(super) const IS_PARALLEL: &[&str] = &["use_parallel_residual", "parallel_attn"];
 }
 
@@ -85,18 +87,18 @@ pub(crate) fn read_config(
         },
         rope_base_sliding: match base(sliding) {
             Some(base) => Some(base?),
-            None => number(json, &["rope_local_base_freq"])?,
+            None => number(json, &["rope_local_base_freq", "local_rope_theta"])?,
         },
         query_growth: rope_hf::query_growth(spec, scaled, rope.n_ctx_original)?,
         rope,
         rope_pairing: rope_pairing(json)?,
         rope_sections: rope_hf::sections(scaled)?,
-        window: count(json, &["sliding_window"])?.map(|n| n as u32),
-        is_causal: None,
+        window: count(json, names::WINDOW)?.map(|n| n as u32),
+        is_causal: flag(json, &["use_bidirectional_attention"])?.map(|is_both| !is_both),
         n_buckets: count(json, &["relative_attention_num_buckets"])?,
         max_distance: count(json, &["relative_attention_max_distance"])?,
         decoder_start_id: count(json, &["decoder_start_token_id"])?.map(|id| id as u32),
-        layer_kinds: layer_kinds(json, n_layers)?,
+        layer_kinds: layer_kinds(json, n_layers, spec.full_layer)?,
         rotates: rotates(json)?,
     };
     raw.finish(spec, FileFormat::HuggingFace)
@@ -184,7 +186,8 @@ fn rotates(json: &Value) -> Result<Option<Vec<bool>>, LoadError> {
 /// What the decoder loop does not do must not be ignored.
 fn check_variants(spec: &ArchSpec, json: &Value) -> Result<(), LoadError> {
     let expected: &[&str] = match spec.feed_forward {
-        FeedForward::Gated(Activation::Silu) => &["silu", "swish"],
+        FeedForward::Gated(Activation::Silu) => &["silu", "swish", "swiglu"],
+        FeedForward::Gated(Activation::Gelu) => &["gelu"],
         FeedForward::Gated(Activation::GeluTanh)
         | FeedForward::Plain(PlainActivation::GeluTanh) => {
             &["gelu_pytorch_tanh", "gelu_new", "gelu_fast"]
@@ -213,9 +216,10 @@ fn check_variants(spec: &ArchSpec, json: &Value) -> Result<(), LoadError> {
     }
     let has_alibi = spec.positions == Positions::Alibi;
     for (json, key, expected) in [
-        (json, "use_bidirectional_attention", false),
         (json, "apply_residual_connection_post_layernorm", false),
         (json, "do_layer_norm_before", true),
+        (json, "is_decoder", false),
+        (json, "prenorm", false),
         (&json["attn_config"], "alibi", has_alibi),
         (&json["attn_config"], "qk_ln", false),
     ] {
@@ -227,6 +231,11 @@ fn check_variants(spec: &ArchSpec, json: &Value) -> Result<(), LoadError> {
     if alibi.is_some_and(|found| found != has_alibi && !spec.may_have_alibi) {
         return Err(LoadError::config(key, has_alibi.to_string(), !has_alibi));
     }
+    check_positions(json, has_alibi)?;
+    let is_both_ways = flag(json, &["use_bidirectional_attention"])?.unwrap_or(false);
+    if is_both_ways && spec.output == Output::Logits {
+        return Err(LoadError::config("use_bidirectional_attention", "false".into(), true));
+    }
     let key = "word_embed_proj_dim";
     if let (Some(found), d_model) = (count(json, &[key])?, require(json, names::D_MODEL)?)
         && found != d_model
@@ -236,8 +245,25 @@ fn check_variants(spec: &ArchSpec, json: &Value) -> Result<(), LoadError> {
     Ok(())
 }
 
+/// What folders of encoders say of their positions.
+fn check_positions(json: &Value, has_alibi: bool) -> Result<(), LoadError> {
+    let (key, expected) = ("position_embedding_type", if has_alibi { "alibi" } else { "absolute" });
+    if let Some(found) = json.get(key).filter(|found| *found != expected) {
+        return Err(LoadError::config(key, expected.into(), found));
+    }
+    let key = "rotary_scaling_factor";
+    match number(json, &[key])? {
+        Some(found) => Err(LoadError::config(key, "null: positions are not scaled".into(), found)),
+        None => Ok(()),
+    }
+}
+
 /// `layer_types` names each layer; older files give a period instead, or nothing.
-fn layer_kinds(json: &Value, n_layers: usize) -> Result<Option<Vec<LayerKind>>, LoadError> {
+fn layer_kinds(
+    json: &Value,
+    n_layers: usize,
+    full_layer: FullLayer,
+) -> Result<Option<Vec<LayerKind>>, LoadError> {
     if let Some(types) = json.get("layer_types").filter(|types| !types.is_null()) {
         let malformed = |found: &Value| {
             let expected = "a list of full_attention and sliding_attention";
@@ -254,8 +280,8 @@ fn layer_kinds(json: &Value, n_layers: usize) -> Result<Option<Vec<LayerKind>>, 
     if let Some(letters) = json["sliding_window_pattern"].as_str() {
         return letters_of_kinds(letters, n_layers).map(Some);
     }
-    let period = count(json, &["sliding_window_pattern"])?;
-    Ok(period.map(|period| periodic(period, n_layers)))
+    let period = count(json, &["sliding_window_pattern", "global_attn_every_n_layers"])?;
+    Ok(period.map(|period| periodic(period, n_layers, full_layer)))
 }
 
 /// Local and global layers, over and over.

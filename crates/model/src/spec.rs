@@ -13,6 +13,11 @@ pub struct ArchSpec {
     /// Hugging Face tensor names and ours (GGUF's), list after list; of several rows for one of
     /// ours, the first that the file has counts.
     pub hf_tensors: &'static [TensorNames],
+    /// What may stand before those names: folders of a model without its head leave it out.
+    pub hf_prefix: &'static str,
+    /// What names of tensors begin with that folders hold for other tasks, as the prediction of
+    /// hidden words.
+    pub hf_unused: &'static [&'static str],
     /// GGUF's tensor names, where they are not the usual ones.
     pub gguf_tensors: TensorNames,
     /// The half that reads the prompt, where this one is a decoder whose layers look at what the
@@ -26,6 +31,8 @@ pub struct ArchSpec {
     pub norm_eps: f32,
     pub residual: Residual,
     pub attention: AttentionKind,
+    /// Whether attention of the first layer reads the embedding, which is normed, as it is.
+    pub first_is_normed: bool,
     pub qk_norm: QkNorm,
     /// Whether heads are normed after they are rotated.
     pub norms_rotated: bool,
@@ -34,7 +41,7 @@ pub struct ArchSpec {
     /// Whether a file may ask for ALiBi instead, then scaled as scores are.
     pub may_have_alibi: bool,
     /// Where the file does not say.
-    pub direction: Direction,
+    pub direction: PerFormat<Direction>,
     pub output: Output,
     pub rope: PerFormat<RopePairing>,
     /// Layers that rotate, where the file does not say.
@@ -43,6 +50,8 @@ pub struct ArchSpec {
     pub query_growth: Option<&'static str>,
     /// Tiled over the layers, where the file does not say.
     pub layer_kinds: &'static [LayerKind],
+    /// Where a file says that one of so many layers is full: which.
+    pub full_layer: FullLayer,
     /// RoPE base, where the file does not say.
     pub rope_base: f64,
     /// That of the sliding-window layers, where it differs and the file does not say.
@@ -159,6 +168,8 @@ pub enum Residual {
     SandwichNorm,
     /// `x + norm(f(x))`
     PostNorm,
+    /// `norm(x + f(x))` (Vaswani et al. 2017, section 3.1): there is no last norm.
+    NormOfSum,
     /// `x + attention(norm(x)) + feed_forward(norm(x))`, of one norm (Wang & Komatsuzaki 2021);
     /// if the file has `attn_norm_2`, attention reads that one.
     Parallel,
@@ -169,6 +180,16 @@ pub enum Residual {
 impl Residual {
     pub fn is_parallel(self) -> bool {
         matches!(self, Self::Parallel | Self::ParallelTwoNorms)
+    }
+
+    /// Whether a block reads a norm of the residual, not the residual.
+    pub fn norms_inputs(self) -> bool {
+        !matches!(self, Self::PostNorm | Self::NormOfSum)
+    }
+
+    /// Whether what a block finds, or the sum with it, is normed.
+    pub fn norms_results(self) -> bool {
+        matches!(self, Self::SandwichNorm | Self::PostNorm | Self::NormOfSum)
     }
 }
 
@@ -286,6 +307,13 @@ pub enum LayerKind {
     Sliding,
 }
 
+/// Of layers of which every so many-th is full: the first of them, or the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FullLayer {
+    First,
+    Last,
+}
+
 impl LayerKind {
     pub fn pattern(self, direction: Direction, window: u32) -> AttentionPattern {
         match (self, direction) {
@@ -316,6 +344,7 @@ impl FeedForward {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {
     Silu,
+    Gelu,
     GeluTanh,
 }
 

@@ -162,11 +162,14 @@ pub struct Model {
     pub token_embd: WeightMatrix,
     /// `[n_positions, d_model]`, where positions are learned.
     pub position_embd: Option<WeightMatrix>,
+    /// `[d_model]`: what is added to the embedding of a token of a first text, where models were
+    /// trained on pairs of texts.
+    pub token_type: Option<Vec<f32>>,
     /// `[d_model]`, of the embedding.
     pub token_embd_norm: Option<NormWeights>,
     pub layers: Vec<LayerWeights>,
-    /// `[d_model]`
-    pub output_norm: NormWeights,
+    /// `[d_model]`; `None`: the last layer has normed what it leaves.
+    pub output_norm: Option<NormWeights>,
     pub output: OutputMatrix,
     /// `[n_vocab]`
     pub output_bias: Option<Vec<f32>>,
@@ -278,12 +281,13 @@ impl Model {
     /// Bytes of all weights in memory: matrices as the file has them, vectors as f32.
     pub fn n_weight_bytes(&self) -> usize {
         let embeddings = [&self.token_embd].into_iter().chain(&self.position_embd);
-        let of_encoder = self.encoder.as_ref().map(|encoder| &encoder.output_norm);
-        let norms = [Some(&self.output_norm), self.token_embd_norm.as_ref(), of_encoder];
+        let of_encoder = self.encoder.as_ref().and_then(|encoder| encoder.output_norm.as_ref());
+        let norms = [self.output_norm.as_ref(), self.token_embd_norm.as_ref(), of_encoder];
         let norms = norms.into_iter().flatten().flat_map(NormWeights::vectors);
         let encoder_bias = self.encoder.as_ref().map(|encoder| encoder.position_bias.values());
         let vectors = norms
             .chain(self.output_bias.as_deref())
+            .chain(self.token_type.as_deref())
             .chain([self.position_bias.values()])
             .chain(encoder_bias);
         embeddings.chain(self.output.own()).map(WeightMatrix::n_bytes).sum::<usize>()

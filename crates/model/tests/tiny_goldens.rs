@@ -229,7 +229,7 @@ fn cases() -> Vec<PathBuf> {
 
 #[test]
 fn gguf_models_equal_transformers() {
-    // What GGUF has no name for, and what it calls `llama` or `olmo2`.
+    // What GGUF has no name for, and what it calls `llama`, `olmo2` or `bert`.
     let is_missing = [
         "codegen",
         "falcon-alibi",
@@ -240,8 +240,8 @@ fn gguf_models_equal_transformers() {
         "t5-near",
         "xglm",
     ];
-    let llama = ["mistral", "mixtral", "olmo3"];
-    check_all("model.gguf", &[&is_missing[..], &llama, &QUANTIZED].concat());
+    let is_another = ["mistral", "mixtral", "olmo3", "roberta", "distilbert"];
+    check_all("model.gguf", &[&is_missing[..], &is_another, &QUANTIZED].concat());
 }
 
 #[test]

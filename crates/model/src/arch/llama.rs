@@ -1,9 +1,9 @@
 //! Llama (Touvron et al. 2023) and what shares its shape: SmolLM2, Mistral without a window.
 
 use crate::spec::{
-    Activation, ArchSpec, AttentionKind, Biases, Direction, EmbeddingScale, FeedForward, LayerKind,
-    Layout, LogitScale, Norm, Output, PerFormat, Positions, QkNorm, Residual, RopeLayers,
-    RopePairing, RouterScores, TensorNames,
+    Activation, ArchSpec, AttentionKind, Biases, Direction, EmbeddingScale, FeedForward, FullLayer,
+    LayerKind, Layout, LogitScale, Norm, Output, PerFormat, Positions, QkNorm, Residual,
+    RopeLayers, RopePairing, RouterScores, TensorNames,
 };
 
 /// What most folders call their tensors.
@@ -26,6 +26,8 @@ pub(super) const LLAMA: ArchSpec = ArchSpec {
     name: "llama",
     hf_names: &["LlamaForCausalLM"],
     hf_tensors: &[LLAMA_TENSORS],
+    hf_prefix: "model.",
+    hf_unused: &[],
     gguf_tensors: &[],
     encoder: None,
     n_ctx: None,
@@ -34,18 +36,20 @@ pub(super) const LLAMA: ArchSpec = ArchSpec {
     norm_eps: 1e-6,
     residual: Residual::PreNorm,
     attention: AttentionKind::Heads,
+    first_is_normed: false,
     qk_norm: QkNorm::None,
     norms_rotated: false,
     biases: Biases::NONE,
     positions: Positions::Rope,
     may_have_alibi: false,
-    direction: Direction::Causal,
+    direction: PerFormat::same(Direction::Causal),
     output: Output::Logits,
     // GGUF converters permute the rows of q and k into Meta's original order.
     rope: PerFormat { gguf: RopePairing::Interleaved, hf: RopePairing::HalfSplit },
     rope_layers: RopeLayers::All,
     query_growth: None,
     layer_kinds: &[LayerKind::Full],
+    full_layer: FullLayer::Last,
     rope_base: 10_000.0,
     rope_base_sliding: None,
     scales_sliding: true,

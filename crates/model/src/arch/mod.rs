@@ -1,12 +1,14 @@
 //! The architectures, one file each, and the list of them.
 
 mod arcee;
+mod bert;
 mod bloom;
 mod chatglm;
 mod codegen;
 mod cohere2;
 mod command_r;
 mod deepseek2;
+mod distilbert;
 mod dots1;
 mod ernie4_5;
 mod exaone;
@@ -15,6 +17,7 @@ mod falcon;
 mod gemma;
 mod gemma2;
 mod gemma3;
+mod gemma_embedding;
 mod glm4;
 mod glm4moe;
 mod gpt2;
@@ -24,13 +27,16 @@ mod granite;
 mod granitemoe;
 mod hunyuan_dense;
 mod internlm2;
+mod jina_bert_v2;
 mod llama;
 mod minicpm3;
 mod mistral;
 mod mistral3;
 mod mixtral;
+mod modern_bert;
 mod mpt;
 mod nemotron;
+mod nomic_bert;
 mod olmo;
 mod olmo2;
 mod olmo3;
@@ -44,6 +50,7 @@ mod qwen2vl;
 mod qwen3;
 mod qwen3moe;
 mod qwen3vl;
+mod roberta;
 mod seed_oss;
 mod smollm3;
 mod stablelm;
@@ -57,12 +64,14 @@ use crate::spec::ArchSpec;
 
 pub const ARCHITECTURES: &[ArchSpec] = &[
     arcee::ARCEE,
+    bert::BERT,
     bloom::BLOOM,
     chatglm::CHATGLM,
     codegen::CODEGEN,
     cohere2::COHERE2,
     command_r::COMMAND_R,
     deepseek2::DEEPSEEK2,
+    distilbert::DISTILBERT,
     dots1::DOTS1,
     ernie4_5::ERNIE4_5,
     exaone::EXAONE,
@@ -71,6 +80,7 @@ pub const ARCHITECTURES: &[ArchSpec] = &[
     gemma::GEMMA,
     gemma2::GEMMA2,
     gemma3::GEMMA3,
+    gemma_embedding::GEMMA_EMBEDDING,
     glm4::GLM4,
     glm4moe::GLM4MOE,
     gpt2::GPT2,
@@ -80,13 +90,16 @@ pub const ARCHITECTURES: &[ArchSpec] = &[
     granitemoe::GRANITEMOE,
     hunyuan_dense::HUNYUAN_DENSE,
     internlm2::INTERNLM2,
+    jina_bert_v2::JINA_BERT_V2,
     llama::LLAMA,
     minicpm3::MINICPM3,
     mistral::MISTRAL,
     mistral3::MISTRAL3,
     mixtral::MIXTRAL,
+    modern_bert::MODERN_BERT,
     mpt::MPT,
     nemotron::NEMOTRON,
+    nomic_bert::NOMIC_BERT,
     olmo::OLMO,
     olmo2::OLMO2,
     olmo3::OLMO3,
@@ -100,6 +113,7 @@ pub const ARCHITECTURES: &[ArchSpec] = &[
     qwen3::QWEN3,
     qwen3moe::QWEN3MOE,
     qwen3vl::QWEN3VL,
+    roberta::ROBERTA,
     seed_oss::SEED_OSS,
     smollm3::SMOLLM3,
     stablelm::STABLELM,

@@ -1,7 +1,7 @@
 //! T5 (Raffel et al. 2020), versions 1.0 and 1.1, and Flan-T5 (Chung et al. 2022).
 
 use super::t5encoder::{SHARED, T5_ENCODER};
-use crate::spec::{ArchSpec, Direction, Output, TensorNames};
+use crate::spec::{ArchSpec, Direction, Output, PerFormat, TensorNames};
 
 pub(super) const T5: ArchSpec = ArchSpec {
     name: "t5",
@@ -9,7 +9,7 @@ pub(super) const T5: ArchSpec = ArchSpec {
     hf_tensors: &[SHARED, DECODER_TENSORS],
     gguf_tensors: DECODER_GGUF_TENSORS,
     encoder: Some(&ENCODER),
-    direction: Direction::Causal,
+    direction: PerFormat::same(Direction::Causal),
     output: Output::Logits,
     // Of version 1.0.
     scales_tied_logits: true,

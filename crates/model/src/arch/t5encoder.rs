@@ -2,7 +2,8 @@
 
 use super::llama::LLAMA;
 use crate::spec::{
-    Activation, ArchSpec, Direction, FeedForward, Output, PlainActivation, Positions, TensorNames,
+    Activation, ArchSpec, Direction, FeedForward, Output, PerFormat, PlainActivation, Positions,
+    TensorNames,
 };
 
 pub(super) const T5_ENCODER: ArchSpec = ArchSpec {
@@ -11,7 +12,7 @@ pub(super) const T5_ENCODER: ArchSpec = ArchSpec {
     hf_tensors: &[SHARED, ENCODER_TENSORS],
     gguf_tensors: ENCODER_GGUF_TENSORS,
     n_ctx: Some(512),
-    direction: Direction::Bidirectional,
+    direction: PerFormat::same(Direction::Bidirectional),
     output: Output::HiddenStates,
     positions: Positions::Buckets { max_distance: 128 },
     // Version 1.1 has a gate.

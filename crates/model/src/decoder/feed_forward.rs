@@ -4,7 +4,7 @@ use super::compute::{Compute, Input, Norm};
 use super::experts::experts_block;
 use super::forward::ForwardCtx;
 use super::workspace::Workspace;
-use crate::spec::FeedForward;
+use crate::spec::{FeedForward, Residual};
 use crate::weights::{DenseWeights, FeedForwardWeights, NormWeights};
 
 pub(super) fn feed_forward_block(ctx: &ForwardCtx<'_>, ws: &mut Workspace) {
@@ -49,9 +49,10 @@ fn dense_block(
     ws.compute.multiply(Input { x: gated, norm: None }, [(&dense.down, delta)]);
 }
 
-/// `residual += scale * norm(delta)`
+/// `residual += scale * norm(delta)`, or `residual = norm(residual + scale * delta)`
 pub(super) struct AddDelta<'a> {
     norm: Option<Norm<'a>>,
+    norms_sum: bool,
     scale: f32,
     d_model: usize,
 }
@@ -60,7 +61,8 @@ impl<'a> AddDelta<'a> {
     pub(super) fn new(ctx: &ForwardCtx<'a>, norm: Option<&'a NormWeights>) -> Self {
         let c = &ctx.model.config;
         let norm = norm.map(|weights| Norm { weights, eps: c.norm_eps });
-        Self { norm, scale: c.residual_scale, d_model: c.d_model }
+        let norms_sum = c.residual == Residual::NormOfSum;
+        Self { norm, norms_sum, scale: c.residual_scale, d_model: c.d_model }
     }
 
     /// # Shapes
@@ -73,6 +75,12 @@ impl<'a> AddDelta<'a> {
             }
             match &self.norm {
                 None => (kernels.add)(residual, delta),
+                Some(norm) if self.norms_sum => {
+                    let sum = &mut spare[..self.d_model];
+                    sum.copy_from_slice(residual);
+                    (kernels.add)(sum, delta);
+                    norm.apply(kernels, sum, residual);
+                }
                 Some(norm) => {
                     let normed = &mut spare[..self.d_model];
                     norm.apply(kernels, delta, normed);

@@ -125,6 +125,9 @@ fn embed(model: &Model, batch: &Batch, ws: &mut Workspace) {
             sinusoids.fill(pos, spare);
             (kernels.add)(row, spare);
         }
+        if let Some(token_type) = &model.token_type {
+            (kernels.add)(row, token_type);
+        }
         if let Some(norm) = norm {
             spare.copy_from_slice(row);
             norm.apply(kernels, spare, row);
@@ -137,8 +140,13 @@ fn norm_output(model: &Model, batch: &Batch, ws: &mut Workspace) {
     let rows = batch.logit_rows.iter().zip(ws.hidden.chunks_exact_mut(d_model));
     for (&token_idx, hidden) in rows {
         let residual = &ws.residual[token_idx * d_model..][..d_model];
-        let norm = Norm { weights: &model.output_norm, eps: model.config.norm_eps };
-        norm.apply(ws.compute.kernels, residual, hidden);
+        match &model.output_norm {
+            None => hidden.copy_from_slice(residual),
+            Some(weights) => {
+                let norm = Norm { weights, eps: model.config.norm_eps };
+                norm.apply(ws.compute.kernels, residual, hidden);
+            }
+        }
     }
 }
 

@@ -110,9 +110,13 @@ impl<'a> Rows<'a> {
         scratch: &mut ThreadScratch,
         out: &mut TileMut<'_>,
     ) {
-        let join = match activation {
-            Activation::Silu => self.kernels.silu_mul,
-            Activation::GeluTanh => self.kernels.gelu_tanh_mul,
+        let join = |gate: &mut [f32], up: &[f32]| match activation {
+            Activation::Silu => (self.kernels.silu_mul)(gate, up),
+            Activation::Gelu => {
+                (self.kernels.gelu)(gate);
+                gate.iter_mut().zip(up).for_each(|(gate, up)| *gate *= up);
+            }
+            Activation::GeluTanh => (self.kernels.gelu_tanh_mul)(gate, up),
         };
         let ThreadScratch { panels, results: [gates, ups], .. } = scratch;
         for (first, n) in self.panels(out) {

@@ -19,16 +19,17 @@ impl Source<'_> {
     ) -> Result<LayerWeights, LoadError> {
         let (c, biases) = (config, self.spec.biases);
         let name = |part: &str| format!("blk.{layer_idx}.{part}");
-        let reads_norm = c.residual != Residual::PostNorm;
+        let reads_norm = c.residual.norms_inputs();
         let has_two = c.residual == Residual::Parallel && self.has(&name("attn_norm_2.weight"))?;
         let has_ffn_norm = reads_norm && c.residual != Residual::Parallel;
-        let norms_results = matches!(c.residual, Residual::SandwichNorm | Residual::PostNorm);
+        let norms_results = c.residual.norms_results();
+        let is_normed = layer_idx == 0 && self.spec.first_is_normed;
         let mut norm_if = |is_there: bool, part: &str| {
             is_there.then(|| self.norm(&name(part), c.d_model)).transpose()
         };
         let (of_attention, of_feed_forward) =
             if has_two { ("attn_norm_2", "attn_norm") } else { ("attn_norm", "ffn_norm") };
-        let attn_norm = norm_if(reads_norm, of_attention)?;
+        let attn_norm = norm_if(reads_norm && !is_normed, of_attention)?;
         let post_attention_norm = norm_if(norms_results, "post_attention_norm")?;
         let ffn_norm = norm_if(has_ffn_norm || has_two, of_feed_forward)?;
         let post_ffw_norm = norm_if(norms_results, "post_ffw_norm")?;

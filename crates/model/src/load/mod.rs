@@ -21,7 +21,7 @@ use crate::arch;
 use crate::attention::{PositionBias, Sinusoids, alibi_slopes};
 use crate::config::ModelConfig;
 use crate::error::LoadError;
-use crate::spec::{ArchSpec, FeedForward, FileFormat, Positions};
+use crate::spec::{ArchSpec, FeedForward, FileFormat, Positions, Residual};
 use crate::weights::{Arithmetic, Model, OutputMatrix, WeightMatrix};
 use crate::{config_gguf, config_hf};
 
@@ -203,6 +203,13 @@ fn load_half(
     source.rope_factors(&mut config)?;
     let position_embd = match config.positions {
         Positions::Learned { first_row } => {
+            let n_rows = source.n_rows("position_embd.weight")?;
+            // Some count the rows before the first position too.
+            if let Some(n_ctx) = n_rows.checked_sub(first_row).filter(|&n_ctx| n_ctx > 0)
+                && n_rows == config.n_ctx
+            {
+                config.n_ctx = n_ctx;
+            }
             let shape = [first_row + config.n_ctx, d_model];
             Some(source.matrix("position_embd.weight", shape)?)
         }
@@ -225,9 +232,12 @@ fn load_half(
         arithmetic: source.options.arithmetic,
         token_embd,
         position_embd,
+        token_type: source.first_row("token_types.weight", d_model)?,
         token_embd_norm,
         layers,
-        output_norm: source.norm("output_norm", d_model)?,
+        output_norm: (config.residual != Residual::NormOfSum)
+            .then(|| source.norm("output_norm", d_model))
+            .transpose()?,
         output,
         output_bias: source.bias("output", n_vocab, spec.biases.output)?,
         sinusoids: matches!(config.positions, Positions::Sinusoidal { .. })

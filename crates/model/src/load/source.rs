@@ -181,6 +181,24 @@ impl<'a> Source<'a> {
         self.optional(name, shape)?.ok_or_else(|| self.missing(name, shape))
     }
 
+    /// The first row of a matrix, if the file has it.
+    pub(super) fn first_row(
+        &mut self,
+        name: &str,
+        n: usize,
+    ) -> Result<Option<Vec<f32>>, LoadError> {
+        if !self.has(name)? {
+            return Ok(None);
+        }
+        let n_rows = self.n_rows(name)?;
+        let values = self.optional(name, &[n_rows, n])?;
+        let first = |mut values: Vec<f32>| {
+            values.truncate(n);
+            values
+        };
+        Ok(values.filter(|_| n_rows > 0).map(first))
+    }
+
     fn optional_matrix(
         &mut self,
         name: &str,
@@ -361,13 +379,29 @@ impl<'a> Source<'a> {
             numbers.iter().fold(theirs.to_owned(), put)
         };
         let whole = format!("{stem}.{kind}");
-        let full = |&(theirs, ours): &(&str, &str)| match ours {
-            _ if ours == stem => Some(format!("{}.{kind}", numbered(theirs))),
-            _ if ours == whole => Some(numbered(theirs)),
-            _ => None,
-        };
-        let names: Vec<String> = self.tensor_names().filter_map(full).collect();
+        let names: Vec<String> = self
+            .tensor_names()
+            .flat_map(|&(theirs, ours)| match ours {
+                _ if ours == stem => [theirs, self.with_or_without(theirs).as_str()]
+                    .map(|theirs| Some(format!("{}.{kind}", numbered(theirs)))),
+                _ if ours == whole => [Some(numbered(theirs)), None],
+                _ => [None, None],
+            })
+            .flatten()
+            .collect();
         if names.is_empty() { vec![name.to_owned()] } else { names }
+    }
+
+    /// The other form of a name that may have a prefix.
+    fn with_or_without(&self, theirs: &str) -> String {
+        let prefix = match self.file.format() {
+            FileFormat::Gguf => "",
+            FileFormat::HuggingFace => self.spec.hf_prefix,
+        };
+        match theirs.strip_prefix(prefix) {
+            Some(rest) => rest.to_owned(),
+            None => format!("{prefix}{theirs}"),
+        }
     }
 
     fn tensor_names(&self) -> impl Iterator<Item = &'static (&'static str, &'static str)> {
@@ -403,11 +437,17 @@ impl<'a> Source<'a> {
         // Another name of a tensor that was found: a copy.
         let is_copy = |name: &str| {
             let stem = name.strip_suffix(".weight").unwrap_or(name);
-            let mut rows = self.tensor_names().filter(|(theirs, _)| *theirs == stem);
+            let mut rows = self
+                .tensor_names()
+                .filter(|(theirs, _)| *theirs == stem || self.with_or_without(theirs) == stem);
             rows.any(|(_, ours)| {
                 let mut names = self.names(&format!("{ours}.weight")).into_iter();
                 names.any(|name| self.used.contains(&name))
             })
+        };
+        let unused = match self.file.format() {
+            FileFormat::Gguf => &[],
+            FileFormat::HuggingFace => self.spec.hf_unused,
         };
         let further = config.n_layers..config.n_layers.saturating_add(config.n_further_layers);
         let is_of_further = |name: &str| {
@@ -418,6 +458,7 @@ impl<'a> Source<'a> {
             tied.iter().any(|tied| tied == name)
                 || is_copy(name)
                 || is_of_further(name)
+                || unused.iter().any(|start| name.starts_with(start))
                 || REDUNDANT.iter().any(|end| name.ends_with(end))
                 || self.is_spare(name)
         };
