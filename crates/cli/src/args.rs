@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use crate::embed_args::EmbedArgs;
 use crate::kv_arg::{KvArg, kv_type};
 use crate::policy_arg::PolicyArg;
 use clap::builder::NonEmptyStringValueParser as NonEmpty;
@@ -29,6 +30,8 @@ pub(crate) enum Command {
     Tokenize(TokenizeArgs),
     /// How likely a model finds a text
     Score(ScoreArgs),
+    /// Texts as vectors, and how alike two texts are
+    Embed(EmbedArgs),
     /// Measure the speed of a model on this machine
     Bench(BenchArgs),
     /// What is kept of a text: keys and values

@@ -6,6 +6,7 @@ mod args;
 mod bar;
 mod calibration;
 mod commands;
+mod embed_args;
 mod env;
 mod generate;
 mod hub;
@@ -25,7 +26,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::{Cli, Command};
-use commands::{bench, chat, kv, models, plan, run, score, show, tokenize};
+use commands::{bench, chat, embed, kv, models, plan, run, score, show, tokenize};
 use hub::HubError;
 use interrupt::EXIT_INTERRUPTED;
 
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         Command::Chat(args) => chat::chat(args),
         Command::Tokenize(args) => tokenize::tokenize(args),
         Command::Score(args) => score::score_text(args),
+        Command::Embed(args) => embed::embed(args),
         Command::Bench(args) => bench::bench(args),
         Command::Kv(command) => kv::kv(command),
         Command::Models(args) => models::models(args),

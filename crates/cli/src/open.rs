@@ -5,10 +5,11 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use engine::runner::n_positions_max;
-use engine::{Engine, LoadSettings, Loaded, ModelRunner, RunnerOptions, load_model};
+use engine::{Engine, LoadSettings, Loaded, ModelRunner, RunnerOptions, load_file};
 use format::Mapping;
 use kernels::KEY_BLOCK;
 use model::kv::{KvPolicy, KvShape};
+use model::load::ModelFile;
 use model::{Arithmetic, Model, Pages, WorkspaceSize};
 
 use crate::args::{CacheArgs, CtxArg, ModelArgs, RuntimeArgs};
@@ -63,16 +64,27 @@ pub(crate) fn open(
     show: Show,
     interrupt: &Interrupt,
 ) -> Result<Opened> {
+    let (_, opened) = load(args, arithmetic, show, interrupt)?;
+    check_continues_text(&opened.loaded.model, &args.model)?;
+    Ok(opened)
+}
+
+/// Opens a model of any kind, as [`open`].
+pub(crate) fn load(
+    args: &ModelArgs,
+    arithmetic: Arithmetic,
+    show: Show,
+    interrupt: &Interrupt,
+) -> Result<(ModelFile, Opened)> {
     let path = resolve_or_pull(&args.model, show, interrupt)?;
     let start = Instant::now();
     let mut bar = Bar::bytes(show, "loading");
     let (pages, quantize) = (Pages::Touch, args.quantize);
     let settings = LoadSettings { mapping: mapping(args), arithmetic, pages, quantize };
-    let loaded = load_model(&path, settings, &mut |n_done, n_total| bar.set(n_done, n_total));
+    let file = ModelFile::open(&path, settings.mapping)?;
+    let loaded = load_file(&file, settings, &mut |n_done, n_total| bar.set(n_done, n_total));
     bar.finish();
-    let loaded = loaded?;
-    check_continues_text(&loaded.model, &args.model)?;
-    Ok(Opened { loaded, load_ms: start.elapsed().as_secs_f64() * 1e3 })
+    Ok((file, Opened { loaded: loaded?, load_ms: start.elapsed().as_secs_f64() * 1e3 }))
 }
 
 /// Refuses a model that answers nothing.
@@ -81,7 +93,7 @@ pub(crate) fn open(
 /// What kind of model it is.
 pub(crate) fn check_continues_text(model: &Model, name: &str) -> Result<()> {
     if !model.continues_text() {
-        bail!("{name} is an encoder: it reads whole texts and writes none");
+        bail!("{name} is an encoder: it reads whole texts and writes none; try `lookback embed`");
     }
     Ok(())
 }

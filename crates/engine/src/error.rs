@@ -43,6 +43,11 @@ pub enum Error {
         tensor.as_ref().map(|name| format!(", nor are all of tensor {name}")).unwrap_or_default()
     )]
     NanLogits { tensor: Option<String> },
+    #[error(
+        "the model's hidden states are not numbers{}: get the model file again",
+        tensor.as_ref().map(|name| format!(", nor are all of tensor {name}")).unwrap_or_default()
+    )]
+    NanHidden { tensor: Option<String> },
     #[error("every token is excluded: expected at least one logit above minus infinity")]
     NoCandidates,
     #[error(transparent)]

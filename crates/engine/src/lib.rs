@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod active;
+pub mod embed;
 pub mod engine;
 pub mod error;
 pub mod kv_compare;
@@ -22,6 +23,7 @@ pub mod speculation;
 pub mod stop;
 mod vocab;
 
+pub use embed::{Embedder, Pooling, Recipe, cosine, normalize};
 pub use engine::Engine;
 pub use error::Error;
 pub use load::{LoadSettings, Loaded, load_file, load_model, load_tokenizer};

@@ -103,9 +103,9 @@ fn check_vocabulary(n_tokens: usize, n_rows: usize) -> Result<(), OpenError> {
 /// The tokenizer alone, without reading weights.
 ///
 /// # Errors
-/// Whatever is wrong with the file or its vocabulary.
-pub fn load_tokenizer(path: &Path, mapping: Mapping) -> Result<Tokenizer, OpenError> {
-    vocab::tokenizer(&ModelFile::open(path, mapping)?)
+/// Whatever is wrong with the vocabulary.
+pub fn load_tokenizer(file: &ModelFile) -> Result<Tokenizer, OpenError> {
+    vocab::tokenizer(file)
 }
 
 #[cfg(test)]

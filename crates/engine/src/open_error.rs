@@ -18,6 +18,8 @@ pub enum OpenError {
          get the model file again"
     )]
     CharsmapValue { value_idx: usize, found: i32 },
+    #[error("{file}: expected {expected}, found {found}")]
+    Recipe { file: String, expected: &'static str, found: String },
     #[error("chat_template.jinja: not UTF-8 text: {0}")]
     TemplateNotUtf8(#[from] std::string::FromUtf8Error),
 }

@@ -17,6 +17,7 @@ pub(crate) fn tokenizer(file: &ModelFile) -> Result<Tokenizer, OpenError> {
 fn from_metadata(metadata: &Metadata) -> Result<Tokenizer, OpenError> {
     let key = |name: &str| format!("tokenizer.ggml.{name}");
     let id = |name: &str| metadata.u32(&key(name));
+    let flag = |name: &str| metadata.bool(&key(name));
     let empty = Strings::from_iter([] as [&[u8]; 0]);
     let merges = metadata.strings(&key("merges"))?.unwrap_or(&empty);
     let charsmap = metadata.i32s(&key("precompiled_charsmap"))?;
@@ -29,15 +30,16 @@ fn from_metadata(metadata: &Metadata) -> Result<Tokenizer, OpenError> {
         token_types: metadata.i32s(&key("token_type"))?,
         merges: merges.iter().collect(),
         precompiled_charsmap: charsmap,
-        bos_id: id("bos_token_id")?,
-        eos_id: id("eos_token_id")?,
+        bos_id: id("bos_token_id")?.or(id("cls_token_id")?),
+        // So spelled.
+        eos_id: id("eos_token_id")?.or(id("seperator_token_id")?),
         unknown_id: id("unknown_token_id")?,
         eot_id: id("eot_token_id")?,
         eom_id: id("eom_token_id")?,
-        add_bos: metadata.bool(&key("add_bos_token"))?,
-        add_eos: metadata.bool(&key("add_eos_token"))?,
-        remove_extra_whitespaces: metadata.bool(&key("remove_extra_whitespaces"))?,
-        add_space_prefix: metadata.bool(&key("add_space_prefix"))?,
+        add_bos: flag("add_bos_token")?,
+        add_eos: flag("add_eos_token")?.or(flag("add_sep_token")?),
+        remove_extra_whitespaces: flag("remove_extra_whitespaces")?,
+        add_space_prefix: flag("add_space_prefix")?,
         chat_template: metadata.str("tokenizer.chat_template")?,
     };
     Ok(Tokenizer::from_gguf(&vocab)?)

@@ -79,6 +79,13 @@ pub struct ArchSpec {
     pub attn_scale: fn(&ModelConfig) -> f32,
 }
 
+impl ArchSpec {
+    /// Whether its texts are read as a whole, with an end, where other models continue them.
+    pub fn reads_whole_texts(&self) -> bool {
+        self.encoder.is_some() || self.output == Output::HiddenStates
+    }
+}
+
 /// (Theirs, ours), with `{}` for the number of the layer; without `.weight` and `.bias`, but where
 /// the names of one tensor alone are meant.
 pub type TensorNames = &'static [(&'static str, &'static str)];

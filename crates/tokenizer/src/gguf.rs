@@ -69,8 +69,9 @@ pub(crate) fn read(gguf: &GgufVocab<'_>) -> Result<Parts, Error> {
     for id in 0..gguf.tokens.len() {
         push_token(&mut vocab, gguf, id, spelling)?;
     }
-    let ends = [gguf.eos_id, gguf.eot_id, gguf.eom_id];
-    ends.iter().chain([&gguf.bos_id]).flatten().for_each(|id| vocab.make_control(*id));
+    let (bos_id, eos_id) = bounds(gguf);
+    let ends = [eos_id, gguf.eot_id, gguf.eom_id];
+    ends.iter().chain([&bos_id]).flatten().for_each(|id| vocab.make_control(*id));
     let (model, adds_bos, starts_with_space) = match gguf.model {
         "gpt2" => byte_bpe(gguf, &vocab)?,
         "llama" => score_bpe(gguf, &vocab)?,
@@ -80,14 +81,23 @@ pub(crate) fn read(gguf: &GgufVocab<'_>) -> Result<Parts, Error> {
     Ok(Parts {
         vocab,
         model,
-        bos: gguf.bos_id,
-        eos: gguf.eos_id,
+        bos: bos_id,
+        eos: eos_id,
         end_ids: ends.into_iter().flatten().collect(),
-        adds_bos: gguf.add_bos.unwrap_or(adds_bos) && gguf.bos_id.is_some(),
-        adds_eos: gguf.add_eos.unwrap_or(reads_whole_texts(gguf)) && gguf.eos_id.is_some(),
+        adds_bos: gguf.add_bos.unwrap_or(adds_bos) && bos_id.is_some(),
+        end_of_whole: eos_id.filter(|_| gguf.add_eos.unwrap_or(reads_whole_texts(gguf))),
         starts_with_space,
         chat_template: gguf.chat_template.map(str::to_owned),
     })
+}
+
+/// What texts begin and end with. Files of BERT may leave both to their names.
+fn bounds(gguf: &GgufVocab<'_>) -> (Option<u32>, Option<u32>) {
+    let named = |name: &[u8]| {
+        let idx = gguf.tokens.iter().position(|token| *token == name && gguf.model == "bert");
+        idx.map(|idx| idx as u32)
+    };
+    (gguf.bos_id.or_else(|| named(b"[CLS]")), gguf.eos_id.or_else(|| named(b"[SEP]")))
 }
 
 /// Vocabularies of encoders: what they read has an end.

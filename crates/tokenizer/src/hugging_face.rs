@@ -89,8 +89,11 @@ pub(crate) fn read(
         None => TokenizerConfig::default(),
     };
     check_charsmaps(head.normalizer.as_ref())?;
-    let crate_tokenizer = tokenizers::Tokenizer::from_bytes(tokenizer_json)
-        .map_err(|source| Error::TokenizerJson { source })?;
+    let unusable = |source| Error::TokenizerJson { source };
+    let mut crate_tokenizer =
+        tokenizers::Tokenizer::from_bytes(tokenizer_json).map_err(unusable)?;
+    // Files may ask for texts that are cut or filled up to one length.
+    crate_tokenizer.with_padding(None).with_truncation(None).map_err(unusable)?;
     let spelling = spelling(&head)?;
     let vocab = read_vocab(&head, &crate_tokenizer, spelling)?;
     let id_of = |token: Option<&NamedToken>| {
@@ -101,7 +104,12 @@ pub(crate) fn read(
     let empty_prompt = crate_tokenizer.encode_fast("", true);
     let added = empty_prompt.map(|prompt| prompt.get_ids().to_vec()).unwrap_or_default();
     let adds_bos = config.add_bos_token.unwrap_or(added.first().copied() == bos);
-    let adds_eos = config.add_eos_token.unwrap_or(added.last().copied() == eos);
+    // Not always the one that is called EOS.
+    let last = added.last().copied().filter(|id| Some(*id) != bos || added.len() > 1);
+    let end_of_whole = match config.add_eos_token {
+        None => last,
+        Some(adds_eos) => eos.filter(|_| adds_eos),
+    };
     let starts_with_space = starts_with_space(&head, spelling);
     let unknown = unknown_token(&crate_tokenizer);
     let pipeline = Pipeline { steps: crate_tokenizer, unknown, byte_ids: None };
@@ -112,7 +120,7 @@ pub(crate) fn read(
         eos,
         end_ids: eos.into_iter().collect(),
         adds_bos: adds_bos && bos.is_some(),
-        adds_eos: adds_eos && eos.is_some(),
+        end_of_whole,
         starts_with_space,
         chat_template: config.chat_template.and_then(TemplateField::into_default),
     };

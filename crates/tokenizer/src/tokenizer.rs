@@ -48,7 +48,8 @@ pub(crate) struct Parts {
     /// The tokens after which a model says no more, in order.
     pub(crate) end_ids: Vec<u32>,
     pub(crate) adds_bos: bool,
-    pub(crate) adds_eos: bool,
+    /// The token that whole texts end with.
+    pub(crate) end_of_whole: Option<u32>,
     pub(crate) starts_with_space: bool,
     pub(crate) chat_template: Option<String>,
 }
@@ -150,12 +151,11 @@ impl Tokenizer {
         bos.into_iter().chain(ids).collect()
     }
 
-    /// The ids of a whole text, as an encoder reads it: as a prompt, and EOS where the model adds
-    /// one.
+    /// The ids of a whole text, as an encoder reads it: as a prompt, and its end where the model
+    /// adds one.
     pub fn encode_whole(&self, text: &str, special: SpecialText) -> Vec<u32> {
         let mut ids = self.encode_prompt(text, special);
-        let eos = self.eos().filter(|eos| self.adds_eos() && ids.last() != Some(eos));
-        ids.extend(eos);
+        ids.extend(self.end_of_whole().filter(|end| ids.last() != Some(end)));
         ids
     }
 
@@ -202,9 +202,9 @@ impl Tokenizer {
         self.parts.adds_bos
     }
 
-    /// Whether whole texts end with [`Self::eos`].
-    pub fn adds_eos(&self) -> bool {
-        self.parts.adds_eos
+    /// The token that whole texts end with, where they do: EOS mostly.
+    pub fn end_of_whole(&self) -> Option<u32> {
+        self.parts.end_of_whole
     }
 
     /// Whether the model has said all it wanted when it says this token.

@@ -98,10 +98,12 @@ impl SafetensorsFolder {
         self.n_bytes
     }
 
-    /// A file of this folder; `None` when there is none. `name` has no folder in it.
+    /// A file of this folder; `None` when there is none. `name` may lead into folders of this one,
+    /// with `/` between them.
     ///
     /// # Errors
-    /// A file that cannot be read, or is too large for anything but weights.
+    /// A name that leads elsewhere, and a file that cannot be read, or is too large for anything but
+    /// weights.
     pub fn read_bytes(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
         self.read_up_to(FILE_BYTES_MAX, name)
     }
@@ -133,7 +135,10 @@ impl SafetensorsFolder {
     }
 
     fn read_up_to(&self, limit: u64, name: &str) -> Result<Option<Vec<u8>>, Error> {
-        let path = self.folder.join(plain_name(name, &self.folder)?);
+        let mut path = self.folder.clone();
+        for part in name.split('/') {
+            path.push(plain_name(part, &self.folder)?);
+        }
         if !path.exists() {
             return Ok(None);
         }

@@ -7,3 +7,4 @@ mod laws;
 mod reading;
 mod tiny;
 mod unigram;
+mod word_piece;
