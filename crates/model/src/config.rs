@@ -365,12 +365,12 @@ fn check_shape(config: &ModelConfig, names: &Names<'_>) -> Result<(), LoadError>
     let ModelConfig { n_layers, n_heads, n_kv_heads, head_dim, .. } = *config;
     bounded(names.get("embedding_length", "hidden_size"), config.d_model, 1, WIDTH_MAX)?;
     bounded(names.get("feed_forward_length", "intermediate_size"), config.d_ff, 1, WIDTH_MAX)?;
-    if let Some(experts) = config.experts {
-        if !config.feed_forward.is_gated() || config.residual.is_parallel() {
-            let key = names.get("expert_count", "num_experts");
-            let expected = "none: this architecture has no experts";
-            return Err(LoadError::config(&key, expected.into(), experts.n_experts));
-        }
+    if let Some(experts) = config.experts
+        && (!config.feed_forward.is_gated() || config.residual.is_parallel())
+    {
+        let key = names.get("expert_count", "num_experts");
+        let expected = "none: this architecture has no experts";
+        return Err(LoadError::config(&key, expected.into(), experts.n_experts));
     }
     bounded(names.get("context_length", "max_position_embeddings"), config.n_ctx, 1, 1 << 30)?;
     let key = names.get("attention.head_count_kv", "num_key_value_heads");

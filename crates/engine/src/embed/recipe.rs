@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use format::safetensors::SafetensorsFolder;
+use model::arch::ARCHITECTURES;
 use model::load::ModelFile;
 use serde_json::Value;
 
@@ -45,8 +46,12 @@ impl Recipe {
                 recipe.add_module(folder, module)?;
             }
         }
-        let limits = folder.read_json("sentence_bert_config.json")?;
-        let n_tokens_max = limits.as_ref().and_then(|json| json["max_seq_length"].as_u64());
+        // Named after an architecture, and not always that of the model.
+        let names = ARCHITECTURES.iter().map(|spec| format!("sentence_{}_config.json", spec.name));
+        let limits: Vec<Value> = names
+            .filter_map(|name| folder.read_json(&name).transpose())
+            .collect::<Result<_, _>>()?;
+        let n_tokens_max = limits.iter().find_map(|json| json["max_seq_length"].as_u64());
         recipe.n_tokens_max = n_tokens_max.filter(|&n| n > 0).map(|n| n as usize);
         if let Some(json) = folder.read_json("config_sentence_transformers.json")? {
             let prompts = json["prompts"].as_object().into_iter().flatten();

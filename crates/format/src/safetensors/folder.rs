@@ -102,8 +102,8 @@ impl SafetensorsFolder {
     /// with `/` between them.
     ///
     /// # Errors
-    /// A name that leads elsewhere, and a file that cannot be read, or is too large for anything but
-    /// weights.
+    /// A name that leads elsewhere, and a file that cannot be read, or is too large for anything
+    /// but weights.
     pub fn read_bytes(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
         self.read_up_to(FILE_BYTES_MAX, name)
     }

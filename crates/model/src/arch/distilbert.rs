@@ -1,5 +1,5 @@
-//! DistilBERT (Sanh et al. 2019): half of the layers of BERT, one kind of text. Folders only: in GGUF
-//! it is `bert`.
+//! DistilBERT (Sanh et al. 2019): half of the layers of BERT, one kind of text. Folders only: in
+//! GGUF it is `bert`.
 
 use super::bert::BERT;
 use crate::spec::ArchSpec;

@@ -1,5 +1,5 @@
-//! Jina Embeddings 2 (Guenther et al. 2023): BERT whose scores fall with the distance, on both sides,
-//! and with a gate.
+//! Jina Embeddings 2 (Guenther et al. 2023): BERT whose scores fall with the distance, on both
+//! sides, and with a gate.
 
 use super::bert::{BERT, BERT_TENSORS};
 use crate::spec::{

@@ -201,23 +201,7 @@ fn load_half(
         None => source.matrix("token_embd.weight", vocab_shape)?,
     };
     source.rope_factors(&mut config)?;
-    let position_embd = match config.positions {
-        Positions::Learned { first_row } => {
-            let n_rows = source.n_rows("position_embd.weight")?;
-            // Some count the rows before the first position too.
-            if let Some(n_ctx) = n_rows.checked_sub(first_row).filter(|&n_ctx| n_ctx > 0)
-                && n_rows == config.n_ctx
-            {
-                config.n_ctx = n_ctx;
-            }
-            let shape = [first_row + config.n_ctx, d_model];
-            Some(source.matrix("position_embd.weight", shape)?)
-        }
-        Positions::Rope
-        | Positions::Sinusoidal { .. }
-        | Positions::Alibi
-        | Positions::Buckets { .. } => None,
-    };
+    let position_embd = learned_positions(source, &mut config)?;
     let token_embd_norm = source.optional_norm("token_embd_norm", d_model)?;
     let layers: Result<Vec<_>, _> =
         (0..config.n_layers).map(|layer_idx| source.layer(&config, layer_idx)).collect();
@@ -250,6 +234,23 @@ fn load_half(
         n_bytes: file.n_bytes(),
         config,
     })
+}
+
+/// The vectors of the positions, where they are learned: the longest text follows from them.
+fn learned_positions(
+    source: &mut Source<'_>,
+    config: &mut ModelConfig,
+) -> Result<Option<WeightMatrix>, LoadError> {
+    let Positions::Learned { first_row } = config.positions else { return Ok(None) };
+    let n_rows = source.n_rows("position_embd.weight")?;
+    // Some count the rows before the first position too.
+    if let Some(n_ctx) = n_rows.checked_sub(first_row).filter(|&n_ctx| n_ctx > 0)
+        && n_rows == config.n_ctx
+    {
+        config.n_ctx = n_ctx;
+    }
+    let shape = [first_row + config.n_ctx, config.d_model];
+    source.matrix("position_embd.weight", shape).map(Some)
 }
 
 fn alibi(config: &ModelConfig, spec: &ArchSpec) -> PositionBias {
