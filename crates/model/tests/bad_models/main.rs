@@ -455,7 +455,7 @@ fn variants_that_are_not_supported_are_refused() {
         let message = format!("config: {key}: expected {expected}, found {found}");
         check(load_folder("llama", &[(key, Some(value))]), &message);
     };
-    refused("hidden_act", json!("gelu"), "silu or swish");
+    refused("hidden_act", json!("gelu"), "silu or swish or swiglu");
     refused("use_sliding_window", json!(true), "false");
     refused("use_bidirectional_attention", json!(true), "false");
     refused("rope_scaling", json!({"factor": 4.0}), "a rope_type beside the factor");
