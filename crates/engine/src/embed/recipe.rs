@@ -111,10 +111,11 @@ fn of_config(file: &str, json: &Value) -> Result<Pooling, OpenError> {
         return Err(OpenError::Recipe { file: file.into(), expected, found: found.into() });
     }
     let set = json.as_object().into_iter().flatten();
-    let set: Vec<&str> = set
+    let mut set: Vec<&str> = set
         .filter(|(name, value)| name.starts_with("pooling_mode_") && **value == true)
         .map(|(name, _)| name.as_str())
         .collect();
+    set.sort_unstable();
     let named = json["pooling_mode"].as_str();
     let is_asked = |(flag, name, _): &&(&str, &str, Pooling)| match named {
         Some(named) => named == *name,
