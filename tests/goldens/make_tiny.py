@@ -160,6 +160,7 @@ FIRST_POS = {
     "llama-dynamic": 20000,
     "mistral3": 20000,
     "deepseek2-v3": 20000,
+    "gpt-oss": 20000,
     "minicpm3-longrope": 20000,
     "phi3-longrope": 20000,
 }
@@ -559,6 +560,27 @@ CASES = {
         original_max_position_embeddings=64,
         rope_parameters=dict(LATENT_LONG_ROPE, rope_type="longrope"),
     ),
+    # Every other layer sees 8 tokens; what goes into experts is large enough to be clamped.
+    "gpt-oss": transformers.GptOssConfig(
+        **SHARED,
+        **SMALL,
+        head_dim=16,
+        num_local_experts=4,
+        num_experts_per_tok=2,
+        sliding_window=8,
+        layer_types=["sliding_attention", "full_attention"],
+        rope_parameters=dict(YARN, rope_theta=150000.0, truncate=False),
+    ),
+    "gpt-oss-mxfp4": transformers.GptOssConfig(
+        **SHARED,
+        **BLOCKS,
+        head_dim=16,
+        num_local_experts=4,
+        num_experts_per_tok=2,
+        sliding_window=8,
+        layer_types=["sliding_attention"],
+        rope_parameters=dict(YARN, rope_theta=150000.0, truncate=False),
+    ),
     "olmoe": transformers.OlmoeConfig(**SHARED, **SMALL, num_experts=4, num_experts_per_tok=2),
     "llama-fp8": transformers.LlamaConfig(**SHARED, **BLOCKS),
     "qwen2-fp8": transformers.Qwen2Config(**SHARED, **BLOCKS),
@@ -670,6 +692,10 @@ def random_weights(module, name, shape, config):
         return 0.3 * noise if plus_one else 1.0 + 0.3 * noise
     if name.endswith("bias"):
         return (0.5 if config.model_type == "qwen2" else 0.3) * noise
+    if name.endswith("sinks"):
+        return noise
+    if type(module).__name__ == "GptOssExperts" and not name.endswith("bias"):
+        return (4.0 if "gate_up" in name else 1.0) / math.sqrt(shape[-2]) * noise
     if isinstance(module, torch.nn.Embedding) or "lm_head" in name or "embed_out" in name:
         return 0.5 * noise
     gain = 2.0 if any(part in name for part in ["q_proj", "k_proj", "qkv", "query"]) else 1.0
@@ -886,7 +912,7 @@ def add_numbers(writer, config, architecture, tensors):
         writer.add_rope_dimension_count(rope_dim)
     if architecture == "llama":
         writer.add_vocab_size(config.vocab_size)
-    if architecture in ("gemma2", "gemma3", "cohere2", "starcoder2"):
+    if architecture in ("gemma2", "gemma3", "cohere2", "starcoder2", "gpt-oss"):
         writer.add_sliding_window(config.sliding_window)
     if architecture in ("exaone4", "olmo2") and getattr(config, "sliding_window", None):
         kinds = [kind == "sliding_attention" for kind in config.layer_types]
@@ -1019,6 +1045,19 @@ def gguf_tensors(model, architecture):
         if name.endswith("block_sparse_moe.router.weight"):
             tensors[f"blk.{name.split('.')[2]}.ffn_gate_inp.weight"] = weights
             continue
+        if part == "sinks":
+            tensors[f"blk.{name.split('.')[2]}.attn_sinks.weight"] = weights
+            continue
+        if ".mlp.experts." in name and architecture == "gpt-oss":
+            prefix, kind = f"blk.{name.split('.')[2]}", "bias" if "bias" in part else "weight"
+            # Columns become rows; gate and up alternate.
+            weights = weights if kind == "bias" else weights.swapaxes(1, 2)
+            if "down_proj" in part:
+                tensors[f"{prefix}.ffn_down_exps.{kind}"] = weights
+            else:
+                tensors[f"{prefix}.ffn_gate_exps.{kind}"] = weights[:, ::2]
+                tensors[f"{prefix}.ffn_up_exps.{kind}"] = weights[:, 1::2]
+            continue
         if ".mlp.experts." in name or ".block_sparse_moe.experts." in name:
             prefix = f"blk.{name.split('.')[2]}"
             if name.endswith("down_proj"):
@@ -1130,7 +1169,9 @@ def rotate_exactly(model, n_ctx):
             / (2 * math.log(rope["rope_theta"]))
             for beta in (rope["beta_fast"], rope["beta_slow"])
         )
-        low, high = max(math.floor(low), 0), min(math.ceil(high), dim - 1)
+        if rope.get("truncate", True):
+            low, high = math.floor(low), math.ceil(high)
+        low, high = max(low, 0), min(high, dim - 1)
         divided = ((torch.arange(dim // 2, dtype=torch.float64) - low) / (high - low)).clamp(0, 1)
         frequencies = frequencies * (1 - divided + divided / rope["factor"])
     library, scale = ROPE_INIT_FUNCTIONS[kind](config, torch.device("cpu"), seq_len=n_ctx)
@@ -1138,7 +1179,8 @@ def rotate_exactly(model, n_ctx):
 
     def forward(x, position_ids):
         angles = position_ids[0].double()[None, :, None] * frequencies
-        angles = torch.cat((angles, angles), dim=-1)
+        if config.model_type != "gpt_oss":
+            angles = torch.cat((angles, angles), dim=-1)
         return (angles.cos() * scale).to(x.dtype), (angles.sin() * scale).to(x.dtype)
 
     rotary.forward = forward

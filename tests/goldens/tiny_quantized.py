@@ -1,7 +1,7 @@
 """Quantises the linear layers of a tiny model's folder, in the layouts that published folders have.
 
 GPTQ as AutoGPTQ and GPTQModel write it, AWQ as AutoAWQ does (version "gemm"), FP8 as transformers'
-fine-grained FP8 and compressed-tensors do. What a layout leaves open is in the tensors' numbers
+fine-grained FP8 and compressed-tensors do, MXFP4 as gpt-oss was published. What a layout leaves open is in the tensors' numbers
 alone: groups take their range, nothing is calibrated.
 """
 
@@ -9,6 +9,7 @@ import json
 
 import torch
 from safetensors.torch import load_file, save_file
+from transformers.integrations.mxfp4 import FP4_VALUES, convert_moe_packed_tensors
 
 GPTQ = dict(quant_method="gptq", bits=4, group_size=32, desc_act=False, sym=True)
 COMPRESSED = dict(quant_method="compressed-tensors", format="float-quantized", ignore=["lm_head"])
@@ -54,13 +55,17 @@ METHODS = {
         ),
     ),
 }
+METHODS["gpt-oss-mxfp4"] = dict(quant_method="mxfp4", modules_to_not_convert=["lm_head"])
 AWQ_ORDER = [0, 2, 4, 6, 1, 3, 5, 7]
 
 
 def quantize(folder, case):
     """Replaces the weights of a folder; returns what they stand for, as floats."""
     method = METHODS[case]
-    quantized = {"gptq": gptq, "awq": awq, "fp8": fp8, "compressed-tensors": fp8}[method["quant_method"]]
+    kind = method["quant_method"]
+    if kind == "mxfp4":
+        return quantize_experts(folder, method)
+    quantized = {"gptq": gptq, "awq": awq, "fp8": fp8, "compressed-tensors": fp8}[kind]
     path = folder / "model.safetensors"
     stored, floats = {}, {}
     for name, tensor in load_file(path).items():
@@ -73,12 +78,41 @@ def quantize(folder, case):
         stored |= {f"{module}.{part}": values.contiguous() for part, values in parts.items()}
         if case == "llama-gptq":
             stored[f"{module}.bias"] = torch.zeros(len(weights), dtype=torch.float16)
+    replace(folder, stored, method)
+    return floats
+
+
+def replace(folder, stored, method):
+    path = folder / "model.safetensors"
     save_file(stored, path)
     path.chmod(0o644)
     config = json.loads((folder / "config.json").read_text())
     config["quantization_config"] = method
     (folder / "config.json").write_text(json.dumps(config, ensure_ascii=False, indent=1) + "\n")
+
+
+def quantize_experts(folder, method):
+    """The same where experts alone are, all of a layer in one tensor."""
+    stored, floats = {}, {}
+    for name, tensor in load_file(folder / "model.safetensors").items():
+        if ".experts." in name and name.endswith("_proj"):
+            parts = mxfp4(tensor.float().swapaxes(1, 2))
+            floats[name] = convert_moe_packed_tensors(**parts, dtype=torch.float32)
+            stored |= {f"{name}_{part}": values.contiguous() for part, values in parts.items()}
+        else:
+            stored[name] = tensor
+    replace(folder, stored, method)
     return floats
+
+
+def mxfp4(weights):
+    """`[..., n_in]`: a power of two for 32 values, by which the greatest of them is 4 to 8."""
+    blocks = weights.unflatten(-1, (-1, 32))
+    exponents = blocks.abs().amax(-1).log2().floor() - 2
+    scaled = blocks / exponents.exp2()[..., None]
+    nearest = (scaled[..., None] - torch.tensor(FP4_VALUES)).abs().argmin(-1).to(torch.uint8)
+    packed = nearest[..., ::2] | nearest[..., 1::2] << 4
+    return dict(blocks=packed, scales=(exponents + 127).to(torch.uint8))
 
 
 def integers(weights, group_of, method):

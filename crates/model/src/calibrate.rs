@@ -305,6 +305,7 @@ fn layer(like: &LayerWeights) -> LayerWeights {
                 attn_v: linear(&like.attn_v),
                 attn_q_norm: like.attn_q_norm.clone(),
                 attn_k_norm: like.attn_k_norm.clone(),
+                attn_sinks: like.attn_sinks.clone(),
             }),
             QkvWeights::Latent(like) => QkvWeights::Latent(LatentWeights {
                 query: like.query.as_ref().map(|like| LatentQuery {

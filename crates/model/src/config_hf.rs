@@ -186,7 +186,9 @@ fn rotates(json: &Value) -> Result<Option<Vec<bool>>, LoadError> {
 /// What the decoder loop does not do must not be ignored.
 fn check_variants(spec: &ArchSpec, json: &Value) -> Result<(), LoadError> {
     let expected: &[&str] = match spec.feed_forward {
-        FeedForward::Gated(Activation::Silu) => &["silu", "swish", "swiglu"],
+        FeedForward::Gated(Activation::Silu | Activation::ClampedSilu) => {
+            &["silu", "swish", "swiglu"]
+        }
         FeedForward::Gated(Activation::Gelu) => &["gelu"],
         FeedForward::Gated(Activation::GeluTanh)
         | FeedForward::Plain(PlainActivation::GeluTanh) => {
@@ -200,6 +202,13 @@ fn check_variants(spec: &ArchSpec, json: &Value) -> Result<(), LoadError> {
         && !expected.iter().any(|name| found == *name)
     {
         return Err(LoadError::config(key, expected.join(" or "), found));
+    }
+    if spec.feed_forward == FeedForward::Gated(Activation::ClampedSilu) {
+        for (key, expected) in [("swiglu_alpha", 1.702), ("swiglu_limit", 7.0)] {
+            if let Some(found) = number(json, &[key])?.filter(|&found| found != expected) {
+                return Err(LoadError::config(key, expected.to_string(), found));
+            }
+        }
     }
     // Whether there is a gate, tensors say too.
     let key = "feed_forward_proj";

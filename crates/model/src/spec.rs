@@ -36,6 +36,9 @@ pub struct ArchSpec {
     pub qk_norm: QkNorm,
     /// Whether heads are normed after they are rotated.
     pub norms_rotated: bool,
+    /// Whether each head has a learned logit beside its scores, which takes its part of the weights
+    /// and has no value (gpt-oss, arXiv 2508.10925, section 2.2).
+    pub has_sinks: bool,
     pub biases: Biases,
     pub positions: Positions,
     /// Whether a file may ask for ALiBi instead, then scaled as scores are.
@@ -59,6 +62,8 @@ pub struct ArchSpec {
     /// Whether what stretches positions does so in the sliding-window layers too, which never see
     /// far ones.
     pub scales_sliding: bool,
+    /// Whether the pairs between which YaRN blends are whole numbers, in GGUF, which does not say.
+    pub truncates_yarn: bool,
     pub feed_forward: FeedForward,
     /// What it is in files that have no gate, where there are such.
     pub ungated: Option<PlainActivation>,
@@ -144,15 +149,20 @@ impl Norm {
 #[derive(Clone, Copy, Debug)]
 pub struct Layout {
     pub qkv: QkvLayout,
-    /// Whether `ffn_up` holds the rows of `ffn_gate` first.
-    pub joins_gate: bool,
+    pub gate: GateLayout,
     /// Whether matrices are `[n_in, n_out]`.
     pub is_transposed: bool,
+    /// Whether those of experts are, where they are floats.
+    pub transposes_experts: bool,
 }
 
 impl Layout {
-    pub const SEPARATE: Self =
-        Self { qkv: QkvLayout::Separate, joins_gate: false, is_transposed: false };
+    pub const SEPARATE: Self = Self {
+        qkv: QkvLayout::Separate,
+        gate: GateLayout::Separate,
+        is_transposed: false,
+        transposes_experts: false,
+    };
 }
 
 /// Whether, and in which order, one matrix `attn_qkv` holds the rows of q, k and v.
@@ -165,6 +175,16 @@ pub enum QkvLayout {
     ByKvHead,
     /// Four times a fourth of q, of v, of k: what each of four devices held.
     InFourths,
+}
+
+/// Where the rows of `ffn_gate` are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GateLayout {
+    Separate,
+    /// In `ffn_up`, before its own.
+    First,
+    /// In `ffn_up`, one before each of its own.
+    Alternating,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -228,6 +248,8 @@ pub struct Biases {
     pub qkv: Bias,
     pub attn_output: Bias,
     pub feed_forward: Bias,
+    /// Of a router and of the experts that it chooses.
+    pub experts: Bias,
     /// Of norms other than those of q and k.
     pub norm: Bias,
     pub output: Bias,
@@ -237,7 +259,14 @@ impl Biases {
     pub const NONE: Self = Self::all(Bias::None);
 
     pub const fn all(bias: Bias) -> Self {
-        Self { qkv: bias, attn_output: bias, feed_forward: bias, norm: bias, output: bias }
+        Self {
+            qkv: bias,
+            attn_output: bias,
+            feed_forward: bias,
+            experts: bias,
+            norm: bias,
+            output: bias,
+        }
     }
 }
 
@@ -351,6 +380,9 @@ impl FeedForward {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {
     Silu,
+    /// `g sigmoid(1.702 g) (u + 1)` of `g = min(gate, 7)` and `u = max(-7, min(up, 7))` (gpt-oss,
+    /// arXiv 2508.10925, section 2.1).
+    ClampedSilu,
     Gelu,
     GeluTanh,
 }

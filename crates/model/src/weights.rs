@@ -75,6 +75,8 @@ pub struct HeadWeights {
     pub attn_v: Linear,
     pub attn_q_norm: Option<HeadNorm>,
     pub attn_k_norm: Option<HeadNorm>,
+    /// `[n_heads]`: a logit beside the scores of each; empty where there are none.
+    pub attn_sinks: Vec<f32>,
 }
 
 /// See [`crate::latent_config::LatentConfig`].
@@ -377,7 +379,7 @@ impl LayerWeights {
         };
         let norms = norms.into_iter().flatten().chain(self.qkv.norms());
         let norms = norms.flat_map(NormWeights::vectors);
-        biases.chain(norms).chain(of_experts.into_iter().flatten())
+        biases.chain(norms).chain(of_experts.into_iter().flatten()).chain([self.qkv.sinks()])
     }
 
     /// Matrices as the file has them, vectors as f32.
@@ -398,6 +400,14 @@ impl QkvWeights {
                 let first = query.chain([&latent.attn_q, &latent.attn_kv_a]);
                 Box::new(first.chain(&latent.attn_k_b).chain(&latent.attn_v_b))
             }
+        }
+    }
+
+    /// `[n_heads]`, or none.
+    pub(crate) fn sinks(&self) -> &[f32] {
+        match self {
+            Self::Heads(heads) => &heads.attn_sinks,
+            Self::Latent(_) => &[],
         }
     }
 

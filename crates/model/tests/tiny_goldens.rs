@@ -21,7 +21,8 @@ use model::{
 const TOLERANCE: f32 = 1e-5;
 
 /// Folders that are quantised as such.
-const QUANTIZED: [&str; 8] = [
+const QUANTIZED: [&str; 9] = [
+    "gpt-oss-mxfp4",
     "llama-fp8",
     "llama-gptq",
     "llama-gptq8",

@@ -8,6 +8,7 @@ use crate::{Bytes, Error};
 /// What methods of quantisation store weights as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RawType {
+    U8,
     I32,
     /// Four bits of exponent, three of mantissa, NaN but no infinity.
     F8E4M3,
@@ -16,8 +17,12 @@ pub enum RawType {
 }
 
 /// (type, safetensors' name, bytes)
-const TABLE: [(RawType, &str, usize); 3] =
-    [(RawType::I32, "I32", 4), (RawType::F8E4M3, "F8_E4M3", 1), (RawType::F8E5M2, "F8_E5M2", 1)];
+const TABLE: [(RawType, &str, usize); 4] = [
+    (RawType::U8, "U8", 1),
+    (RawType::I32, "I32", 4),
+    (RawType::F8E4M3, "F8_E4M3", 1),
+    (RawType::F8E5M2, "F8_E5M2", 1),
+];
 
 /// A tensor as it lies in its file.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 //! each head rotated.
 
 use super::llama::{LLAMA, LLAMA_TENSORS};
-use crate::spec::{ArchSpec, Bias, Biases, Layout, PerFormat, QkvLayout, RopePairing};
+use crate::spec::{ArchSpec, Bias, Biases, GateLayout, Layout, PerFormat, QkvLayout, RopePairing};
 
 pub(super) const CHATGLM: ArchSpec = ArchSpec {
     name: "chatglm",
@@ -10,7 +10,7 @@ pub(super) const CHATGLM: ArchSpec = ArchSpec {
     hf_tensors: &[&[("model.layers.{}.mlp.gate_up_proj", "blk.{}.ffn_up")], LLAMA_TENSORS],
     layout: PerFormat::same(Layout {
         qkv: QkvLayout::Joined,
-        joins_gate: true,
+        gate: GateLayout::First,
         ..Layout::SEPARATE
     }),
     biases: Biases { qkv: Bias::Optional, ..Biases::NONE },

@@ -1,7 +1,7 @@
 //! GLM-4-0414 (Zhipu 2025): norms before and after every block, half of each head rotated.
 
 use super::llama::{LLAMA, LLAMA_TENSORS};
-use crate::spec::{ArchSpec, Bias, Biases, Layout, PerFormat, Residual, RopePairing};
+use crate::spec::{ArchSpec, Bias, Biases, GateLayout, Layout, PerFormat, Residual, RopePairing};
 
 pub(super) const GLM4: ArchSpec = ArchSpec {
     name: "glm4",
@@ -15,7 +15,7 @@ pub(super) const GLM4: ArchSpec = ArchSpec {
         ],
         LLAMA_TENSORS,
     ],
-    layout: PerFormat::same(Layout { joins_gate: true, ..Layout::SEPARATE }),
+    layout: PerFormat::same(Layout { gate: GateLayout::First, ..Layout::SEPARATE }),
     residual: Residual::SandwichNorm,
     biases: Biases { qkv: Bias::Optional, ..Biases::NONE },
     rope: PerFormat::same(RopePairing::Interleaved),

@@ -2,7 +2,7 @@
 
 use super::granite::GRANITE;
 use super::llama::LLAMA_TENSORS;
-use crate::spec::{ArchSpec, Layout, PerFormat};
+use crate::spec::{ArchSpec, GateLayout, Layout, PerFormat};
 
 pub(super) const GRANITEMOE: ArchSpec = ArchSpec {
     name: "granitemoe",
@@ -19,7 +19,7 @@ pub(super) const GRANITEMOE: ArchSpec = ArchSpec {
     ],
     layout: PerFormat {
         gguf: Layout::SEPARATE,
-        hf: Layout { joins_gate: true, ..Layout::SEPARATE },
+        hf: Layout { gate: GateLayout::First, ..Layout::SEPARATE },
     },
     ..GRANITE
 };

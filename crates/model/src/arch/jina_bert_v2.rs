@@ -3,7 +3,8 @@
 
 use super::bert::{BERT, BERT_TENSORS};
 use crate::spec::{
-    Activation, ArchSpec, Bias, Biases, FeedForward, Layout, PerFormat, Positions, TensorNames,
+    Activation, ArchSpec, Bias, Biases, FeedForward, GateLayout, Layout, PerFormat, Positions,
+    TensorNames,
 };
 
 pub(super) const JINA_BERT_V2: ArchSpec = ArchSpec {
@@ -12,7 +13,7 @@ pub(super) const JINA_BERT_V2: ArchSpec = ArchSpec {
     hf_tensors: &[GATED_TENSORS, BERT_TENSORS],
     layout: PerFormat {
         gguf: Layout::SEPARATE,
-        hf: Layout { joins_gate: true, ..Layout::SEPARATE },
+        hf: Layout { gate: GateLayout::First, ..Layout::SEPARATE },
     },
     // Of the feed-forward, its last matrix has one.
     biases: Biases { feed_forward: Bias::Optional, ..BERT.biases },

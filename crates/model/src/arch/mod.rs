@@ -21,6 +21,7 @@ mod gemma_embedding;
 mod glm4;
 mod glm4moe;
 mod gpt2;
+mod gpt_oss;
 mod gptj;
 mod gptneox;
 mod granite;
@@ -84,6 +85,7 @@ pub const ARCHITECTURES: &[ArchSpec] = &[
     glm4::GLM4,
     glm4moe::GLM4MOE,
     gpt2::GPT2,
+    gpt_oss::GPT_OSS,
     gptj::GPTJ,
     gptneox::GPTNEOX,
     granite::GRANITE,

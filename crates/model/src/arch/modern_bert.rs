@@ -4,8 +4,8 @@
 use super::llama::LLAMA;
 use crate::spec::LayerKind::{Full, Sliding};
 use crate::spec::{
-    Activation, ArchSpec, Direction, FeedForward, FullLayer, Layout, Norm, Output, PerFormat,
-    QkvLayout, RopePairing,
+    Activation, ArchSpec, Direction, FeedForward, FullLayer, GateLayout, Layout, Norm, Output,
+    PerFormat, QkvLayout, RopePairing,
 };
 
 pub(super) const MODERN_BERT: ArchSpec = ArchSpec {
@@ -25,7 +25,7 @@ pub(super) const MODERN_BERT: ArchSpec = ArchSpec {
     hf_unused: &["head.", "decoder."],
     layout: PerFormat::same(Layout {
         qkv: QkvLayout::Joined,
-        joins_gate: true,
+        gate: GateLayout::First,
         ..Layout::SEPARATE
     }),
     norm: PerFormat::same(Norm::Layer),

@@ -2,7 +2,7 @@
 
 use super::llama::{LLAMA, LLAMA_TENSORS};
 use crate::spec::LayerKind::Sliding;
-use crate::spec::{ArchSpec, Layout, PerFormat, QkvLayout, RopePairing};
+use crate::spec::{ArchSpec, GateLayout, Layout, PerFormat, QkvLayout, RopePairing};
 
 pub(super) const PHI3: ArchSpec = ArchSpec {
     name: "phi3",
@@ -16,7 +16,7 @@ pub(super) const PHI3: ArchSpec = ArchSpec {
     ],
     layout: PerFormat::same(Layout {
         qkv: QkvLayout::Joined,
-        joins_gate: true,
+        gate: GateLayout::First,
         ..Layout::SEPARATE
     }),
     rope: PerFormat::same(RopePairing::HalfSplit),

@@ -56,7 +56,7 @@ pub(super) fn attention_block<P: Probe>(
 /// Fills `ws.q`, `ws.k` and `ws.v` of a layer.
 fn project(ctx: &ForwardCtx<'_>, weights: &HeadWeights, kv_layer: LayerShape, ws: &mut Workspace) {
     let (c, n) = (&ctx.model.config, ctx.batch.n_tokens());
-    let HeadWeights { attn_q, attn_k, attn_v, attn_q_norm, attn_k_norm } = weights;
+    let HeadWeights { attn_q, attn_k, attn_v, attn_q_norm, attn_k_norm, .. } = weights;
     let (q_width, kv_width) = (c.n_heads * c.head_dim, c.n_kv_heads * c.head_dim);
     let residual = &ws.residual[..n * c.d_model];
     let (q, k) = (&mut ws.q[..n * q_width], &mut ws.k[..n * kv_width]);
@@ -267,7 +267,10 @@ pub(super) fn attend_ctx<'a>(
         kernels,
         params: attention_params(&model.config),
         pattern: model.config.pattern(layer_idx),
-        terms: HeadTerms { position_bias: &model.position_bias, sink_logits: &[] },
+        terms: HeadTerms {
+            position_bias: &model.position_bias,
+            sink_logits: model.layers[layer_idx].qkv.sinks(),
+        },
     }
 }
 

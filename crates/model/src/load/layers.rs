@@ -1,14 +1,15 @@
 //! The weights of one layer, however a file lays them out.
 
-use super::matrix::{Matrix, RowRuns};
+use super::matrix::RowRuns;
 use super::source::Source;
+use super::stacked::{Joined, whole};
 use crate::config::ModelConfig;
 use crate::error::LoadError;
 use crate::experts_config::ExpertsConfig;
-use crate::spec::{Bias, QkNorm, QkvLayout, Residual};
+use crate::spec::{Bias, GateLayout, QkNorm, QkvLayout, Residual};
 use crate::weights::{
     CrossWeights, DenseWeights, ExpertWeights, FeedForwardWeights, HeadNorm, HeadWeights,
-    LayerWeights, Linear, QkvWeights, SharedExpert, WeightMatrix,
+    LayerWeights, Linear, QkvWeights, SharedExpert,
 };
 
 impl Source<'_> {
@@ -66,6 +67,10 @@ impl Source<'_> {
             attn_v,
             attn_q_norm: self.head_norm(&name("attn_q_norm"), c, c.n_heads)?,
             attn_k_norm: self.head_norm(&name("attn_k_norm"), c, c.n_kv_heads)?,
+            attn_sinks: match self.spec.has_sinks {
+                true => self.vector(&name("attn_sinks.weight"), c.n_heads)?,
+                false => Vec::new(),
+            },
         })
     }
 
@@ -161,28 +166,27 @@ impl Source<'_> {
     ) -> Result<ExpertWeights, LoadError> {
         let (d_model, d_ff, n) = (config.d_model, experts.d_ff, experts.n_experts);
         let name = |part: &str| format!("blk.{layer_idx}.{part}");
-        let shape = [n, d_model];
-        let router = self.linear(&name("ffn_gate_inp"), shape, Bias::None)?;
+        let (shape, bias) = ([n, d_model], self.spec.biases.experts);
+        let router = self.linear(&name("ffn_gate_inp"), shape, bias)?;
         let selection_bias = self.bias(&name("exp_probs_b"), n, Bias::Optional)?;
-        let joins_gate = self.layout().joins_gate;
-        let mut all = |part: &str, shape| self.stacked(&name(part), n, shape);
-        let (gates, ups) = if joins_gate {
-            let joined = all("ffn_up_exps", [2 * d_ff, d_model])?;
-            let rows = |first: usize| {
-                let rows = first..first + d_ff;
-                joined.iter().map(|matrix| matrix.rows(RowRuns::one(rows.clone()))).collect()
-            };
-            (rows(0), rows(d_ff))
-        } else {
-            let [gates, ups] = ["ffn_gate_exps", "ffn_up_exps"]
-                .map(|part| Ok::<Vec<_>, LoadError>(whole(all(part, [d_ff, d_model])?)));
-            (gates?, ups?)
+        let gate_rows = self.gate_rows(d_ff);
+        let mut all = |part: &str, shape| self.linears(&name(part), n, shape, bias);
+        let (gates, ups) = match gate_rows {
+            None => {
+                let shape = [d_ff, d_model];
+                let [gates, ups] = ["ffn_gate_exps", "ffn_up_exps"].map(|part| all(part, shape));
+                (whole(gates?), whole(ups?))
+            }
+            Some(rows) => {
+                let joined = all("ffn_up_exps", [2 * d_ff, d_model])?;
+                let [gates, ups] = rows.map(|rows| joined.iter().map(move |one| one.rows(rows)));
+                (gates.collect(), ups.collect::<Vec<_>>())
+            }
         };
-        let downs: Vec<_> = whole(all("ffn_down_exps", [d_model, d_ff])?);
-        let linear = |weight| Linear { weight, bias: None };
-        let experts_of = gates.into_iter().zip(ups).zip(downs).map(|((gate, up), down)| {
-            DenseWeights { gate: Some(linear(gate)), up: linear(up), down: linear(down) }
-        });
+        let downs = whole(all("ffn_down_exps", [d_model, d_ff])?);
+        let experts_of = gates.into_iter().zip(ups).zip(downs);
+        let experts_of =
+            experts_of.map(|((gate, up), down)| DenseWeights { gate: Some(gate), up, down });
         let shared = experts.d_ff_shared.map(|d_ff| {
             let names = [name("ffn_gate_shexp"), name("ffn_up_shexp")];
             let (gate, up) = self.gate_and_up(config, names, d_ff, Bias::None)?;
@@ -206,8 +210,7 @@ impl Source<'_> {
         bias: Bias,
     ) -> Result<(Option<Linear>, Linear), LoadError> {
         let d_model = config.d_model;
-        if self.layout().joins_gate {
-            let rows = [0..d_ff, d_ff..2 * d_ff].map(RowRuns::one);
+        if let Some(rows) = self.gate_rows(d_ff) {
             let [gate, up] = self.split(&up, [2 * d_ff, d_model], bias, rows)?;
             return Ok((Some(gate), up));
         }
@@ -215,6 +218,17 @@ impl Source<'_> {
         let shape = [d_ff, d_model];
         let gate = is_gated.then(|| self.linear(&gate, shape, bias)).transpose()?;
         Ok((gate, self.linear(&up, shape, bias)?))
+    }
+
+    /// Those of a gate and of `up` in one matrix, where they are.
+    fn gate_rows(&self, d_ff: usize) -> Option<[RowRuns; 2]> {
+        match self.layout().gate {
+            GateLayout::Separate => None,
+            GateLayout::First => Some([0..d_ff, d_ff..2 * d_ff].map(RowRuns::one)),
+            GateLayout::Alternating => {
+                Some([0, 1].map(|first| RowRuns { first, len: 1, stride: 2, n_runs: d_ff }))
+            }
+        }
     }
 
     pub(super) fn linear(
@@ -235,15 +249,8 @@ impl Source<'_> {
         bias: Bias,
         parts: [RowRuns; N],
     ) -> Result<[Linear; N], LoadError> {
-        let joined = self.whole_matrix(&format!("{name}.weight"), shape)?;
-        let bias = self.bias(name, shape[0], bias)?;
-        Ok(parts.map(|rows| Linear {
-            weight: joined.rows(rows),
-            bias: bias.as_deref().map(|bias| rows.of_vector(bias)),
-        }))
+        let matrix = self.whole_matrix(&format!("{name}.weight"), shape)?;
+        let joined = Joined { matrix, bias: self.bias(name, shape[0], bias)? };
+        Ok(parts.map(|rows| joined.rows(rows)))
     }
-}
-
-fn whole(matrices: Vec<Matrix>) -> Vec<WeightMatrix> {
-    matrices.into_iter().map(Matrix::whole).collect()
 }

@@ -6,6 +6,7 @@ mod matrix;
 mod packed;
 mod quantize;
 mod source;
+mod stacked;
 
 use std::path::Path;
 

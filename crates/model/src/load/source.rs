@@ -146,34 +146,6 @@ impl<'a> Source<'a> {
         matrix.ok_or_else(|| self.missing(name, &shape))
     }
 
-    /// `n` matrices of one shape: one tensor `[n, n_out, n_in]`, or one each, with its number.
-    pub(super) fn stacked(
-        &mut self,
-        name: &str,
-        n: usize,
-        [n_out, n_in]: [usize; 2],
-    ) -> Result<Vec<Matrix>, LoadError> {
-        let together = format!("{name}.weight");
-        if self.file.format() == FileFormat::HuggingFace && !self.has(&together)? {
-            let one = |i: usize| self.whole_matrix(&format!("{name}.{i}.weight"), [n_out, n_in]);
-            return (0..n).map(one).collect();
-        }
-        let shape = [n, n_out, n_in];
-        let tensor = self.find(&together, &shape)?;
-        let tensor = tensor.ok_or_else(|| self.missing(&together, &shape))?;
-        if self.options.pages == Pages::Touch {
-            self.read_pages(&tensor);
-        }
-        let (dtype, name) = (tensor.info.dtype, tensor.info.name);
-        let shape = [n * n_out, n_in];
-        let all = Matrix { name, dtype, shape, scale: None, bytes: tensor.bytes };
-        let all = self.as_asked(&together, all);
-        let scales = self.scales(&together, n)?;
-        let scale = |i: usize| scales.as_ref().map(|scales| scales[i]);
-        let one = |i: usize| Matrix { scale: scale(i), ..all.run(i * n_out..(i + 1) * n_out) };
-        Ok((0..n).map(one).collect())
-    }
-
     /// A vector that a file may hold as a matrix of one row.
     pub(super) fn row(&mut self, name: &str, n: usize) -> Result<Vec<f32>, LoadError> {
         let is_matrix = self.look_up(name)?.is_some_and(|tensor| tensor.info.shape.len() == 2);
@@ -228,7 +200,7 @@ impl<'a> Source<'a> {
     }
 
     /// What a GGUF file multiplies the products of `n` matrices in one tensor by.
-    fn scales(&mut self, name: &str, n: usize) -> Result<Option<Vec<f32>>, LoadError> {
+    pub(super) fn scales(&mut self, name: &str, n: usize) -> Result<Option<Vec<f32>>, LoadError> {
         match (self.file.format(), name.strip_suffix(".weight")) {
             (FileFormat::Gguf, Some(stem)) => self.optional_vector(&format!("{stem}.scale"), n),
             _ => Ok(None),
@@ -302,15 +274,27 @@ impl<'a> Source<'a> {
         n: usize,
         bias: Bias,
     ) -> Result<Option<Vec<f32>>, LoadError> {
+        self.biases(name, [n], bias)
+    }
+
+    /// The same where `name` are several matrices.
+    pub(super) fn biases<const N: usize>(
+        &mut self,
+        name: &str,
+        shape: [usize; N],
+        bias: Bias,
+    ) -> Result<Option<Vec<f32>>, LoadError> {
+        if bias == Bias::None {
+            return Ok(None);
+        }
         let name = format!("{name}.bias");
-        match bias {
-            Bias::None => Ok(None),
-            Bias::Present => self.vector(&name, n).map(Some),
-            Bias::Optional => self.optional_vector(&name, n),
+        match self.optional(&name, &shape)? {
+            None if bias == Bias::Present => Err(self.missing(&name, &shape)),
+            values => Ok(values),
         }
     }
 
-    fn vector(&mut self, name: &str, n: usize) -> Result<Vec<f32>, LoadError> {
+    pub(super) fn vector(&mut self, name: &str, n: usize) -> Result<Vec<f32>, LoadError> {
         self.optional_vector(name, n)?.ok_or_else(|| self.missing(name, &[n]))
     }
 
@@ -332,7 +316,11 @@ impl<'a> Source<'a> {
         }
     }
 
-    fn find(&mut self, name: &str, shape: &[usize]) -> Result<Option<Tensor>, LoadError> {
+    pub(super) fn find(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+    ) -> Result<Option<Tensor>, LoadError> {
         let Some(tensor) = self.look_up(name)? else { return Ok(None) };
         if tensor.info.shape != shape {
             let (expected, found) = (shape.to_vec(), tensor.info.shape);
@@ -361,7 +349,7 @@ impl<'a> Source<'a> {
         Ok(None)
     }
 
-    fn missing(&self, name: &str, expected: &[usize]) -> LoadError {
+    pub(super) fn missing(&self, name: &str, expected: &[usize]) -> LoadError {
         let name = self.names(name).into_iter().next().unwrap_or_else(|| name.to_owned());
         LoadError::MissingTensor { name, expected: expected.to_vec() }
     }
@@ -413,7 +401,7 @@ impl<'a> Source<'a> {
     }
 
     /// See [`Pages::Touch`].
-    fn read_pages(&mut self, tensor: &Tensor) {
+    pub(super) fn read_pages(&mut self, tensor: &Tensor) {
         const PAGE: usize = 4096;
         let mut sum = 0u8;
         for chunk in tensor.bytes.chunks(1 << 24) {

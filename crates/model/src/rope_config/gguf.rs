@@ -39,7 +39,8 @@ pub(crate) fn rope(
             keys.require("rope.scaling.original_context_length")?;
             let beta_fast = number("yarn_beta_fast")?.unwrap_or(32.0);
             let beta_slow = number("yarn_beta_slow")?.unwrap_or(1.0);
-            let yarn = RopeScaling::Yarn { factor, beta_fast, beta_slow, is_truncated: true };
+            let is_truncated = spec.truncates_yarn;
+            let yarn = RopeScaling::Yarn { factor, beta_fast, beta_slow, is_truncated };
             // Of folders' `mscale_all_dim`, with an `mscale` of one; where attention is latent a
             // tenth of it, and both are the same.
             let multiplier = number("yarn_log_multiplier")?.unwrap_or(0.0);

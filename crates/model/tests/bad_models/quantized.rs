@@ -5,6 +5,7 @@ use std::path::Path;
 use format::Mapping;
 use kernels::DType;
 use model::load::ModelFile;
+use model::weights::FeedForwardWeights;
 use model::{Arithmetic, LoadOptions};
 use serde_json::json;
 
@@ -34,6 +35,44 @@ fn blocks_hold_what_they_can_hold_exactly() {
     check_types("qwen2-gptq", DType::Q8_0, DType::F32);
 }
 
+/// Experts that a folder has in blocks of four bits stay what they are, whatever is asked for.
+#[test]
+fn experts_in_blocks_stay_blocks() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/goldens/gpt-oss-mxfp4");
+    let file = ModelFile::open(&golden.join("hf"), Mapping::Read).expect("a folder");
+    for (arithmetic, quantize) in
+        [(Arithmetic::Int8, None), (Arithmetic::Exact, None), (Arithmetic::Int8, Some(DType::Q8_0))]
+    {
+        let options = LoadOptions { arithmetic, quantize, ..LoadOptions::default() };
+        let model = model::load(&file, options, &mut |_, _| ()).expect("a model");
+        let FeedForwardWeights::Experts(experts) = &model.layers[0].feed_forward else {
+            panic!("no experts");
+        };
+        for expert in &experts.experts {
+            for linear in expert.gate.iter().chain([&expert.up, &expert.down]) {
+                assert_eq!(linear.weight.dtype, DType::Mxfp4, "{}", linear.weight.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn experts_in_blocks_that_do_not_fit_are_named() {
+    let load = |key: &str, value: usize| load_folder("gpt-oss-mxfp4", &[(key, Some(json!(value)))]);
+    let stem = "model.layers.0.mlp.experts.gate_up_proj";
+    let shape = format!("tensor {stem}_blocks: expected shape");
+    check(
+        load("intermediate_size", 64),
+        &format!("{shape} [4, 128, 2, 16], found [4, 192, 2, 16]"),
+    );
+    let floats = load_folder("gpt-oss-mxfp4", &[("quantization_config", None)]);
+    check(floats, &format!("tensor {stem} is missing: expected shape [4, 64, 192]"));
+    for (key, found, expected) in [("swiglu_limit", 6.0, "7"), ("swiglu_alpha", 1.5, "1.702")] {
+        let folder = load_folder("gpt-oss", &[(key, Some(json!(found)))]);
+        check(folder, &format!("config: {key}: expected {expected}, found {found}"));
+    }
+}
+
 /// A golden's folder with another value in its `quantization_config`.
 #[track_caller]
 fn check_key(case: &str, key: &str, value: serde_json::Value, expected: &str) {
@@ -49,8 +88,9 @@ fn check_key(case: &str, key: &str, value: serde_json::Value, expected: &str) {
 fn methods_that_are_not_read_are_named() {
     for method in ["bitsandbytes", "hqq", "eetq", ""] {
         let expected = format!(
-            "weights that are quantised by {method:?} cannot be read, those by gptq, awq, fp8 and \
-             compressed-tensors (FP8) can: take the model's folder of floats, or a GGUF file of it"
+            "weights that are quantised by {method:?} cannot be read, those by gptq, awq, fp8, \
+             mxfp4 and compressed-tensors (FP8) can: take the model's folder of floats, or a GGUF \
+             file of it"
         );
         check_key("llama-gptq", "quant_method", json!(method), &expected);
     }

@@ -54,7 +54,7 @@ impl Fp8 {
         };
         let values = Box::new(std::array::from_fn(|byte| match dtype {
             RawType::F8E5M2 => e5m2(byte as u8),
-            RawType::F8E4M3 | RawType::I32 => e4m3(byte as u8),
+            RawType::F8E4M3 | RawType::U8 | RawType::I32 => e4m3(byte as u8),
         }));
         Ok(Floats { shape: [n_out, n_in], bytes: weight.bytes.clone(), values, scales, block })
     }

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::awq::Awq;
 use super::fp8::Fp8;
 use super::gptq::{Gptq, Zeros};
+use super::mxfp4::Mxfp4;
 use crate::config_hf::{count, flag};
 use crate::error::LoadError;
 
@@ -14,6 +15,7 @@ pub(in crate::load) enum Method {
     Gptq(Gptq),
     Awq(Awq),
     Fp8(Fp8),
+    Mxfp4(Mxfp4),
 }
 
 const KEY: &str = "quantization_config";
@@ -33,16 +35,18 @@ impl Method {
             "gptq" => Self::Gptq(gptq(json)?),
             "awq" => Self::Awq(awq(json)?),
             "fp8" => Self::Fp8(Fp8 { block: block(json, "weight_block_size", KEY)? }),
+            "mxfp4" => Self::Mxfp4(Mxfp4),
             "compressed-tensors" => Self::Fp8(compressed_tensors(json)?),
             _ => return Err(LoadError::UnknownQuantization { found: method.to_owned() }),
         }))
     }
 
-    /// What stands in place of `weight` in the name of a module that it has quantised.
+    /// How the name of a matrix's greatest part ends, behind that of its module.
     pub(in crate::load) fn stored_as(self) -> &'static str {
         match self {
-            Self::Gptq(_) | Self::Awq(_) => "qweight",
-            Self::Fp8(_) => "weight",
+            Self::Gptq(_) | Self::Awq(_) => ".qweight",
+            Self::Fp8(_) => ".weight",
+            Self::Mxfp4(_) => "_blocks",
         }
     }
 }

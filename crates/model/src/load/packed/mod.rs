@@ -8,6 +8,7 @@ mod fp8;
 mod gptq;
 mod integers;
 mod method;
+mod mxfp4;
 mod parts;
 
 use std::ops::Range;
@@ -18,6 +19,7 @@ pub(super) use self::method::Method;
 
 use self::fp8::Floats;
 use self::integers::Integers;
+use self::mxfp4::Blocks;
 use self::parts::Parts;
 use super::matrix::Matrix;
 use super::quantize::fill_rows;
@@ -38,13 +40,24 @@ impl Source<'_> {
         name: &str,
         shape: [usize; 2],
     ) -> Result<Option<Matrix>, LoadError> {
+        self.packed_stack(name, 1, shape)
+    }
+
+    /// `n` of them, rows of one after those of the other.
+    pub(in crate::load) fn packed_stack(
+        &mut self,
+        name: &str,
+        n: usize,
+        [n_out, n_in]: [usize; 2],
+    ) -> Result<Option<Matrix>, LoadError> {
         let (Some(method), Some(module)) = (self.method, self.packed_module(name)) else {
             return Ok(None);
         };
         let ModelFile::HuggingFace { folder, .. } = self.file else { return Ok(None) };
-        let file_name = format!("{module}.{}", method.stored_as());
+        let file_name = format!("{module}{}", method.stored_as());
         let parts = &mut Parts { folder, name: module, used: &mut self.used };
-        let packed = PackedMatrix::read(method, parts, shape)?;
+        let packed = PackedMatrix::read(method, parts, [n, n_out, n_in])?;
+        let shape = packed.shape;
         let inexact = match (self.options.quantize, self.options.arithmetic) {
             _ if is_kept(name) => DType::F32,
             (Some(dtype), _) => dtype,
@@ -87,8 +100,8 @@ impl Source<'_> {
         };
         let mut names = self.names(name).into_iter();
         names.find_map(|name| {
-            let module = name.strip_suffix(".weight")?;
-            let stored = format!("{module}.{}", method.stored_as());
+            let module = name.strip_suffix(".weight").unwrap_or(&name);
+            let stored = format!("{module}{}", method.stored_as());
             folder.raw_tensor(&stored).is_some().then(|| module.to_owned())
         })
     }
@@ -103,13 +116,21 @@ struct PackedMatrix {
 enum Values {
     Integers(Integers),
     Floats(Floats),
+    Blocks(Blocks),
 }
 
 impl PackedMatrix {
     /// # Errors
     /// A part that is missing, misshapen, or of another type, and numbers that are none.
-    fn read(method: Method, parts: &mut Parts<'_>, shape: [usize; 2]) -> Result<Self, LoadError> {
+    fn read(
+        method: Method,
+        parts: &mut Parts<'_>,
+        [n, n_out, n_in]: [usize; 3],
+    ) -> Result<Self, LoadError> {
+        // Others than those of [`Method::Mxfp4`] are stored one by one.
+        let shape = [n * n_out, n_in];
         let values = match method {
+            Method::Mxfp4(mxfp4) => Values::Blocks(mxfp4.read(parts, [n, n_out, n_in])?),
             Method::Gptq(gptq) => Values::Integers(gptq.read(parts, shape)?),
             Method::Awq(awq) => Values::Integers(awq.read(parts, shape)?),
             Method::Fp8(fp8) => Values::Floats(fp8.read(parts, shape)?),
@@ -124,6 +145,7 @@ impl PackedMatrix {
         let equal = match &self.values {
             Values::Integers(integers) => integers.equal(),
             Values::Floats(_) => None,
+            Values::Blocks(_) => Some(Blocks::DTYPE),
         };
         equal.or(Some(inexact)).filter(fits).unwrap_or(DType::F32)
     }
@@ -138,11 +160,12 @@ impl PackedMatrix {
         let bytes = match &self.values {
             Values::Integers(integers) => &integers.words,
             Values::Floats(floats) => &floats.bytes,
+            Values::Blocks(blocks) => &blocks.nibbles,
         };
         bytes.len() as u64
     }
 
-    /// Integers are numbers always, and their scales were looked at.
+    /// Integers are numbers always, and scales were looked at.
     fn check_finite(&self, name: &str) -> Result<(), LoadError> {
         let Values::Floats(floats) = &self.values else { return Ok(()) };
         match floats.non_finite() {
@@ -162,6 +185,9 @@ impl PackedMatrix {
             Values::Integers(integers) if integers.equal() == Some(dtype) => {
                 fill_rows(&mut out, row_bytes, |rows, out| integers.pack(dtype, rows, out));
             }
+            Values::Blocks(blocks) => {
+                fill_rows(&mut out, row_bytes, |rows, out| blocks.pack(n_in, rows, out));
+            }
             _ => fill_rows(&mut out, row_bytes, |rows, out| self.encode(dtype, rows, out)),
         }
         out
@@ -173,6 +199,7 @@ impl PackedMatrix {
         match &self.values {
             Values::Integers(integers) => integers.decode(rows, &mut values),
             Values::Floats(floats) => floats.decode(rows, &mut values),
+            Values::Blocks(_) => unreachable!("they are never encoded again"),
         }
         let row_bytes = out.len() / (values.len() / n_in);
         for (row, out) in values.chunks_exact(n_in).zip(out.chunks_exact_mut(row_bytes)) {

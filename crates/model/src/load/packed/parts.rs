@@ -16,8 +16,10 @@ pub(in crate::load) struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
+    /// Parts are parts of names, or the ends of one.
     fn name_of(&self, part: &str) -> String {
-        format!("{}.{part}", self.name)
+        let dot = if part.starts_with('_') { "" } else { "." };
+        format!("{}{dot}{part}", self.name)
     }
 
     /// # Errors
