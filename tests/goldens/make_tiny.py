@@ -114,12 +114,11 @@ MINICPM3 = dict(
     qk_rope_head_dim=8,
     v_head_dim=16,
 )
-# No two widths are the same; all layers are dense.
+# No two widths are the same; the second layer has experts.
 DEEPSEEK = dict(
     hidden_size=48,
     intermediate_size=40,
     num_hidden_layers=2,
-    first_k_dense_replace=2,
     num_attention_heads=4,
     num_key_value_heads=4,
     kv_lora_rank=32,
@@ -533,11 +532,14 @@ CASES = {
         num_experts_per_tok=2,
         shared_intermediate_size=24,
     ),
-    # Queries are products of the residual.
+    # Queries are products of the residual; the best of the best groups of experts are taken.
     "deepseek2": transformers.DeepseekV2Config(
         **SHARED,
         **DEEPSEEK,
+        **GROUPED,
+        first_k_dense_replace=1,
         q_lora_rank=None,
+        topk_method="group_limited_greedy",
         rope_parameters=dict(YARN, mscale=0.707, mscale_all_dim=0.707),
     ),
     # Norms of latent vectors have an epsilon of their own, which differs enough to be seen. GGUF
@@ -545,8 +547,20 @@ CASES = {
     "deepseek2-v3": transformers.DeepseekV3Config(
         **dict(SHARED, rms_norm_eps=1e-3),
         **DEEPSEEK,
+        **GROUPED,
+        first_k_dense_replace=1,
+        norm_topk_prob=True,
         q_lora_rank=24,
         rope_parameters=dict(YARN, mscale=1.0, mscale_all_dim=1.0),
+    ),
+    # Layers with experts are listed, and there are no groups.
+    "deepseek3": transformers.Glm4MoeLiteConfig(
+        **SHARED,
+        **DEEPSEEK,
+        **dict(GROUPED, n_group=1, topk_group=1, n_shared_experts=1),
+        mlp_layer_types=["dense", "sparse"],
+        q_lora_rank=24,
+        rope_parameters=dict(rope_type="default", rope_theta=10000.0),
     ),
     # All widths of queries, keys and values differ. What is cached of a token is narrower than the
     # keys and values of its heads.
@@ -595,6 +609,7 @@ CASES = {
 # GGUF has no name of its own for these: only the Hugging Face folder is written.
 ONLY_HUGGING_FACE = {
     "codegen",
+    "deepseek3",
     "falcon-alibi",
     "llama-dynamic",
     "mistral",
@@ -966,12 +981,13 @@ def add_experts(writer, config):
     if hasattr(config, "moe_intermediate_size"):
         writer.add_expert_feed_forward_length(config.moe_intermediate_size)
     if hasattr(config, "n_group"):
-        sigmoid = gguf.ExpertGatingFuncType.SIGMOID
+        kinds = gguf.ExpertGatingFuncType
+        kind = kinds.SOFTMAX if config.model_type == "deepseek_v2" else kinds.SIGMOID
         writer.add_leading_dense_block_count(config.first_k_dense_replace)
         writer.add_expert_shared_count(config.n_shared_experts)
         writer.add_expert_group_count(config.n_group)
         writer.add_expert_group_used_count(config.topk_group)
-        writer.add_expert_gating_func(sigmoid)
+        writer.add_expert_gating_func(kind)
         writer.add_expert_weights_norm(config.norm_topk_prob)
         writer.add_expert_weights_scale(config.routed_scaling_factor)
     if hasattr(config, "shared_intermediate_size"):

@@ -6,7 +6,7 @@ use crate::config::{Names, WIDTH_MAX, bounded};
 use crate::config_gguf::Keys;
 use crate::config_hf::{count, flag, number};
 use crate::error::LoadError;
-use crate::spec::{ArchSpec, AttentionKind, GroupRank, RouterScores};
+use crate::spec::{ArchSpec, GroupRank, RouterScores};
 
 /// A mixture of experts (Shazeer et al. 2017): each token goes through the few that a router
 /// chooses.
@@ -117,7 +117,11 @@ pub(crate) fn of_hf(json: &Value) -> Result<RawExperts, LoadError> {
         d_ff_shared: count(json, &["shared_expert_intermediate_size", "shared_intermediate_size"])?,
         n_shared: count(json, &["n_shared_experts"])?,
         scores,
-        n_groups: count(json, &["n_group"])?,
+        // Who takes the best of all has no use for groups.
+        n_groups: match json["topk_method"].as_str() {
+            Some("greedy") => None,
+            _ => count(json, &["n_group"])?,
+        },
         n_groups_used: count(json, &["topk_group"])?,
         normalizes: flag(json, &["norm_topk_prob"])?,
         scale: number(json, &["routed_scaling_factor"])?.map(|scale| scale as f32),
@@ -129,8 +133,21 @@ pub(crate) fn of_hf(json: &Value) -> Result<RawExperts, LoadError> {
     })
 }
 
-/// `mlp_only_layers` holds the layers without experts.
+/// `mlp_only_layers` holds the layers without experts, `mlp_layer_types` calls them `dense`.
 fn listed(json: &Value) -> Result<Vec<usize>, LoadError> {
+    let key = "mlp_layer_types";
+    if let Some(types) = json.get(key).filter(|types| !types.is_null()) {
+        let malformed = || LoadError::config(key, "a list of dense and sparse".into(), types);
+        let mut dense = Vec::new();
+        for (layer_idx, kind) in types.as_array().ok_or_else(malformed)?.iter().enumerate() {
+            match kind.as_str() {
+                Some("dense") => dense.push(layer_idx),
+                Some("sparse") => {}
+                _ => return Err(malformed()),
+            }
+        }
+        return Ok(dense);
+    }
     let key = "mlp_only_layers";
     let Some(layers) = json.get(key).filter(|layers| !layers.is_null()) else {
         return Ok(Vec::new());
@@ -171,11 +188,6 @@ impl RawExperts {
         let has_experts: Vec<bool> = has_experts.collect();
         if !has_experts.contains(&true) {
             return Ok((None, has_experts));
-        }
-        if spec.attention == AttentionKind::Latent {
-            let key = names.get("leading_dense_block_count", "first_k_dense_replace");
-            let expected = format!("{n_layers}, no layers with experts");
-            return Err(LoadError::config(&key, expected, self.dense.n_leading));
         }
         bounded(names.get("expert_count", "num_experts"), n_experts, 1, N_EXPERTS_MAX)?;
         let n_used = self.n_used.unwrap_or(0);

@@ -230,7 +230,7 @@ fn cases() -> Vec<PathBuf> {
 
 #[test]
 fn gguf_models_equal_transformers() {
-    // What GGUF has no name for, and what it calls `llama`, `olmo2` or `bert`.
+    // What GGUF has no name for, and what it calls `llama`, `olmo2`, `bert` or `deepseek2`.
     let is_missing = [
         "codegen",
         "falcon-alibi",
@@ -241,7 +241,7 @@ fn gguf_models_equal_transformers() {
         "t5-near",
         "xglm",
     ];
-    let is_another = ["mistral", "mixtral", "olmo3", "roberta", "distilbert"];
+    let is_another = ["deepseek3", "mistral", "mixtral", "olmo3", "roberta", "distilbert"];
     check_all("model.gguf", &[&is_missing[..], &is_another, &QUANTIZED].concat());
 }
 

@@ -1,7 +1,9 @@
-//! DeepSeek-V2 (arXiv 2405.04434) and V3 (arXiv 2412.19437): Llama with latent attention, so far
-//! without experts.
+//! DeepSeek-V2 (arXiv 2405.04434): latent attention, and experts after the first layers. In GGUF V3
+//! and Kimi K2 too, which are `deepseek3` in folders.
 
+use super::dots1::SIGMOID_ROUTER_TENSORS;
 use super::llama::{LLAMA, LLAMA_TENSORS};
+use super::qwen2moe::EXPERT_TENSORS;
 use crate::config::ModelConfig;
 use crate::spec::{ArchSpec, AttentionKind, PerFormat, RopePairing, TensorNames};
 
@@ -17,8 +19,9 @@ pub(super) const LATENT_TENSORS: TensorNames = &[
 
 pub(super) const DEEPSEEK2: ArchSpec = ArchSpec {
     name: "deepseek2",
-    hf_names: &["DeepseekV2ForCausalLM", "DeepseekV3ForCausalLM"],
-    hf_tensors: &[LLAMA_TENSORS, LATENT_TENSORS],
+    hf_names: &["DeepseekV2ForCausalLM"],
+    hf_tensors: &[SIGMOID_ROUTER_TENSORS, EXPERT_TENSORS, LATENT_TENSORS, LLAMA_TENSORS],
+    normalizes_experts: false,
     attention: AttentionKind::Latent,
     rope: PerFormat::same(RopePairing::Interleaved),
     attn_scale: latent_scale,

@@ -8,6 +8,7 @@ mod codegen;
 mod cohere2;
 mod command_r;
 mod deepseek2;
+mod deepseek3;
 mod distilbert;
 mod dots1;
 mod ernie4_5;
@@ -72,6 +73,7 @@ pub const ARCHITECTURES: &[ArchSpec] = &[
     cohere2::COHERE2,
     command_r::COMMAND_R,
     deepseek2::DEEPSEEK2,
+    deepseek3::DEEPSEEK3,
     distilbert::DISTILBERT,
     dots1::DOTS1,
     ernie4_5::ERNIE4_5,

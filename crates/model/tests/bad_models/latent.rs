@@ -41,7 +41,14 @@ fn tensors_that_do_not_fit_are_named() {
 }
 
 #[test]
-fn latent_attention_has_no_experts_beside_it() {
-    let expected = "config: first_k_dense_replace: expected 2, no layers with experts, found 1";
-    check(load_folder("deepseek2", &[("first_k_dense_replace", Some(json!(1)))]), expected);
+fn layers_of_no_known_kind_are_named() {
+    let types = "config: mlp_layer_types: expected a list of dense and sparse, found";
+    for found in [json!(["dense", "other"]), json!("sparse")] {
+        let folder = load_folder("deepseek3", &[("mlp_layer_types", Some(found.clone()))]);
+        check(folder, &format!("{types} {found}"));
+    }
+    // The last layer has experts, and is said to have none.
+    let folder = load_folder("deepseek3", &[("mlp_layer_types", Some(json!(["dense", "dense"])))]);
+    let name = "model.layers.1.mlp.gate_proj.weight";
+    check(folder, &format!("tensor {name} is missing: expected shape [40, 48]"));
 }
