@@ -436,6 +436,23 @@ CASES = {
         ),
         tie_word_embeddings=False,
     ),
+    # Numbers of the text in a part of their own, and names that begin with it.
+    "gemma3-eyes": transformers.Gemma3Config(
+        text_config=dict(
+            **SHARED,
+            **dict(SMALL, tie_word_embeddings=True),
+            head_dim=16,
+            query_pre_attn_scalar=16,
+            sliding_window=8,
+            rope_theta=1000000.0,
+            rope_local_base_freq=10000.0,
+        ),
+        vision_config=dict(
+            hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1,
+            image_size=8, patch_size=4,
+        ),
+        mm_tokens_per_image=4,
+    ),
     # These two have no class in the library: they are Llama, renamed.
     "exaone": transformers.LlamaConfig(**SHARED, **SMALL),
     "internlm2": transformers.LlamaConfig(**SHARED, **SMALL),
@@ -611,6 +628,7 @@ ONLY_HUGGING_FACE = {
     "codegen",
     "deepseek3",
     "falcon-alibi",
+    "gemma3-eyes",
     "llama-dynamic",
     "mistral",
     "mixtral",
@@ -796,23 +814,21 @@ def text_of_vl_config(config):
     rope = text.pop("rope_parameters")
     text["rope_theta"] = rope.pop("rope_theta")
     text["rope_scaling"] = rope | dict(rope_type="default", type="mrope")
-    kept = {key: config[key] for key in ("architectures", "model_type", "tie_word_embeddings")}
-    return text | kept
+    kept = ("architectures", "model_type", "tie_word_embeddings", "vision_config")
+    return text | {key: config[key] for key in kept}
 
 
 def text_of_vl_tensors(tensors, _config):
-    names = {"model.language_model.": "model."}
-    is_text = lambda name: "visual." not in name
-    return {replaced(name, names): tensors[name] for name in filter(is_text, tensors)}
+    names = {"model.language_model.": "model.", "model.visual.": "visual."}
+    return {replaced(name, names): tensor for name, tensor in tensors.items()}
 
 
-# How the authors' own code, which published folders carry, names what is Llama; and models that
-# see, without what sees.
+# How the authors' own code, which published folders carry, names what is Llama; and the first form
+# of folders of Qwen2-VL.
 RENAMED = {
     "exaone": (exaone_config, exaone_tensors),
     "internlm2": (internlm2_config, internlm2_tensors),
     "qwen2vl": (text_of_vl_config, text_of_vl_tensors),
-    "qwen3vl": (text_of_vl_config, text_of_vl_tensors),
 }
 
 

@@ -84,7 +84,15 @@ pub(crate) fn load(
     let file = ModelFile::open(&path, settings.mapping)?;
     let loaded = load_file(&file, settings, &mut |n_done, n_total| bar.set(n_done, n_total));
     bar.finish();
-    Ok((file, Opened { loaded: loaded?, load_ms: start.elapsed().as_secs_f64() * 1e3 }))
+    let loaded = loaded?;
+    if let Some(what) = loaded.model.skipped.what() {
+        let (n, bytes) = (loaded.model.skipped.n_tensors(), loaded.model.skipped.n_bytes);
+        let bytes = human_bytes(bytes);
+        output::note(format_args!(
+            "note: {what} cannot be given to this model here: {n} tensors ({bytes}) are skipped"
+        ));
+    }
+    Ok((file, Opened { loaded, load_ms: start.elapsed().as_secs_f64() * 1e3 }))
 }
 
 /// Refuses a model that answers nothing.

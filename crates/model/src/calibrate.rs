@@ -11,6 +11,7 @@ use crate::batch::{Batch, LogitRows};
 use crate::config::ModelConfig;
 use crate::cost::keys_seen;
 use crate::kv::{KvCache, KvPolicy, KvShape, KvType, SequenceId};
+use crate::load::Skipped;
 use crate::pool::ThreadPool;
 use crate::speeds::{Curve, Speeds};
 use crate::weights::{
@@ -281,6 +282,7 @@ fn made_up(model: &Model) -> Model {
         sinusoids: model.sinusoids.clone(),
         position_bias: model.position_bias.clone(),
         encoder: None,
+        skipped: Skipped::default(),
         n_bytes: 0,
         config,
     }

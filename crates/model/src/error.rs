@@ -11,6 +11,11 @@ pub enum LoadError {
         nearest.map(|name| format!(", {name:?} is")).unwrap_or_default()
     )]
     UnknownArchitecture { found: String, nearest: Option<&'static str> },
+    #[error(
+        "this file holds only what a model sees or hears with (mmproj); give the file of the model \
+         itself, which answers texts without it"
+    )]
+    OnlySenses,
     #[error("config: {key}: expected {expected}, found {found}")]
     Config { key: String, expected: String, found: String },
     /// `expected` is empty where the tensor itself would have told.

@@ -18,6 +18,8 @@ pub struct ArchSpec {
     /// What names of tensors begin with that folders hold for other tasks, as the prediction of
     /// hidden words.
     pub hf_unused: &'static [&'static str],
+    /// Numbers that folders of its models with more senses leave out.
+    pub hf_defaults: &'static [(&'static str, u32)],
     /// GGUF's tensor names, where they are not the usual ones.
     pub gguf_tensors: TensorNames,
     /// The half that reads the prompt, where this one is a decoder whose layers look at what the

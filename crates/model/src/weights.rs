@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::attention::{PositionBias, RopeTable, Sinusoids};
 use crate::config::ModelConfig;
+use crate::load::Skipped;
 use crate::spec::{ArchSpec, Direction, Positions};
 
 /// `[n_out, n_in]`, in the file's own format. Quantised is a [`DType`], not another type.
@@ -180,6 +181,8 @@ pub struct Model {
     pub position_bias: PositionBias,
     /// The half that reads the prompt: [`crate::encode`].
     pub encoder: Option<Box<Model>>,
+    /// What of the file is not for texts.
+    pub skipped: Skipped,
     /// Size of the model's files.
     pub n_bytes: u64,
 }

@@ -39,12 +39,22 @@ struct ShowJson<'a> {
     n_sliding_layers: usize,
     tied_output: bool,
     chat_template: bool,
+    /// What of the file is not for texts, and so not loaded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    skipped: Option<SkippedJson>,
     /// Bytes of weights by type.
     types: BTreeMap<&'static str, u64>,
     /// Bytes of the cache for one token, f16.
     kv_bytes_per_token: usize,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tensors: Vec<TensorJson>,
+}
+
+#[derive(Serialize)]
+struct SkippedJson {
+    r#for: &'static str,
+    tensors: usize,
+    bytes: u64,
 }
 
 #[derive(Serialize)]
@@ -106,6 +116,11 @@ fn describe<'a>(
         n_sliding_layers,
         tied_output: matches!(model.output, OutputMatrix::Tied),
         chat_template: loaded.template.is_some(),
+        skipped: model.skipped.what().map(|what| SkippedJson {
+            r#for: what,
+            tensors: model.skipped.n_tensors(),
+            bytes: model.skipped.n_bytes,
+        }),
         types,
         kv_bytes_per_token: model::kv::KvShape::of(c, f16, f16).position_bytes(),
         tensors,
@@ -150,6 +165,9 @@ fn print_human(json: &ShowJson<'_>) -> Result<()> {
     let types: Vec<_> =
         json.types.iter().map(|(name, bytes)| format!("{name} {}", human_bytes(*bytes))).collect();
     row("weights", types.join(", "))?;
+    if let Some(SkippedJson { r#for, tensors, bytes }) = &json.skipped {
+        row("not for texts", format!("{tensors} for {}, {}", r#for, human_bytes(*bytes)))?;
+    }
     for tensor in &json.tensors {
         let (name, kind) = (&tensor.name, tensor.r#type);
         let shape: Vec<_> = tensor.shape.iter().map(usize::to_string).collect();

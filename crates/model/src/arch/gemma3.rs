@@ -14,6 +14,13 @@ use crate::spec::{
 pub(super) const GEMMA3: ArchSpec = ArchSpec {
     name: "gemma3",
     hf_names: &["Gemma3ForCausalLM"],
+    hf_defaults: &[
+        ("num_attention_heads", 8),
+        ("num_key_value_heads", 4),
+        ("head_dim", 256),
+        ("query_pre_attn_scalar", 256),
+        ("max_position_embeddings", 131_072),
+    ],
     hf_tensors: &[QK_NORM_TENSORS, SANDWICH_TENSORS, LLAMA_TENSORS],
     norm: PerFormat { gguf: Norm::Rms, hf: Norm::RmsPlusOne },
     residual: Residual::SandwichNorm,

@@ -28,6 +28,7 @@ pub(super) const LLAMA: ArchSpec = ArchSpec {
     hf_tensors: &[LLAMA_TENSORS],
     hf_prefix: "model.",
     hf_unused: &[],
+    hf_defaults: &[],
     gguf_tensors: &[],
     encoder: None,
     n_ctx: None,

@@ -133,6 +133,16 @@ pub fn by_name(name: &str) -> Option<&'static ArchSpec> {
     ARCHITECTURES.iter().find(|spec| spec.name == name)
 }
 
+/// By config.json's `model_type`, as `gemma3_text`: the name of a class without its task, in other
+/// letters.
+pub fn by_model_type(model_type: &str) -> Option<&'static ArchSpec> {
+    let plain = |name: &str| name.replace('_', "").to_lowercase();
+    let wanted = plain(model_type.strip_suffix("_text").unwrap_or(model_type));
+    let is_wanted =
+        |name: &&str| name.strip_suffix("ForCausalLM").is_some_and(|name| plain(name) == wanted);
+    ARCHITECTURES.iter().find(|spec| spec.hf_names.iter().any(is_wanted))
+}
+
 /// By config.json's `architectures[0]`.
 pub fn by_hf_name(name: &str) -> Option<&'static ArchSpec> {
     ARCHITECTURES.iter().find(|spec| spec.hf_names.contains(&name))

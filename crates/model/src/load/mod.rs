@@ -1,28 +1,25 @@
 //! Spec + file -> [`Model`], every tensor's shape checked by name.
 
+mod file;
 mod latent;
 mod layers;
 mod matrix;
 mod packed;
 mod quantize;
+mod senses;
 mod source;
 mod stacked;
 
-use std::path::Path;
-
-use format::gguf::GgufFile;
-use format::safetensors::SafetensorsFolder;
-use format::{Mapping, Tensor};
 use kernels::DType;
-use serde_json::Value;
+
+pub use self::file::ModelFile;
+pub use self::senses::Skipped;
 
 use self::source::Source;
-
-use crate::arch;
 use crate::attention::{PositionBias, Sinusoids, alibi_slopes};
 use crate::config::ModelConfig;
 use crate::error::LoadError;
-use crate::spec::{ArchSpec, FeedForward, FileFormat, Positions, Residual};
+use crate::spec::{ArchSpec, FeedForward, Positions, Residual};
 use crate::weights::{Arithmetic, Model, OutputMatrix, WeightMatrix};
 use crate::{config_gguf, config_hf};
 
@@ -45,120 +42,6 @@ pub enum Pages {
     Leave,
 }
 
-/// An opened model: a GGUF file (all its parts) or a Hugging Face folder.
-pub enum ModelFile {
-    Gguf(GgufFile),
-    HuggingFace {
-        folder: SafetensorsFolder,
-        /// config.json
-        config: Value,
-    },
-}
-
-impl ModelFile {
-    /// A file is read as GGUF, a folder as Hugging Face's.
-    ///
-    /// # Errors
-    /// Whatever the reader finds wrong with the file.
-    pub fn open(path: &Path, mapping: Mapping) -> Result<Self, LoadError> {
-        if path.is_dir() {
-            let folder = SafetensorsFolder::open(path, mapping)?;
-            let config = folder.require_json("config.json")?;
-            return Ok(Self::HuggingFace { folder, config });
-        }
-        Ok(Self::Gguf(GgufFile::open(path, mapping)?))
-    }
-
-    fn format(&self) -> FileFormat {
-        match self {
-            Self::Gguf(_) => FileFormat::Gguf,
-            Self::HuggingFace { .. } => FileFormat::HuggingFace,
-        }
-    }
-
-    fn tensor(&self, name: &str) -> Result<Option<Tensor>, LoadError> {
-        match self {
-            Self::Gguf(file) => Ok(file.tensor(name)),
-            Self::HuggingFace { folder, .. } => Ok(folder.tensor(name)?),
-        }
-    }
-
-    fn tensor_names(&self) -> Vec<&str> {
-        match self {
-            Self::Gguf(file) => file.tensors().map(|info| info.name.as_str()).collect(),
-            Self::HuggingFace { folder, .. } => {
-                folder.tensors().map(|info| info.name.as_str()).collect()
-            }
-        }
-    }
-
-    /// Whether the embedding is the output matrix too; `None` where the file does not say.
-    fn ties_output(&self) -> Option<bool> {
-        match self {
-            Self::Gguf(_) => None,
-            // Where this flag is, the other says nothing any more.
-            Self::HuggingFace { config, .. } => match &config["scale_decoder_outputs"] {
-                Value::Bool(_) => None,
-                _ => config["tie_word_embeddings"].as_bool(),
-            },
-        }
-    }
-
-    /// Whether logits are scaled, with an architecture that scales tied ones; `None`: where they
-    /// are. A folder may hold a copy of what is tied.
-    fn scales_logits(&self) -> Option<bool> {
-        match self {
-            Self::Gguf(_) => None,
-            Self::HuggingFace { config, .. } => {
-                let flag = config["scale_decoder_outputs"].as_bool();
-                Some(flag.unwrap_or(config["tie_word_embeddings"] != false))
-            }
-        }
-    }
-
-    pub fn n_bytes(&self) -> u64 {
-        match self {
-            Self::Gguf(file) => file.n_bytes(),
-            Self::HuggingFace { folder, .. } => folder.n_bytes(),
-        }
-    }
-
-    /// The architecture that the file names.
-    ///
-    /// # Errors
-    /// A file that names none, or one that is not in the list.
-    pub fn architecture(&self) -> Result<&'static ArchSpec, LoadError> {
-        let (found, spec) = match self {
-            Self::Gguf(file) => {
-                let name = file.metadata().require_str("general.architecture")?;
-                (name, arch::by_name(name))
-            }
-            Self::HuggingFace { config, .. } => {
-                let name = config["architectures"][0].as_str().unwrap_or_default();
-                (name, arch::by_hf_name(name))
-            }
-        };
-        spec.ok_or_else(|| LoadError::UnknownArchitecture {
-            found: found.to_owned(),
-            nearest: self.nearest(found),
-        })
-    }
-
-    /// The supported architecture whose name, as this format writes it, is most like another.
-    fn nearest(&self, found: &str) -> Option<&'static str> {
-        /// Below, names have little in common.
-        const ALIKE: f64 = 0.6;
-        let names = arch::ARCHITECTURES.iter().flat_map(|spec| match self {
-            Self::Gguf(_) => std::slice::from_ref(&spec.name),
-            Self::HuggingFace { .. } => spec.hf_names,
-        });
-        let likeness = |name: &str| strsim::normalized_damerau_levenshtein(name, found);
-        let alike = names.copied().map(|name| (likeness(name), name));
-        let best = alike.max_by(|a, b| a.0.total_cmp(&b.0))?;
-        (best.0 >= ALIKE).then_some(best.1)
-    }
-}
-
 /// Builds a model over an opened file. `progress(done, total)` is called with bytes.
 ///
 /// # Errors
@@ -174,7 +57,7 @@ pub fn load(
     let token_embd = encoder.as_ref().map(|encoder| encoder.token_embd.clone());
     let mut model = load_half(&mut source, spec, token_embd)?;
     model.encoder = encoder.map(Box::new);
-    source.check_all_used(&model.config)?;
+    model.skipped = source.check_all_used(&model.config)?;
     Ok(model)
 }
 
@@ -189,7 +72,9 @@ fn load_half(
     let n_vocab = source.n_rows("token_embd.weight")?;
     let mut config = match file {
         ModelFile::Gguf(file) => config_gguf::read_config(spec, file.metadata(), n_vocab)?,
-        ModelFile::HuggingFace { config, .. } => config_hf::read_config(spec, config, n_vocab)?,
+        ModelFile::HuggingFace { config, .. } => {
+            config_hf::read_config(spec, &senses::with_defaults(spec, config), n_vocab)?
+        }
     };
     if let Some(activation) = spec.ungated
         && !source.has("blk.0.ffn_gate.weight")?
@@ -232,6 +117,7 @@ fn load_half(
             None => alibi(&config, spec),
         },
         encoder: None,
+        skipped: Skipped::default(),
         n_bytes: file.n_bytes(),
         config,
     })

@@ -8,6 +8,7 @@ use kernels::block;
 use super::matrix::{Matrix, transposed};
 use super::packed::Method;
 use super::quantize::quantized;
+use super::senses::{self, Sense, Skipped};
 use super::{LoadOptions, ModelFile, Pages};
 use crate::attention::{BucketBias, Buckets, PositionBias};
 use crate::config::ModelConfig;
@@ -377,7 +378,13 @@ impl<'a> Source<'a> {
             })
             .flatten()
             .collect();
-        if names.is_empty() { vec![name.to_owned()] } else { names }
+        let longer = match self.file {
+            ModelFile::HuggingFace { config, .. } if senses::are_more(config) => {
+                names.iter().flat_map(|name| senses::longer_names(name)).collect()
+            }
+            _ => Vec::new(),
+        };
+        if names.is_empty() { vec![name.to_owned()] } else { [names, longer].concat() }
     }
 
     /// The other form of a name that may have a prefix.
@@ -416,8 +423,9 @@ impl<'a> Source<'a> {
         (self.progress)(self.n_read, self.file.n_bytes());
     }
 
-    /// A tensor that nobody asked for means that the file is not what it says it is.
-    pub(super) fn check_all_used(&self, config: &ModelConfig) -> Result<(), LoadError> {
+    /// A tensor that nobody asked for means that the file is not what it says it is, unless it is
+    /// for other things than texts.
+    pub(super) fn check_all_used(&self, config: &ModelConfig) -> Result<Skipped, LoadError> {
         let tied = match self.file.ties_output() {
             Some(true) => self.names("output.weight"),
             _ => Vec::new(),
@@ -455,13 +463,27 @@ impl<'a> Source<'a> {
             _ => None,
         };
         let raw = of_folder.into_iter().flatten().map(|(name, _)| name);
+        let mut skipped = Skipped::default();
         for name in self.file.tensor_names().into_iter().chain(raw) {
-            if !self.used.contains(name) && !is_redundant(name) {
+            if self.used.contains(name) || is_redundant(name) {
+                continue;
+            }
+            let Some(sense) = self.sense_of(name) else {
                 let (name, architecture) = (name.to_owned(), self.spec.name);
                 return Err(LoadError::SuperfluousTensor { name, architecture });
-            }
+            };
+            let tensor = self.file.tensor(name).ok().flatten();
+            skipped.add(sense, tensor.map_or(0, |tensor| tensor.bytes.len() as u64));
         }
-        Ok(())
+        Ok(skipped)
+    }
+
+    fn sense_of(&self, name: &str) -> Option<Sense> {
+        let may_have = match self.file {
+            ModelFile::Gguf(_) => true,
+            ModelFile::HuggingFace { config, .. } => senses::are_more(config),
+        };
+        senses::sense_of(name, self.file.format()).filter(|_| may_have)
     }
 }
 

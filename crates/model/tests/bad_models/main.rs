@@ -4,6 +4,7 @@ mod encoder_decoder;
 mod latent;
 mod positions;
 mod quantized;
+mod senses;
 
 use std::path::Path;
 
