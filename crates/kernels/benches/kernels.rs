@@ -187,6 +187,12 @@ fn pointwise(c: &mut Criterion) {
                 (table.silu_mul)(&mut out, black_box(&y));
             });
         });
+        group.bench_function("clamped_silu_mul", |b| {
+            b.iter(|| {
+                out.copy_from_slice(&x);
+                (table.clamped_silu_mul)(&mut out, black_box(&y));
+            });
+        });
         group.bench_function("gelu_tanh_mul", |b| {
             b.iter(|| {
                 out.copy_from_slice(&x);

@@ -210,6 +210,7 @@ fn pointwise_agrees(tables: Tables) -> bool {
         })
     };
     in_place(&|table, x| (table.silu_mul)(x, &y))
+        && in_place(&|table, x| (table.clamped_silu_mul)(x, &y))
         && in_place(&|table, x| (table.gelu_tanh_mul)(x, &y))
         && in_place(&|table, x| (table.gelu_tanh)(x))
         && in_place(&|table, x| (table.gelu)(x))

@@ -79,6 +79,9 @@ pub struct Kernels {
     pub layer_norm: fn(x: &[f32], gain: &[f32], eps: f32, out: &mut [f32]),
     /// `gate = silu(gate) * up`, `silu(x) = x / (1 + exp(-x))`.
     pub silu_mul: fn(gate: &mut [f32], up: &[f32]),
+    /// `gate = g sigmoid(1.702 g) (u + 1)` with `g = min(gate, 7)`, `u = min(max(up, -7), 7)`
+    /// (OpenAI 2025, gpt-oss).
+    pub clamped_silu_mul: fn(gate: &mut [f32], up: &[f32]),
     /// `gate = gelu(gate) * up` with the tanh form of GELU (Hendrycks & Gimpel 2016).
     pub gelu_tanh_mul: fn(gate: &mut [f32], up: &[f32]),
     /// `x = gelu(x)` with the same form.

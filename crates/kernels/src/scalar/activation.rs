@@ -8,6 +8,19 @@ pub(crate) fn silu_mul(gate: &mut [f32], up: &[f32]) {
     gate.iter_mut().zip(up).for_each(|(gate, up)| *gate = *gate * sigmoid(*gate) * up);
 }
 
+/// `g sigmoid(1.702 g) (u + 1)` with `g = min(gate, 7)` and `u` cut to `-7..=7`. NaN stays what it
+/// is.
+#[inline(always)]
+pub(crate) fn clamped_silu_mul(gate: &mut [f32], up: &[f32]) {
+    const SLOPE: f32 = 1.702;
+    const LIMIT: f32 = 7.0;
+    assert_eq!(gate.len(), up.len(), "lengths differ");
+    for (gate, up) in gate.iter_mut().zip(up) {
+        let g = if *gate > LIMIT { LIMIT } else { *gate };
+        *gate = g * sigmoid(SLOPE * g) * (up.clamp(-LIMIT, LIMIT) + 1.0);
+    }
+}
+
 #[inline(always)]
 pub(crate) fn gelu_tanh_mul(gate: &mut [f32], up: &[f32]) {
     assert_eq!(gate.len(), up.len(), "lengths differ");

@@ -37,6 +37,7 @@ pub(crate) static KERNELS: Kernels = Kernels {
     rms_norm: norm::rms_norm,
     layer_norm: norm::layer_norm,
     silu_mul: activation::silu_mul,
+    clamped_silu_mul: activation::clamped_silu_mul,
     gelu_tanh_mul: activation::gelu_tanh_mul,
     gelu_tanh: activation::gelu_tanh,
     gelu: activation::gelu,

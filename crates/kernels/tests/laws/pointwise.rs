@@ -22,7 +22,7 @@ fn in_place(x: &[f32], f: impl Fn(&mut [f32])) -> Vec<f32> {
     x
 }
 
-const CASES: [(&str, Case); 14] = [
+const CASES: [(&str, Case); 15] = [
     ("rms_norm", |table, x, y| {
         let mut out = vec![f32::NAN; x.len()];
         (table.rms_norm)(x, y, 1e-6, &mut out);
@@ -34,6 +34,7 @@ const CASES: [(&str, Case); 14] = [
         out
     }),
     ("silu_mul", |table, x, y| in_place(x, |x| (table.silu_mul)(x, y))),
+    ("clamped_silu_mul", |table, x, y| in_place(x, |x| (table.clamped_silu_mul)(x, y))),
     ("gelu_tanh_mul", |table, x, y| in_place(x, |x| (table.gelu_tanh_mul)(x, y))),
     ("gelu_tanh", |table, x, _| in_place(x, |x| (table.gelu_tanh)(x))),
     ("gelu", |table, x, _| in_place(x, |x| (table.gelu)(x))),
@@ -132,6 +133,10 @@ fn norms_and_activations_are_true() {
         assert!((f64::from(got) - expected).abs() <= NORM_ERROR * size, "at {i}: {got}");
     }
     check(&case("silu_mul"), &x, ACTIVATION_ERROR, |i| x64(i) / (1.0 + (-x64(i)).exp()) * y64(i));
+    check(&case("clamped_silu_mul"), &x, ACTIVATION_ERROR, |i| {
+        let gate = x64(i).min(7.0);
+        gate / (1.0 + (-1.702 * gate).exp()) * (y64(i).clamp(-7.0, 7.0) + 1.0)
+    });
     let gelu_tanh = |i: usize| {
         let u = (2.0 / std::f64::consts::PI).sqrt() * (x64(i) + 0.044715 * x64(i).powi(3));
         // 1 + tanh(u) without the cancellation.
@@ -169,6 +174,13 @@ fn activations_saturate_and_keep_nan() {
             assert_eq!((y[0], y[1].abs(), y[3]), (100.0, 0.0, 0.0));
             assert!(y[2].is_nan());
         }
+        let y = in_place(&x, |x| (table.clamped_silu_mul)(x, &[9.0, 1.0, 1.0, f32::NAN]));
+        let at_limit = in_place(&[7.0; 3], |x| (table.clamped_silu_mul)(x, &[7.0, -7.0, -1.0]));
+        assert_eq!((y[0], y[1].abs()), (at_limit[0], 0.0));
+        assert!(y[2].is_nan() && y[3].is_nan());
+        let y = in_place(&[100.0; 3], |x| (table.clamped_silu_mul)(x, &[9.0, -9.0, -1.0]));
+        assert_eq!(y, at_limit);
+        assert!((y[0] - 56.0).abs() < 1e-3 && (y[1] + 42.0).abs() < 1e-3 && y[2] == 0.0);
         for activation in [table.gelu_tanh, table.gelu, table.relu] {
             let y = in_place(&x, activation);
             assert_eq!((y[0], y[1].abs(), y[3]), (100.0, 0.0, 0.0));

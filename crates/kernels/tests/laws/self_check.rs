@@ -45,6 +45,7 @@ fn one_wrong_kernel_is_noticed() {
         wrong!(attention_accumulate, |weights, rescale, values, head_dim, acc| spoil(acc)),
         wrong!(rms_norm, |x, gain, eps, out| spoil(out)),
         wrong!(silu_mul, |gate, up| spoil(gate)),
+        wrong!(clamped_silu_mul, |gate, up| spoil(gate)),
         wrong!(gelu_tanh_mul, |gate, up| spoil(gate)),
         wrong!(softcap, |x, cap| spoil(x)),
         wrong!(add, |acc, x| spoil(acc)),

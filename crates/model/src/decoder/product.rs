@@ -39,21 +39,6 @@ pub(super) struct Rows<'a> {
     pub(super) tiles: &'a [QuantizedTile],
 }
 
-/// See [`Activation::ClampedSilu`]: `g sigmoid(a g)` is `silu(a g) / a`.
-fn clamped_silu_mul(kernels: &Kernels, gate: &mut [f32], up: &[f32]) {
-    const LIMIT: f32 = 7.0;
-    const STEEPNESS: f32 = 1.702;
-    gate.iter_mut().for_each(|gate| *gate = STEEPNESS * gate.min(LIMIT));
-    let mut ups = [0.0; PANEL_ROWS * TILE_TOKENS];
-    for (gate, up) in gate.chunks_mut(ups.len()).zip(up.chunks(ups.len())) {
-        let ups = &mut ups[..up.len()];
-        for (scaled, up) in ups.iter_mut().zip(up) {
-            *scaled = (up.clamp(-LIMIT, LIMIT) + 1.0) / STEEPNESS;
-        }
-        (kernels.silu_mul)(gate, ups);
-    }
-}
-
 /// How a matrix meets its tokens; all give the same bits.
 #[derive(Clone, Copy)]
 enum Form {
@@ -127,7 +112,7 @@ impl<'a> Rows<'a> {
     ) {
         let join = |gate: &mut [f32], up: &[f32]| match activation {
             Activation::Silu => (self.kernels.silu_mul)(gate, up),
-            Activation::ClampedSilu => clamped_silu_mul(self.kernels, gate, up),
+            Activation::ClampedSilu => (self.kernels.clamped_silu_mul)(gate, up),
             Activation::Gelu => {
                 (self.kernels.gelu)(gate);
                 gate.iter_mut().zip(up).for_each(|(gate, up)| *gate *= up);

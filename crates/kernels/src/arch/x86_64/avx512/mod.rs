@@ -36,6 +36,7 @@ pub(super) static KERNELS: Kernels = Kernels {
     rms_norm,
     layer_norm,
     silu_mul,
+    clamped_silu_mul,
     gelu_tanh_mul,
     gelu_tanh,
     gelu,
@@ -69,6 +70,7 @@ entries! {
     fn rms_norm(x: &[f32], gain: &[f32], eps: f32, out: &mut [f32]) = norm::rms_norm;
     fn layer_norm(x: &[f32], gain: &[f32], eps: f32, out: &mut [f32]) = norm::layer_norm;
     fn silu_mul(gate: &mut [f32], up: &[f32]) = activation::silu_mul;
+    fn clamped_silu_mul(gate: &mut [f32], up: &[f32]) = activation::clamped_silu_mul;
     fn gelu_tanh_mul(gate: &mut [f32], up: &[f32]) = activation::gelu_tanh_mul;
     fn gelu_tanh(x: &mut [f32]) = activation::gelu_tanh;
     fn gelu(x: &mut [f32]) = activation::gelu;
