@@ -169,7 +169,7 @@ impl Source<'_> {
         let (shape, bias) = ([n, d_model], self.spec.biases.experts);
         let router = self.linear(&name("ffn_gate_inp"), shape, bias)?;
         let selection_bias = self.bias(&name("exp_probs_b"), n, Bias::Optional)?;
-        let gate_rows = self.gate_rows(d_ff);
+        let (gate_rows, pages) = (self.gate_rows(d_ff), self.options.pages);
         let mut all = |part: &str, shape| self.linears(&name(part), n, shape, bias);
         let (gates, ups) = match gate_rows {
             None => {
@@ -179,8 +179,9 @@ impl Source<'_> {
             }
             Some(rows) => {
                 let joined = all("ffn_up_exps", [2 * d_ff, d_model])?;
-                let [gates, ups] = rows.map(|rows| joined.iter().map(move |one| one.rows(rows)));
-                (gates.collect(), ups.collect::<Vec<_>>())
+                let of = |rows| joined.iter().map(|one| one.rows(rows, pages)).collect::<Vec<_>>();
+                let [gates, ups] = rows.map(of);
+                (gates, ups)
             }
         };
         let downs = whole(all("ffn_down_exps", [d_model, d_ff])?);
@@ -251,6 +252,6 @@ impl Source<'_> {
     ) -> Result<[Linear; N], LoadError> {
         let matrix = self.whole_matrix(&format!("{name}.weight"), shape)?;
         let joined = Joined { matrix, bias: self.bias(name, shape[0], bias)? };
-        Ok(parts.map(|rows| joined.rows(rows)))
+        Ok(parts.map(|rows| joined.rows(rows, self.options.pages)))
     }
 }

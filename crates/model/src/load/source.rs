@@ -5,11 +5,12 @@ use std::collections::HashSet;
 use format::Tensor;
 use kernels::block;
 
-use super::matrix::{Matrix, transposed};
+use super::matrix::Matrix;
 use super::packed::Method;
 use super::quantize::quantized;
 use super::senses::{self, Sense, Skipped};
-use super::{LoadOptions, ModelFile, Pages};
+use super::stacked::stored;
+use super::{LoadOptions, ModelFile};
 use crate::attention::{BucketBias, Buckets, PositionBias};
 use crate::config::ModelConfig;
 use crate::error::LoadError;
@@ -144,7 +145,7 @@ impl<'a> Source<'a> {
     ) -> Result<Matrix, LoadError> {
         let is_transposed = self.layout().is_transposed && name.starts_with("blk.");
         let matrix = self.optional_matrix(name, shape, is_transposed)?;
-        matrix.ok_or_else(|| self.missing(name, &shape))
+        matrix.ok_or_else(|| self.missing(name, &stored(&shape, is_transposed)))
     }
 
     /// A vector that a file may hold as a matrix of one row.
@@ -178,26 +179,9 @@ impl<'a> Source<'a> {
         shape: [usize; 2],
         is_transposed: bool,
     ) -> Result<Option<Matrix>, LoadError> {
-        if let Some(matrix) = self.packed_matrix(name, shape)? {
-            return Ok(Some(matrix));
-        }
-        let [n_out, n_in] = shape;
-        let stored = if is_transposed { [n_in, n_out] } else { shape };
-        let Some(tensor) = self.find(name, &stored)? else { return Ok(None) };
-        if self.options.pages == Pages::Touch {
-            self.read_pages(&tensor);
-        }
-        let (dtype, file_name) = (tensor.info.dtype, tensor.info.name);
-        let bytes = match is_transposed {
-            false => tensor.bytes,
-            true if dtype.is_quantized() => {
-                let expected = "floats, since it is stored by columns".into();
-                return Err(LoadError::config(&file_name, expected, dtype));
-            }
-            true => transposed(&tensor.bytes, stored).into(),
-        };
+        let Some(matrix) = self.joined(name, &shape, is_transposed)? else { return Ok(None) };
         let scale = self.scales(name, 1)?.map(|scales| scales[0]);
-        Ok(Some(self.as_asked(name, Matrix { name: file_name, dtype, shape, scale, bytes })))
+        Ok(Some(Matrix { scale, ..matrix }))
     }
 
     /// What a GGUF file multiplies the products of `n` matrices in one tensor by.
@@ -407,7 +391,7 @@ impl<'a> Source<'a> {
         tables.iter().copied().flatten()
     }
 
-    /// See [`Pages::Touch`].
+    /// See [`super::Pages::Touch`].
     pub(super) fn read_pages(&mut self, tensor: &Tensor) {
         const PAGE: usize = 4096;
         let mut sum = 0u8;

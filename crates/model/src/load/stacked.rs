@@ -36,36 +36,56 @@ impl Source<'_> {
         if are_named && !self.has(&together)? {
             return (0..n).map(|i| self.whole_matrix(&one(i), [n_out, n_in])).collect();
         }
-        if let Some(all) = self.packed_stack(&together, n, [n_out, n_in])? {
-            return Ok((0..n).map(|i| all.run(i * n_out..(i + 1) * n_out)).collect());
-        }
-        let is_transposed = self.layout().transposes_experts;
-        let [n_rows, n_cols] = if is_transposed { [n_in, n_out] } else { [n_out, n_in] };
-        let shape = [n, n_rows, n_cols];
-        let tensor = self.find(&together, &shape)?;
-        let tensor = tensor.ok_or_else(|| self.missing(&together, &shape))?;
-        if self.options.pages == Pages::Touch {
-            self.read_pages(&tensor);
-        }
-        let (dtype, name) = (tensor.info.dtype, tensor.info.name);
-        let bytes = match is_transposed {
-            false => tensor.bytes,
-            true => {
-                let matrices = tensor.bytes.chunks_exact((tensor.bytes.len() / n).max(1));
-                matrices
-                    .flat_map(|bytes| transposed(bytes, [n_rows, n_cols]))
-                    .collect::<Vec<_>>()
-                    .into()
-            }
-        };
-        let shape = [n * n_out, n_in];
-        let all = Matrix { name, dtype, shape, scale: None, bytes };
-        let all = self.as_asked(&together, all);
+        let (shape, is_transposed) = ([n, n_out, n_in], self.layout().transposes_experts);
+        let all = self.joined(&together, &shape, is_transposed)?;
+        let all = all.ok_or_else(|| self.missing(&together, &stored(&shape, is_transposed)))?;
         let scales = self.scales(&together, n)?;
         let scale = |i: usize| scales.as_ref().map(|scales| scales[i]);
         let one = |i: usize| Matrix { scale: scale(i), ..all.run(i * n_out..(i + 1) * n_out) };
         Ok((0..n).map(one).collect())
     }
+
+    /// A matrix `[n_out, n_in]`, or one below the other those of a tensor `[n, n_out, n_in]`.
+    pub(super) fn joined(
+        &mut self,
+        name: &str,
+        dims: &[usize],
+        is_transposed: bool,
+    ) -> Result<Option<Matrix>, LoadError> {
+        let &[ref n @ .., n_out, n_in] = dims else { unreachable!("matrices") };
+        let n = n.iter().product();
+        if let Some(matrix) = self.packed_matrices(name, n, [n_out, n_in])? {
+            return Ok(Some(matrix));
+        }
+        let stored = stored(dims, is_transposed);
+        let Some(tensor) = self.find(name, &stored)? else { return Ok(None) };
+        let pages = self.options.pages;
+        if pages == Pages::Touch {
+            self.read_pages(&tensor);
+        }
+        let (dtype, file_name) = (tensor.info.dtype, tensor.info.name);
+        let bytes = match (is_transposed, pages) {
+            (false, _) => tensor.bytes,
+            (true, _) if dtype.is_quantized() => {
+                let expected = "floats, since it is stored by columns".into();
+                return Err(LoadError::config(&file_name, expected, dtype));
+            }
+            (true, Pages::Touch) => transposed(&tensor.bytes, &stored).into(),
+            (true, Pages::Leave) => vec![0; tensor.bytes.len()].into(),
+        };
+        let shape = [n * n_out, n_in];
+        let matrix = Matrix { name: file_name, dtype, shape, scale: None, bytes };
+        Ok(Some(self.as_asked(name, matrix)))
+    }
+}
+
+/// The shape that a file has for matrices `[n_out, n_in]`.
+pub(super) fn stored(dims: &[usize], is_transposed: bool) -> Vec<usize> {
+    let mut stored = dims.to_vec();
+    if let ([.., n_out, n_in], true) = (&mut stored[..], is_transposed) {
+        std::mem::swap(n_out, n_in);
+    }
+    stored
 }
 
 /// A matrix of which some rows may be wanted, with a bias of each.
@@ -75,9 +95,9 @@ pub(super) struct Joined {
 }
 
 impl Joined {
-    pub(super) fn rows(&self, rows: RowRuns) -> Linear {
+    pub(super) fn rows(&self, rows: RowRuns, pages: Pages) -> Linear {
         let bias = self.bias.as_deref().map(|bias| rows.of_vector(bias));
-        Linear { weight: self.matrix.rows(rows), bias }
+        Linear { weight: self.matrix.rows(rows, pages), bias }
     }
 }
 

@@ -34,17 +34,8 @@ const OF_ACTIVATIONS: [&str; 6] =
     [".activation_scale", ".k_scale", ".v_scale", ".q_scale", ".output_scale", ".prob_scale"];
 
 impl Source<'_> {
-    /// A matrix that its folder has quantised.
-    pub(in crate::load) fn packed_matrix(
-        &mut self,
-        name: &str,
-        shape: [usize; 2],
-    ) -> Result<Option<Matrix>, LoadError> {
-        self.packed_stack(name, 1, shape)
-    }
-
-    /// `n` of them, rows of one after those of the other.
-    pub(in crate::load) fn packed_stack(
+    /// `n` matrices that a folder has quantised, one below the other.
+    pub(in crate::load) fn packed_matrices(
         &mut self,
         name: &str,
         n: usize,
@@ -165,10 +156,14 @@ impl PackedMatrix {
         bytes.len() as u64
     }
 
-    /// Integers are numbers always, and scales were looked at.
     fn check_finite(&self, name: &str) -> Result<(), LoadError> {
-        let Values::Floats(floats) = &self.values else { return Ok(()) };
-        match floats.non_finite() {
+        let non_finite = match &self.values {
+            // Always numbers, and their scales were looked at.
+            Values::Integers(_) => None,
+            Values::Floats(floats) => floats.non_finite(),
+            Values::Blocks(blocks) => blocks.non_finite(),
+        };
+        match non_finite {
             None => Ok(()),
             Some((value_idx, found)) => {
                 Err(LoadError::NotFinite { name: name.to_owned(), value_idx, found })

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use format::Bytes;
 use format::safetensors::RawType;
-use kernels::DType;
+use kernels::{DType, block};
 
 use super::parts::Parts;
 use crate::error::LoadError;
@@ -21,6 +21,8 @@ pub(in crate::load) struct Mxfp4;
 const LEN: usize = 32;
 /// The exponent that stands for no number.
 const NAN: u8 = 255;
+/// The greatest with which all values are finite: six times 2^125.
+const SCALE_MAX: u8 = 252;
 
 pub(super) struct Blocks {
     pub(super) nibbles: Bytes,
@@ -39,16 +41,26 @@ impl Mxfp4 {
         }
         let nibbles = parts.raw("_blocks", RawType::U8, &[n, n_out, n_blocks, LEN / 2])?;
         let scales = parts.raw("_scales", RawType::U8, &[n, n_out, n_blocks])?;
-        if scales.bytes.contains(&NAN) {
-            let expected = "exponents of numbers, 0 to 254".into();
-            return Err(parts.wrong("_scales", expected, NAN.into()));
-        }
         Ok(Blocks { nibbles: nibbles.bytes.clone(), scales: scales.bytes.clone() })
     }
 }
 
 impl Blocks {
     pub(super) const DTYPE: DType = DType::Mxfp4;
+
+    /// The first value that is no number, or more than f32 holds, with its place.
+    pub(super) fn non_finite(&self) -> Option<(usize, f32)> {
+        let scales = self.scales.iter().enumerate();
+        scales.filter(|&(_, &scale)| scale > SCALE_MAX).find_map(|(block, &scale)| {
+            let (mut packed, mut values) = ([0; 1 + LEN / 2], [f32::NAN; LEN]);
+            if scale != NAN {
+                self.pack(LEN, block..block + 1, &mut packed);
+                block::decode_row(Self::DTYPE, &packed, &mut values);
+            }
+            let at = values.iter().position(|value| !value.is_finite())?;
+            Some((block * LEN + at, values[at]))
+        })
+    }
 
     /// Some rows as GGUF has them: a scale, then the first half of the values in the low nibbles,
     /// the second in the high ones.
@@ -59,9 +71,11 @@ impl Blocks {
         let (out, _) = out.as_chunks_mut::<{ 1 + LEN / 2 }>();
         for ((out, nibbles), &scale) in out.iter_mut().zip(&nibbles[blocks]).zip(scales) {
             out[0] = scale;
-            let value = |i: usize| nibbles[i / 2] >> (4 * (i % 2)) & 15;
-            for (i, byte) in out[1..].iter_mut().enumerate() {
-                *byte = value(i) | value(i + LEN / 2) << 4;
+            let (low, high) = nibbles.split_at(LEN / 4);
+            let (pairs, _) = out[1..].as_chunks_mut();
+            for ([even, odd], (low, high)) in pairs.iter_mut().zip(low.iter().zip(high)) {
+                *even = low & 15 | high << 4;
+                *odd = low >> 4 | high & 0xf0;
             }
         }
     }
@@ -69,8 +83,6 @@ impl Blocks {
 
 #[cfg(test)]
 mod tests {
-    use kernels::block;
-
     use super::*;
 
     /// Each value by the format's own words: sign, two bits of exponent, one of mantissa.
@@ -79,6 +91,19 @@ mod tests {
         let (power, half) = (i32::from(bits >> 1 & 3), f64::from(bits & 1) / 2.0);
         let magnitude = if power == 0 { half } else { (1.0 + half) * 2f64.powi(power - 1) };
         sign * magnitude * 2f64.powi(i32::from(exponent) - 127)
+    }
+
+    #[test]
+    fn numbers_that_are_none_have_a_place() {
+        let blocks = |scales: [u8; 2], byte: u8| Blocks {
+            nibbles: vec![byte; LEN].into(),
+            scales: scales.to_vec().into(),
+        };
+        assert_eq!(blocks([127, 252], 0x7f).non_finite(), None);
+        // 0.5 times 2^127 is a number still, 6 times that is none.
+        assert_eq!(blocks([127, 254], 0x71).non_finite(), Some((LEN + 1, f32::INFINITY)));
+        let (at, value) = blocks([127, 255], 0).non_finite().expect("no number");
+        assert!(at == LEN && value.is_nan());
     }
 
     #[test]
