@@ -49,7 +49,10 @@ fn main() {
         let file = GgufFile::from_bytes(tiny.bytes().into(), "tiny").expect("a model");
         check(&format!("{tiny:?}"), &ModelFile::Gguf(file));
     }
-    for path in real_models() {
+    // With sinks, and biases of experts and routers.
+    let goldens = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/goldens");
+    let biased = ["gpt-oss", "gpt-oss-mxfp4"].map(|case| goldens.join(case).join("model.gguf"));
+    for path in real_models().into_iter().chain(biased) {
         check(
             &path.display().to_string(),
             &ModelFile::open(&path, Mapping::Mmap).expect("a model"),

@@ -20,9 +20,8 @@ use model::{
 /// value of the tensor.
 const TOLERANCE: f32 = 1e-5;
 
-/// Folders that are quantised as such.
-const QUANTIZED: [&str; 9] = [
-    "gpt-oss-mxfp4",
+/// Folders that are quantised as such, of which there is no GGUF file.
+const QUANTIZED: [&str; 8] = [
     "llama-fp8",
     "llama-gptq",
     "llama-gptq8",

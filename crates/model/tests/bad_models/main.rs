@@ -1,6 +1,7 @@
 //! Files that are well-formed but no model: each is one line that names the key or the tensor.
 
 mod encoder_decoder;
+mod gpt_oss;
 mod latent;
 mod positions;
 mod quantized;
