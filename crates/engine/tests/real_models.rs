@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use engine::{
-    Engine, Event, LoadSettings, Loaded, ModelRunner, Request, RequestId, RunnerOptions,
-    SamplingParams, SpecialText, Speculation, load_model, score, top_logits,
+    Embedder, Engine, Event, LoadSettings, Loaded, ModelRunner, Pooling, Request, RequestId,
+    RunnerOptions, SamplingParams, SpecialText, Speculation, cosine, load_model, normalize, score,
+    top_logits,
 };
 use model::kv::{KvPolicy, KvShape};
 use model::{Arithmetic, KvType, WorkspaceSize};
@@ -168,4 +169,55 @@ fn gemma3_equals_the_goldens() {
 #[test]
 fn qwen2_equals_the_goldens() {
     check("qwen2");
+}
+
+/// Vectors of a real encoder: weights are floats, so both arithmetics are one.
+const VECTOR_EXACT: f32 = 2e-6;
+/// The cosine with what transformers has, of weights in Q8_0: the empty text is the worst.
+const COSINE_Q8_0: f64 = 0.998;
+
+fn embed(loaded: &Loaded, texts: &[Vec<u32>]) -> Vec<Vec<f32>> {
+    let n_longest = texts.iter().map(Vec::len).max().expect("texts");
+    let sizes = (n_longest, 256);
+    let mut embedder = Embedder::new(Arc::clone(&loaded.model), sizes, 2, kernels::detect());
+    let mut vectors = Vec::new();
+    let result = embedder.embed(texts, Pooling::Mean, &mut |mut vector| {
+        normalize(&mut vector);
+        vectors.push(vector);
+        ControlFlow::Continue(())
+    });
+    result.expect("vectors");
+    vectors
+}
+
+#[test]
+fn minilm() {
+    let golden = golden("minilm");
+    let Some(path) = model_path(&golden) else { return };
+    let expected: Vec<Vec<f32>> = cases(&golden)
+        .iter()
+        .map(|case| serde_json::from_value(case["embedding"].clone()).expect("numbers"))
+        .collect();
+    let floats = load(&path, Arithmetic::Exact);
+    let settings = LoadSettings { quantize: Some(kernels::DType::Q8_0), ..LoadSettings::default() };
+    let blocks = load_model(&path, settings, &mut |_, _| ()).expect("a model that loads");
+    let texts: Vec<Vec<u32>> = cases(&golden).iter().map(|case| ids(case, "token_ids")).collect();
+    for (case, ids) in cases(&golden).iter().zip(&texts) {
+        let text = case["text"].as_str().expect("a text");
+        assert_eq!(floats.tokenizer.encode_whole(text, SpecialText::AsText), *ids, "{text:?}");
+    }
+    let (found, of_blocks) = (embed(&floats, &texts), embed(&blocks, &texts));
+    assert_eq!([found.len(), of_blocks.len()], [expected.len(); 2]);
+    for (i, expected) in expected.iter().enumerate() {
+        let error = found[i].iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(error <= VECTOR_EXACT, "text {i}: off by {error}");
+        let alike = cosine(&of_blocks[i], expected);
+        assert!(alike >= COSINE_Q8_0, "text {i} in Q8_0: {alike}");
+    }
+    // Two that mean the same, and one that does not.
+    for threes in found[..9].chunks_exact(3) {
+        let [a, b, other] = [0, 1, 2].map(|i| &threes[i]);
+        let (alike, unlike) = (cosine(a, b), cosine(a, other).max(cosine(b, other)));
+        assert!(alike > unlike + 0.3, "{alike} beside {unlike}");
+    }
 }

@@ -165,7 +165,7 @@ impl RawConfig {
         let rope_dim = if positions == Positions::Rope { rope_dim } else { 0 };
         let d_ff = self.d_ff.unwrap_or(4 * self.d_model);
         let (experts, has_experts) = self.experts.finish(&names, self.n_layers, d_ff)?;
-        let direction = self.direction(spec, format);
+        let direction = self.direction(&names)?;
         let [embedding_scale, residual_scale, logit_scale] = self.scales(spec);
         let buckets = self.buckets(positions, direction);
         let layer_kinds = layer_kinds(spec, self.layer_kinds, self.window, self.n_layers);
@@ -274,12 +274,17 @@ impl RawConfig {
         }
     }
 
-    fn direction(&self, spec: &ArchSpec, format: FileFormat) -> Direction {
+    fn direction(&self, names: &Names<'_>) -> Result<Direction, LoadError> {
+        let direction = names.spec.direction.get(names.format);
         // A key that a decoder and its encoder share can only be meant for the encoder.
-        match self.is_causal.filter(|_| spec.encoder.is_none()) {
-            None => spec.direction.get(format),
-            Some(true) => Direction::Causal,
-            Some(false) => Direction::Bidirectional,
+        match self.is_causal.filter(|_| names.spec.encoder.is_none()) {
+            Some(true) if direction == Direction::Bidirectional => {
+                let key = names.get("attention.causal", "use_bidirectional_attention");
+                let found = names.format == FileFormat::Gguf;
+                Err(LoadError::config(&key, (!found).to_string(), found))
+            }
+            Some(false) => Ok(Direction::Bidirectional),
+            Some(true) | None => Ok(direction),
         }
     }
 

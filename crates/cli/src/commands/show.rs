@@ -44,7 +44,7 @@ struct ShowJson<'a> {
     skipped: Option<SkippedJson>,
     /// Bytes of weights by type.
     types: BTreeMap<&'static str, u64>,
-    /// Bytes of the cache for one token, f16.
+    /// Bytes of the cache for one token, f16; 0 where nothing stays cached.
     kv_bytes_per_token: usize,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tensors: Vec<TensorJson>,
@@ -122,7 +122,11 @@ fn describe<'a>(
             bytes: model.skipped.n_bytes,
         }),
         types,
-        kv_bytes_per_token: model::kv::KvShape::of(c, f16, f16).position_bytes(),
+        kv_bytes_per_token: match model.continues_text() {
+            true => model::kv::KvShape::of(c, f16, f16).position_bytes(),
+            // What is computed of a text is forgotten with its vector.
+            false => 0,
+        },
         tensors,
     }
 }
@@ -158,7 +162,11 @@ fn print_human(json: &ShowJson<'_>) -> Result<()> {
         row("window", format!("{window} tokens in {} layers", json.n_sliding_layers))?;
     }
     row("context", format!("{} tokens", json.n_ctx))?;
-    row("cache", format!("{} a token (f16)", human_bytes(json.kv_bytes_per_token as u64)))?;
+    let cache = match json.kv_bytes_per_token {
+        0 => "none: it reads whole texts, for `lookback embed`".into(),
+        n => format!("{} a token (f16)", human_bytes(n as u64)),
+    };
+    row("cache", cache)?;
     let tied = if json.tied_output { ", output tied to the embedding" } else { "" };
     row("vocabulary", format!("{}{tied}", json.n_vocab))?;
     row("template", if json.chat_template { "yes" } else { "none: runs raw" }.to_string())?;

@@ -48,6 +48,8 @@ fn measures() {
     check("tokenize", &[&MODEL[..], &["[TEXT]", "-f", "--file", "--special", "--json"]].concat());
     let score = [&MODEL[..], &RUNTIME, &CACHE, &["-f", "--file", "--ids", "--top", "--json"]];
     check("score", &score.concat());
+    let own = ["--jsonl", "--similarity", "--pooling", "--prefix", "--prompt", "--truncate"];
+    check("embed", &[&MODEL[..], &RUNTIME, &own, &["-f", "--file", "--json"]].concat());
     let bench = [&MODEL[..], &RUNTIME, &["-p", "-n", "-d", "-r", "--kv", "--parallel", "--json"]];
     check("bench", &bench.concat());
     let own = ["-f", "--file", "--k-types", "--v-types", "--depths", "-n", "--needles", "--plot"];

@@ -6,6 +6,7 @@ mod bad_files;
 mod bad_numbers;
 mod bad_requests;
 mod chat;
+mod embed;
 mod endings;
 mod help;
 mod json;

@@ -5,6 +5,7 @@ mod architectures;
 mod batches;
 mod cancel;
 mod damaged;
+mod embed;
 mod encoder_decoder;
 mod formats;
 mod kv_compare;

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::both_formats::with_copy;
 use super::*;
 
 fn parts() -> Parts {
@@ -72,4 +73,24 @@ fn folders_say_what_kind_of_feed_forward_they_have() {
     // As many as the encoder has.
     let message = load_folder("t5", &[(layers, None)]).err().expect("an error").to_string();
     assert!(message.contains("decoder.block.1.") && message.contains("not used"), "{message}");
+}
+
+/// An encoder that may not look ahead is another model; whoever says so is refused.
+#[test]
+fn an_encoder_sees_its_whole_text() {
+    let key = "t5.attention.causal";
+    assert!(parts().set(key, false).load().is_ok());
+    check(parts().set(key, true).load(), &format!("config: {key}: expected false, found true"));
+}
+
+/// Folders may hold the embedding that both halves share once for each.
+#[test]
+fn copies_of_what_is_shared_are_known() {
+    let load = |copy: &str| {
+        load_edited_folder("t5", &[], |weights| with_copy(weights, "shared.weight", copy))
+    };
+    assert!(load("encoder.embed_tokens.weight").is_ok());
+    assert!(load("decoder.embed_tokens.weight").is_ok());
+    let other = load("another.embed_tokens.weight").err().expect("an error").to_string();
+    assert!(other.starts_with("tensor another.embed_tokens.weight is not used"), "{other}");
 }

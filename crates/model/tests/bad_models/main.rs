@@ -1,5 +1,6 @@
 //! Files that are well-formed but no model: each is one line that names the key or the tensor.
 
+mod both_formats;
 mod encoder_decoder;
 mod gpt_oss;
 mod latent;
@@ -333,10 +334,19 @@ fn load_folder(
     case: &str,
     changes: &[(&str, Option<serde_json::Value>)],
 ) -> Result<Model, LoadError> {
+    load_edited_folder(case, changes, |weights| weights.to_vec())
+}
+
+/// The same with other weights.
+fn load_edited_folder(
+    case: &str,
+    changes: &[(&str, Option<serde_json::Value>)],
+    edit: impl Fn(&[u8]) -> Vec<u8>,
+) -> Result<Model, LoadError> {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/goldens").join(case);
     let folder = tempfile::tempdir().expect("a folder");
-    let json = std::fs::read(golden.join("hf/config.json")).expect("config.json");
-    let mut json: serde_json::Value = serde_json::from_slice(&json).expect("JSON");
+    let read = |name: &str| std::fs::read(golden.join("hf").join(name)).expect("a golden's file");
+    let mut json: serde_json::Value = serde_json::from_slice(&read("config.json")).expect("JSON");
     let object = json.as_object_mut().expect("an object");
     for (key, value) in changes {
         match value {
@@ -346,8 +356,7 @@ fn load_folder(
     }
     let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes);
     write("config.json", json.to_string().as_bytes()).expect("a writable folder");
-    let weights = golden.join("hf/model.safetensors");
-    std::fs::copy(weights, folder.path().join("model.safetensors")).expect("weights");
+    write("model.safetensors", &edit(&read("model.safetensors"))).expect("a writable folder");
     load(&ModelFile::open(folder.path(), Mapping::Read)?)
 }
 
