@@ -66,12 +66,11 @@ impl SamplingArgs {
 
     pub(crate) fn request(&self, prompt: Vec<u32>, kv_policy: KvPolicy) -> Request {
         Request {
-            prompt,
-            sampling: self.params(),
             n_tokens_max: self.n.map(|n| n as usize),
             stop: self.stop.clone(),
             speculation: self.speculate.speculation(),
             kv_policy,
+            ..Request::new(prompt, self.params())
         }
     }
 }
@@ -102,6 +101,8 @@ pub(crate) fn generate(
                 emit(&delta)?;
                 text.push_str(&delta);
             }
+            // Nobody asked for it.
+            Event::Prompt { .. } => {}
             Event::Failed { error, .. } => {
                 bar.finish();
                 bail!(error);
@@ -225,7 +226,7 @@ fn fresh_seed() -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use engine::{LoadSettings, Speculation, load_model};
+    use engine::{LoadSettings, load_model};
     use tiny_random::TinyRandom;
 
     use super::*;
@@ -243,12 +244,8 @@ mod tests {
         let mut engine =
             open::engine(&loaded, &runtime, &cache, open::Text::Conversation).expect("room for it");
         let request = Request {
-            prompt: vec![1, 20, 30],
-            sampling: SamplingParams::greedy(),
             n_tokens_max: Some(8),
-            stop: Vec::new(),
-            kv_policy: KvPolicy::KeepAll,
-            speculation: Speculation::Auto,
+            ..Request::new(vec![1, 20, 30], SamplingParams::greedy())
         };
         let interrupt = Interrupt::install().expect("signals");
         let mut ask = |emit: &mut dyn FnMut(&str) -> Result<()>| {

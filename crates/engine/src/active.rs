@@ -7,8 +7,9 @@ use model::{KvCache, SequenceId};
 use tokenizer::{Detokenizer, Tokenizer};
 
 use crate::error::{Error, check_ids};
-use crate::request::{Event, Usage};
+use crate::request::{Event, LogprobsWanted, PromptToken, Usage};
 use crate::runner::{EncoderLimits, Runner};
+use crate::sampler::{LogSoftmax, has_nan, top_logprobs};
 use crate::sequence::{FinishReason, Sequence};
 use crate::speculation::Drafter;
 use crate::stop::StopMatcher;
@@ -23,6 +24,9 @@ pub(crate) struct Active {
     pub(crate) slot: Option<SequenceId>,
     pub(crate) detokenizer: Detokenizer,
     pub(crate) stop: StopMatcher,
+    pub(crate) logprobs: LogprobsWanted,
+    /// Tokens of the prompt that were reported, the first one included.
+    pub(crate) n_scored: usize,
     pub(crate) reuse: Reuse,
     pub(crate) clock: Clock,
     /// Set when the answer is over; the step that sets it, or the next one, reports it.
@@ -85,8 +89,9 @@ impl Active {
     /// Takes a place in the cache, with what it has of the text already. What a decoder has of a
     /// text belongs to one prompt: two that begin alike have nothing in common.
     pub(crate) fn admit(&mut self, kv: &mut KvCache) -> Reuse {
-        let policy = self.sequence.kv_policy();
+        let (policy, scores_prompt) = (self.sequence.kv_policy(), self.scores_prompt());
         let (slot, reuse) = match &mut self.source {
+            None if scores_prompt => kv.admit_anew(self.sequence.tokens(), policy),
             None => kv.admit_text(self.sequence.tokens(), policy),
             Some(source) => {
                 source.slot = Some(kv.admit());
@@ -144,7 +149,40 @@ impl Active {
             self.end = Some(Ok(FinishReason::Length));
         }
         let (id, token_id, logprob) = (self.sequence.id(), sampled.id, sampled.logprob);
-        Ok(Some(Event::Token { id, token_id, logprob, text: emit.text }))
+        let top = top_logprobs(logits, self.logprobs.n_top);
+        Ok(Some(Event::Token { id, token_id, logprob, top, text: emit.text }))
+    }
+
+    /// Ends a request that wants no answer, once its prompt was computed.
+    pub(crate) fn end_if_scored(&mut self) {
+        if self.end.is_none() && self.sequence.is_full() && self.sequence.is_caught_up() {
+            self.end = Some(Ok(FinishReason::Length));
+        }
+    }
+
+    /// Whether there are tokens of the prompt that are to be reported.
+    pub(crate) fn scores_prompt(&self) -> bool {
+        self.logprobs.of_prompt && self.n_scored < self.sequence.n_prompt()
+    }
+
+    /// The token of the prompt that the logits after token `pos` are about, if it is to be
+    /// reported.
+    pub(crate) fn score(
+        &mut self,
+        pos: usize,
+        logits: &[f32],
+    ) -> Result<Option<PromptToken>, Error> {
+        if !self.scores_prompt() || pos + 1 != self.n_scored {
+            return Ok(None);
+        }
+        if has_nan(logits) {
+            return Err(Error::NanLogits { tensor: None });
+        }
+        self.n_scored += 1;
+        let token_id = self.sequence.tokens()[pos + 1];
+        let logprob = LogSoftmax::of(logits).logprob(logits[token_id as usize]);
+        let top = top_logprobs(logits, self.logprobs.n_top);
+        Ok(Some(PromptToken { token_id, logprob, top }))
     }
 
     /// Text that was held back and is neither half a character nor a stop string. Where one is in

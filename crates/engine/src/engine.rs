@@ -10,7 +10,7 @@ use tokenizer::Tokenizer;
 
 use crate::active::{Active, Clock, Source};
 use crate::error::Error;
-use crate::request::{Event, Request};
+use crate::request::{Event, LogprobsWanted, N_TOP_MAX, Request};
 use crate::runner::{Runner, longest_text};
 use crate::sampler::Sampler;
 use crate::scheduler::{Budget, Plan, SequenceView, schedule};
@@ -24,6 +24,8 @@ pub struct Engine {
     tokenizer: Tokenizer,
     /// Rows of the vocabulary that are never chosen.
     banned: Vec<u32>,
+    /// Tokens that end an answer.
+    ends: Vec<u32>,
     /// In the order of arrival.
     active: Vec<Active>,
     n_submitted: u64,
@@ -38,11 +40,14 @@ pub struct Engine {
 
 impl Engine {
     pub fn new(runner: Box<dyn Runner>, tokenizer: Tokenizer) -> Self {
-        let banned = (0..runner.n_vocab() as u32).filter(|&id| tokenizer.is_padding(id)).collect();
+        let ids = 0..runner.n_vocab() as u32;
+        let banned = ids.clone().filter(|&id| tokenizer.is_padding(id)).collect();
+        let ends = ids.filter(|&id| tokenizer.is_end_of_generation(id)).collect();
         Self {
             runner,
             tokenizer,
             banned,
+            ends,
             active: Vec::new(),
             n_submitted: 0,
             batch: Batch::default(),
@@ -74,10 +79,21 @@ impl Engine {
         };
         let id = RequestId(self.n_submitted);
         let banned = self.banned.iter().copied();
-        let sampler = Sampler::new(request.sampling, limits.n_vocab, banned)?;
+        let LogprobsWanted { n_top, of_prompt } = request.logprobs;
+        if n_top > N_TOP_MAX {
+            let (name, found) = ("top_logprobs", n_top as f32);
+            return Err(Error::Parameter { name, expected: "a number from 0 to 20", found });
+        }
+        if of_prompt && (source.is_some() || kv_policy != KvPolicy::KeepAll) {
+            return Err(Error::PromptLogprobs);
+        }
+        let mut sampler = Sampler::new(request.sampling, limits.n_vocab, banned)?;
+        sampler.hold_back(&self.ends, request.n_tokens_min);
         let sequence = Sequence::new(id, &prompt, limits, sampler)?;
         self.active.push(Active {
-            end: self.end_at_once(&sequence, source.as_ref()),
+            end: self.end_at_once(&sequence, source.as_ref(), of_prompt),
+            logprobs: request.logprobs,
+            n_scored: 1,
             sequence,
             source,
             drafter: Drafter::new(request.speculation),
@@ -139,6 +155,7 @@ impl Engine {
         if self.batch.n_tokens() > 0 {
             self.runner.forward(&self.batch);
             self.advance(&mut events);
+            self.score_prompts(&mut events);
             self.sample(&mut events);
             self.forget_rejected();
             self.remember_prompts();
@@ -153,13 +170,14 @@ impl Engine {
         &self,
         sequence: &Sequence,
         source: Option<&Source>,
+        scores_prompt: bool,
     ) -> Option<Result<FinishReason, Error>> {
-        if sequence.is_full() {
+        if sequence.is_full() && !scores_prompt {
             return Some(Ok(FinishReason::Length));
         }
         let (kv, n_together) = (self.runner.kv(), self.runner.n_tokens_max());
         // The last token is read but not computed.
-        let n_wanted = sequence.n_tokens_max() - 1;
+        let n_wanted = (sequence.n_tokens_max() - 1).max(sequence.n_prompt());
         let n_bytes = kv.shape().bytes_under(sequence.kv_policy(), n_wanted, n_together);
         let n_bytes = n_bytes + source.map_or(0, |source| source.n_bytes(kv.shape()));
         (n_bytes > kv.n_bytes_max()).then(|| {
@@ -296,6 +314,7 @@ impl Engine {
             let tokens = &active.sequence.tokens()[chunk.tokens.clone()];
             let is_last = chunk.tokens.end == active.sequence.tokens().len();
             let logit_rows = match chunk.n_draft {
+                _ if active.scores_prompt() => LogitRows::All,
                 0 if is_last => LogitRows::Last,
                 0 => LogitRows::None,
                 _ => LogitRows::All,
@@ -319,6 +338,38 @@ impl Engine {
                 let (n_computed, n_prompt) = (sequence.n_computed(), sequence.n_prompt());
                 events.push(Event::Progress { id: chunk.id, n_computed, n_prompt });
             }
+        }
+    }
+
+    /// Reports how likely the tokens of prompts are, a few rows of logits at a time. A request that
+    /// wanted nothing else is over then.
+    fn score_prompts(&mut self, events: &mut Vec<Event>) {
+        let (n_vocab, n_rows_max) = (self.runner.n_vocab(), self.runner.n_logit_rows_max());
+        let Self { runner, active, batch, due, plan, .. } = self;
+        for chunk in &plan.chunks {
+            let active = find(active, chunk.id);
+            if !active.scores_prompt() {
+                active.end_if_scored();
+                continue;
+            }
+            let first_row = due.iter().position(|id| *id == chunk.id).expect("it has logit rows");
+            let (first, mut tokens) = (active.n_scored, Vec::new());
+            let rows = first_row..first_row + chunk.tokens.len();
+            for start in rows.clone().step_by(n_rows_max) {
+                let end = (start + n_rows_max).min(rows.end);
+                let logits = runner.logits(start..end);
+                for (logits, row) in logits.chunks_exact(n_vocab).zip(start..end) {
+                    let pos = batch.positions[batch.logit_rows[row]] as usize;
+                    match active.score(pos, logits) {
+                        Ok(token) => tokens.extend(token),
+                        Err(error) => active.end = Some(Err(error)),
+                    }
+                }
+            }
+            if !tokens.is_empty() {
+                events.push(Event::Prompt { id: chunk.id, first, tokens });
+            }
+            active.end_if_scored();
         }
     }
 

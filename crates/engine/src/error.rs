@@ -25,6 +25,11 @@ pub enum Error {
          expected all"
     )]
     PolicyOfEncoder { policy: model::kv::KvPolicy },
+    #[error(
+        "log-probabilities of a prompt are those of tokens that see all before them: expected a \
+         model without an encoder, and no policy that lets go of a part"
+    )]
+    PromptLogprobs,
     #[error("token {token_idx}: expected an id below {n_vocab}, found {id}")]
     UnknownToken { token_idx: usize, id: u32, n_vocab: usize },
 

@@ -22,6 +22,47 @@ pub struct Request {
     pub speculation: Speculation,
     /// What of the text the model goes on without.
     pub kv_policy: KvPolicy,
+    /// Tokens of the answer that come before its end can; `usize::MAX`: it ends at its limit only.
+    pub n_tokens_min: usize,
+    pub logprobs: LogprobsWanted,
+}
+
+impl Request {
+    /// To the end of the model's turn, from all of the text, with nothing else asked for.
+    pub fn new(prompt: Vec<u32>, sampling: SamplingParams) -> Self {
+        Self {
+            prompt,
+            sampling,
+            n_tokens_max: None,
+            stop: Vec::new(),
+            speculation: Speculation::Auto,
+            kv_policy: KvPolicy::KeepAll,
+            n_tokens_min: 0,
+            logprobs: LogprobsWanted::default(),
+        }
+    }
+}
+
+/// What a request is told of probabilities beside those of the tokens it gets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogprobsWanted {
+    /// The likeliest tokens in each place, up to [`N_TOP_MAX`].
+    pub n_top: usize,
+    /// Those of the prompt too: [`Event::Prompt`]. None of its tokens is taken from the cache then,
+    /// since a cached key has no logits.
+    pub of_prompt: bool,
+}
+
+/// Most of the likeliest tokens in one place.
+pub const N_TOP_MAX: usize = 20;
+
+/// A token of the prompt, and how likely the model found it and others in its place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PromptToken {
+    pub token_id: u32,
+    pub logprob: f32,
+    /// The likeliest first.
+    pub top: Vec<(u32, f32)>,
 }
 
 /// What one step did for one request, in order.
@@ -29,9 +70,11 @@ pub struct Request {
 pub enum Event {
     /// Prompt tokens were computed.
     Progress { id: RequestId, n_computed: usize, n_prompt: usize },
+    /// Tokens `first..` of the prompt, which has none before its second.
+    Prompt { id: RequestId, first: usize, tokens: Vec<PromptToken> },
     /// A token was written. `text` is what it adds for sure: characters and stop strings that are
-    /// still incomplete are held back.
-    Token { id: RequestId, token_id: u32, logprob: f32, text: String },
+    /// still incomplete are held back. `top`: the likeliest in its place, the first foremost.
+    Token { id: RequestId, token_id: u32, logprob: f32, top: Vec<(u32, f32)>, text: String },
     /// The end, with text that was held back and turned out to be neither.
     Finished { id: RequestId, text: String, reason: FinishReason, usage: Usage },
     /// The request cannot go on; others do.
@@ -43,6 +86,7 @@ impl Event {
     pub fn id(&self) -> RequestId {
         match *self {
             Self::Progress { id, .. }
+            | Self::Prompt { id, .. }
             | Self::Token { id, .. }
             | Self::Finished { id, .. }
             | Self::Failed { id, .. } => id,
@@ -108,6 +152,7 @@ impl Usage {
                 Miss::New => "the cached text ends there",
                 Miss::LastToken => "the last token is computed for its logits",
                 Miss::Policy => "under this policy what follows is computed",
+                Miss::Logits => "log-probabilities of the prompt are asked for",
                 Miss::BehindWindow => "a sliding window has dropped the keys before it",
             },
         }

@@ -8,8 +8,7 @@ use std::sync::Arc;
 
 use engine::{
     Embedder, Engine, Event, LoadSettings, Loaded, ModelRunner, Pooling, Request, RequestId,
-    RunnerOptions, SamplingParams, SpecialText, Speculation, cosine, load_model, normalize, score,
-    top_logits,
+    RunnerOptions, SamplingParams, SpecialText, cosine, load_model, normalize, score, top_logits,
 };
 use model::kv::{KvPolicy, KvShape};
 use model::{Arithmetic, KvType, WorkspaceSize};
@@ -120,12 +119,8 @@ fn check_greedy(loaded: &Loaded, golden: &Value) {
     for case in cases {
         let expected = ids(case, "greedy_ids");
         let request = Request {
-            prompt: ids(case, "token_ids"),
-            sampling: SamplingParams::greedy(),
             n_tokens_max: Some(expected.len()),
-            stop: Vec::new(),
-            speculation: Speculation::Auto,
-            kv_policy: KvPolicy::KeepAll,
+            ..Request::new(ids(case, "token_ids"), SamplingParams::greedy())
         };
         let id = engine.submit(request).expect("a request that fits");
         answers.insert(id, (Vec::new(), expected));

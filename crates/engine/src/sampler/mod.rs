@@ -19,7 +19,7 @@ use filters::Candidate;
 /// The steps, in this order; each sees what the one before it left:
 ///
 /// 1. penalties: repeat, then presence and frequency
-/// 2. bias, then banned tokens are excluded
+/// 2. bias, then banned tokens are excluded, and those that come too early
 /// 3. temperature; 0 ends here with the largest logit, of equal ones the lowest id
 /// 4. top-k
 /// 5. top-p, of the probabilities that top-k left
@@ -36,6 +36,8 @@ pub struct Sampler {
     params: SamplingParams,
     /// Ids that are never chosen.
     banned: Vec<u32>,
+    /// Ids that are not chosen before so many tokens of an answer.
+    held_back: (Vec<u32>, usize),
     /// `[n_vocab]`: scratch, logits as the steps change them.
     logits: Vec<f32>,
     /// `[n_vocab]`, or empty without penalties: scratch, all zero between calls.
@@ -84,10 +86,16 @@ impl Sampler {
         Ok(Self {
             params,
             banned,
+            held_back: (Vec::new(), 0),
             logits: vec![0.0; n_vocab],
             counts: vec![0; n_counts],
             candidates: Vec::with_capacity(n_candidates),
         })
+    }
+
+    /// Never chooses `ids` before `n_tokens` tokens of an answer.
+    pub fn hold_back(&mut self, ids: &[u32], n_tokens: usize) {
+        self.held_back = (ids.to_vec(), n_tokens);
     }
 
     pub fn params(&self) -> &SamplingParams {
@@ -113,7 +121,10 @@ impl Sampler {
             penalties::penalize(&mut self.logits, history, &self.params, &mut self.counts);
         }
         penalties::add_bias(&mut self.logits, &self.params.logit_bias);
-        for &id in &self.banned {
+        let (ends, n_tokens_min) = &self.held_back;
+        let n_answer = history.tokens.len() - history.n_prompt;
+        let ends = ends.iter().filter(|_| n_answer < *n_tokens_min);
+        for &id in self.banned.iter().chain(ends) {
             self.logits[id as usize] = f32::NEG_INFINITY;
         }
         let max = logprob::max(&self.logits);

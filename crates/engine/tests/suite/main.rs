@@ -9,6 +9,7 @@ mod embed;
 mod encoder_decoder;
 mod formats;
 mod kv_compare;
+mod logprobs;
 mod outcome;
 mod policies;
 mod reuse;

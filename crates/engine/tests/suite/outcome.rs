@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use engine::{
-    Engine, Error, Event, FinishReason, Request, RequestId, SamplingParams, Speculation, Usage,
+    Engine, Error, Event, FinishReason, PromptToken, Request, RequestId, SamplingParams, Usage,
 };
-use model::kv::KvPolicy;
 
 /// What a request led to.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +20,10 @@ pub(crate) struct Answer {
     /// Without the token that ends a turn.
     pub(crate) ids: Vec<u32>,
     pub(crate) logprobs: Vec<f32>,
+    /// The likeliest in each place, where they were asked for.
+    pub(crate) tops: Vec<Vec<(u32, f32)>>,
+    /// All tokens of the prompt but the first, where they were asked for.
+    pub(crate) prompt: Vec<PromptToken>,
     /// One a token, then that of the end.
     pub(crate) deltas: Vec<String>,
     /// `None`: it goes on.
@@ -35,14 +38,7 @@ impl Answer {
 
 /// A greedy request without limits.
 pub(crate) fn greedy(prompt: &[u32]) -> Request {
-    Request {
-        prompt: prompt.to_vec(),
-        sampling: SamplingParams::greedy(),
-        n_tokens_max: None,
-        stop: Vec::new(),
-        speculation: Speculation::Auto,
-        kv_policy: KvPolicy::KeepAll,
-    }
+    Request::new(prompt.to_vec(), SamplingParams::greedy())
 }
 
 /// The outcomes of requests, by id.
@@ -67,6 +63,7 @@ impl Outcomes {
 
     fn record(&mut self, event: Event) {
         let (Event::Progress { id, .. }
+        | Event::Prompt { id, .. }
         | Event::Token { id, .. }
         | Event::Finished { id, .. }
         | Event::Failed { id, .. }) = event;
@@ -77,9 +74,15 @@ impl Outcomes {
                 assert!(answer.ids.is_empty());
                 assert!(n_computed <= n_prompt);
             }
-            Event::Token { token_id, logprob, text, .. } => {
+            Event::Prompt { first, tokens, .. } => {
+                assert!(answer.ids.is_empty());
+                assert_eq!(first, 1 + answer.prompt.len());
+                answer.prompt.extend(tokens);
+            }
+            Event::Token { token_id, logprob, top, text, .. } => {
                 answer.ids.push(token_id);
                 answer.logprobs.push(logprob);
+                answer.tops.push(top);
                 answer.deltas.push(text);
             }
             Event::Finished { text, reason, usage, .. } => {

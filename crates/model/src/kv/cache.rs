@@ -64,6 +64,8 @@ pub enum Miss {
     BehindWindow,
     /// More is cached, and the policy wants it computed.
     Policy,
+    /// Logits of all tokens are wanted.
+    Logits,
 }
 
 impl KvCache {
@@ -137,6 +139,12 @@ impl KvCache {
             () => why(&found, tokens.len()),
         };
         (id, Reuse { n_reused, n_matched: found.n_tokens, miss })
+    }
+
+    /// The same without a token that is cached.
+    pub fn admit_anew(&mut self, tokens: &[u32], policy: KvPolicy) -> (SequenceId, Reuse) {
+        let n_matched = self.tree.find(tokens, policy.shared().0).n_tokens;
+        (self.admit_empty(policy), Reuse { n_reused: 0, n_matched, miss: Miss::Logits })
     }
 
     /// The most of the first `n` tokens along a path behind which every window is whole.
