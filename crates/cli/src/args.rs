@@ -6,6 +6,7 @@ use std::str::FromStr;
 use crate::embed_args::EmbedArgs;
 use crate::kv_arg::{KvArg, kv_type};
 use crate::policy_arg::PolicyArg;
+use crate::serve_args::ServeArgs;
 use clap::builder::NonEmptyStringValueParser as NonEmpty;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use kernels::DType;
@@ -32,6 +33,8 @@ pub(crate) enum Command {
     Score(ScoreArgs),
     /// Texts as vectors, and how alike two texts are
     Embed(EmbedArgs),
+    /// Serve models over HTTP, to clients made for OpenAI's services
+    Serve(ServeArgs),
     /// Measure the speed of a model on this machine
     Bench(BenchArgs),
     /// What is kept of a text: keys and values
@@ -77,7 +80,7 @@ pub(crate) struct ModelArgs {
     pub(crate) quantize: Option<DType>,
 }
 
-fn weight_type(text: &str) -> Result<DType, String> {
+pub(crate) fn weight_type(text: &str) -> Result<DType, String> {
     match text {
         "q8_0" => Ok(DType::Q8_0),
         _ => Err("expected q8_0".to_owned()),

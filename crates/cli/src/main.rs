@@ -20,13 +20,14 @@ mod plot;
 mod policy_arg;
 mod prediction;
 mod saved_kv;
+mod serve_args;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use args::{Cli, Command};
-use commands::{bench, chat, embed, kv, models, plan, run, score, show, tokenize};
+use commands::{bench, chat, embed, kv, models, plan, run, score, serve, show, tokenize};
 use hub::HubError;
 use interrupt::EXIT_INTERRUPTED;
 
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         Command::Tokenize(args) => tokenize::tokenize(args),
         Command::Score(args) => score::score_text(args),
         Command::Embed(args) => embed::embed(args),
+        Command::Serve(args) => serve::serve(args),
         Command::Bench(args) => bench::bench(args),
         Command::Kv(command) => kv::kv(command),
         Command::Models(args) => models::models(args),

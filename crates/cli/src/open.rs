@@ -121,6 +121,12 @@ pub(crate) fn check_one_text(model: &Model, name: &str) -> Result<()> {
     Ok(())
 }
 
+/// A path without its folders, a name as it is.
+pub(crate) fn short_name(model: &str) -> &str {
+    let name = model.trim_end_matches('/').rsplit('/').next().unwrap_or(model);
+    name.strip_suffix(".gguf").unwrap_or(name)
+}
+
 /// The path that a name means; a model that is not there yet is downloaded.
 pub(crate) fn resolve_or_pull(
     name: &str,
@@ -294,13 +300,13 @@ fn n_positions_held(shape: &KvShape) -> Option<usize> {
     memory::granted_bytes().map(|n_bytes| shape.positions_within(n_bytes as usize, N_TOKENS_MAX))
 }
 
-/// Cache, buffers and threads for a model.
+/// Cache, buffers and threads for a model: room for `n_parallel` texts as long as the context.
 pub(crate) fn runner(
     loaded: &Loaded,
     runtime: &RuntimeArgs,
     cache: &CacheArgs,
     text: Text,
-    n_logit_rows_max: usize,
+    (n_logit_rows_max, n_parallel): (usize, usize),
 ) -> Result<ModelRunner> {
     let kv = cache.kv_types(runtime);
     let model = &*loaded.model;
@@ -311,7 +317,7 @@ pub(crate) fn runner(
     let n_texts = if model.encoder.is_some() { 2 } else { 1 };
     let kv_bytes_max = kv_bytes_max(&kv_shape, cache.kv_policy(), n_ctx, size.n_tokens_max);
     let options = RunnerOptions {
-        kv_bytes_max: kv_bytes_max.saturating_mul(n_texts),
+        kv_bytes_max: kv_bytes_max.saturating_mul(n_texts * n_parallel),
         kv_shape,
         n_threads: machine::n_threads(runtime.threads)?,
         size,
@@ -332,7 +338,7 @@ pub(crate) fn engine(
     cache: &CacheArgs,
     text: Text,
 ) -> Result<Engine> {
-    let runner = runner(loaded, runtime, cache, text, N_LOGIT_ROWS_MAX)?;
+    let runner = runner(loaded, runtime, cache, text, (N_LOGIT_ROWS_MAX, 1))?;
     Ok(Engine::new(Box::new(runner), loaded.tokenizer.clone()))
 }
 
@@ -367,6 +373,15 @@ pub(crate) fn read_text(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn models_have_short_names() {
+        let check = |model, expected| assert_eq!(short_name(model), expected);
+        check("qwen2.5-coder-0.5b", "qwen2.5-coder-0.5b");
+        check("/models/tiny.Q4_1.gguf", "tiny.Q4_1");
+        check("hf:owner/repo/tiny.gguf", "tiny");
+        check("models/folder/", "folder");
+    }
 
     #[test]
     fn the_context_is_as_long_as_the_model_and_the_memory_allow() {

@@ -108,7 +108,7 @@ pub(crate) fn chat(args: &ChatArgs) -> Result<ExitCode> {
     };
     let mut lines = Lines::new()?;
     if lines.origin == Origin::Terminal {
-        let name = short_name(&args.model.model);
+        let name = open::short_name(&args.model.model);
         output::note(format_args!("{name}  (/help for commands, Ctrl-D to leave)\n"));
     }
     let mut status = ExitCode::SUCCESS;
@@ -133,12 +133,6 @@ pub(crate) fn chat(args: &ChatArgs) -> Result<ExitCode> {
         saved_kv::end(&args.saved_kv, &mut chat.engine, &chat.text)?;
     }
     Ok(status)
-}
-
-/// A path without its folders, a name as it is.
-fn short_name(model: &str) -> &str {
-    let name = model.trim_end_matches('/').rsplit('/').next().unwrap_or(model);
-    name.strip_suffix(".gguf").unwrap_or(name)
 }
 
 /// Where messages come from.
@@ -383,15 +377,6 @@ mod tests {
         check("/exit", Input::Exit);
         check("/exit now", Input::Unknown("/exit now"));
         check("/nonsense", Input::Unknown("/nonsense"));
-    }
-
-    #[test]
-    fn models_have_short_names() {
-        let check = |model, expected| assert_eq!(short_name(model), expected);
-        check("qwen2.5-coder-0.5b", "qwen2.5-coder-0.5b");
-        check("/models/tiny.Q4_1.gguf", "tiny.Q4_1");
-        check("hf:owner/repo/tiny.gguf", "tiny");
-        check("models/folder/", "folder");
     }
 
     #[test]

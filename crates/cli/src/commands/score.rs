@@ -51,7 +51,8 @@ fn scored(
         None => args.ids.clone(),
     };
     let text = Text::Prompt { n_prompt: ids.len(), n_answer: Some(0) };
-    let mut runner = open::runner(&opened.loaded, &args.runtime, &args.cache, text, N_LOGIT_ROWS)?;
+    let mut runner =
+        open::runner(&opened.loaded, &args.runtime, &args.cache, text, (N_LOGIT_ROWS, 1))?;
     let mut bar = Bar::tokens(show, "scoring");
     let result = score(&mut runner, &ids, args.cache.kv_policy(), &mut |n_done| {
         bar.set(n_done as u64, ids.len() as u64);

@@ -58,6 +58,12 @@ fn measures() {
 }
 
 #[test]
+fn serves() {
+    let own = ["--host", "--port", "--api-key-file", "--parallel", "--lenient"];
+    check("serve", &[&MODEL[..], &RUNTIME, &CACHE, &own].concat());
+}
+
+#[test]
 fn models() {
     check("models", &["--json"]);
     let plan = ["--ctx", "--kv", "--parallel", "--prompt", "--generate", "--fits", "--recalibrate"];

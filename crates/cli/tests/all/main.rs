@@ -16,3 +16,4 @@ mod latent;
 mod plan;
 mod run;
 mod saved_kv;
+mod serve;

@@ -1,0 +1,111 @@
+//! Why a request was not answered. Each dialect has its own shape for it.
+
+use axum::http::StatusCode;
+use engine::Error as EngineError;
+
+/// One line for people, and what programs look at.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ApiError {
+    pub(crate) status: StatusCode,
+    /// OpenAI's and Anthropic's `type`.
+    pub(crate) kind: &'static str,
+    pub(crate) message: String,
+    /// The field of the body that is to blame.
+    pub(crate) field: Option<String>,
+    pub(crate) code: Option<&'static str>,
+    /// Seconds after which it may work.
+    pub(crate) retry_after: Option<u32>,
+}
+
+impl ApiError {
+    fn of(status: StatusCode, kind: &'static str, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self { status, kind, message, field: None, code: None, retry_after: None }
+    }
+
+    pub(crate) fn bad(message: impl Into<String>) -> Self {
+        Self::of(StatusCode::BAD_REQUEST, "invalid_request_error", message)
+    }
+
+    /// What is wrong with a field: `expected`, and what was found there.
+    pub(crate) fn field(field: &str, message: impl Into<String>) -> Self {
+        let error = Self::bad(format!("{field}: {}", message.into()));
+        Self { field: Some(field.to_owned()), ..error }
+    }
+
+    pub(crate) fn no_such_model(found: &str, known: &str) -> Self {
+        let message = format!("model {found:?} is not served here; {known}");
+        let error = Self::of(StatusCode::NOT_FOUND, "not_found_error", message);
+        Self { field: Some("model".into()), code: Some("model_not_found"), ..error }
+    }
+
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+        Self::of(StatusCode::NOT_FOUND, "not_found_error", message)
+    }
+
+    pub(crate) fn method_not_allowed() -> Self {
+        let message = "this address wants another method; docs/server.md lists them";
+        Self::of(StatusCode::METHOD_NOT_ALLOWED, "invalid_request_error", message)
+    }
+
+    pub(crate) fn forbidden(message: impl Into<String>) -> Self {
+        Self::of(StatusCode::FORBIDDEN, "permission_error", message)
+    }
+
+    pub(crate) fn unauthorized() -> Self {
+        let message = "expected a key of this server in Authorization: Bearer, or in x-api-key";
+        let error = Self::of(StatusCode::UNAUTHORIZED, "authentication_error", message);
+        Self { code: Some("invalid_api_key"), ..error }
+    }
+
+    pub(crate) fn too_large(n_bytes_max: usize) -> Self {
+        let message = format!("the body has more than {n_bytes_max} bytes");
+        Self::of(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request_error", message)
+    }
+
+    pub(crate) fn too_slow() -> Self {
+        let message = "the body did not arrive in time";
+        Self::of(StatusCode::REQUEST_TIMEOUT, "invalid_request_error", message)
+    }
+
+    pub(crate) fn busy(n_in_flight: usize) -> Self {
+        let message = format!("{n_in_flight} requests run or wait already; try again later");
+        let error = Self::of(StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", message);
+        Self { retry_after: Some(1), ..error }
+    }
+
+    pub(crate) fn gone() -> Self {
+        let message = "the engine has stopped; the server's log says why";
+        Self::of(StatusCode::SERVICE_UNAVAILABLE, "api_error", message)
+    }
+
+    /// What the engine says of a request; `prompt` is the field that the prompt came from.
+    pub(crate) fn engine(error: &EngineError, prompt: &str) -> Self {
+        let message = error.to_string();
+        let (field, code) = match error {
+            EngineError::PromptTooLong { .. } => (prompt, Some("context_length_exceeded")),
+            EngineError::EmptyPrompt
+            | EngineError::UnknownToken { .. }
+            | EngineError::PromptLogprobs
+            | EngineError::CacheFull(_) => (prompt, None),
+            EngineError::Parameter { name, .. } => (*name, None),
+            EngineError::BiasToken { .. } | EngineError::BiasValue { .. } => ("logit_bias", None),
+            EngineError::EmptyStop { .. } => ("stop", None),
+            EngineError::PolicyTooLarge { .. }
+            | EngineError::PolicyOfEncoder { .. }
+            | EngineError::NothingToAnswer { .. } => ("kv_policy", None),
+            EngineError::NanLogits { .. }
+            | EngineError::NanHidden { .. }
+            | EngineError::NoCandidates
+            | EngineError::Stopped => {
+                return Self::of(StatusCode::INTERNAL_SERVER_ERROR, "api_error", message);
+            }
+        };
+        Self { field: Some(field.to_owned()), code, ..Self::bad(message) }
+    }
+
+    /// What the template says of a conversation.
+    pub(crate) fn template(error: &tokenizer::Error) -> Self {
+        Self { field: Some("messages".into()), ..Self::bad(error.to_string()) }
+    }
+}

@@ -1,0 +1,130 @@
+//! What every dialect asks for, and what becomes of it: answers to one prompt, as they are made.
+
+use engine::{Error, Event, FinishReason, PromptToken, Request, Usage};
+
+use crate::error::ApiError;
+use crate::worker::{EngineHandle, Events};
+
+/// `n` answers to one prompt.
+pub(crate) struct Generation {
+    /// The seed of the first answer; those after it have the numbers after it.
+    pub(crate) request: Request,
+    pub(crate) n: usize,
+    /// The field that the prompt came from.
+    pub(crate) prompt_field: &'static str,
+}
+
+/// What happened to one of the answers.
+#[derive(Debug)]
+pub(crate) struct Delta {
+    pub(crate) choice: usize,
+    pub(crate) what: What,
+}
+
+#[derive(Debug)]
+pub(crate) enum What {
+    Prompt(Vec<PromptToken>),
+    Token {
+        id: u32,
+        logprob: f32,
+        top: Vec<(u32, f32)>,
+        text: String,
+    },
+    /// The rest of the text, and the end.
+    End {
+        text: String,
+        reason: FinishReason,
+        usage: Box<Usage>,
+    },
+}
+
+/// Answers on their way.
+pub(crate) struct Answers {
+    engine: EngineHandle,
+    generation: Generation,
+    running: Vec<(usize, Events)>,
+    n_started: usize,
+    next_idx: usize,
+}
+
+impl Generation {
+    /// Starts the first answer. The others wait until it has read the prompt: what it computed of
+    /// it is theirs too.
+    ///
+    /// # Errors
+    /// What the engine says of the request.
+    pub(crate) async fn start(self, engine: &EngineHandle) -> Result<Answers, ApiError> {
+        let engine = engine.clone();
+        let mut answers =
+            Answers { engine, generation: self, running: Vec::new(), n_started: 0, next_idx: 0 };
+        answers.start_one().await?;
+        Ok(answers)
+    }
+}
+
+impl Answers {
+    async fn start_one(&mut self) -> Result<(), ApiError> {
+        let Generation { request, prompt_field, .. } = &self.generation;
+        let mut request = request.clone();
+        request.sampling.seed = request.sampling.seed.wrapping_add(self.n_started as u64);
+        let events = self.engine.submit(request, prompt_field).await?;
+        self.running.push((self.n_started, events));
+        self.n_started += 1;
+        Ok(())
+    }
+
+    /// The next thing that happened to any of them; `None`: all have ended.
+    ///
+    /// # Errors
+    /// An answer that failed.
+    pub(crate) async fn next(&mut self) -> Result<Option<Delta>, ApiError> {
+        loop {
+            if self.running.is_empty() && self.n_started == self.generation.n {
+                return Ok(None);
+            }
+            let (choice, event) = self.next_event().await;
+            let Some(event) = event else { return Err(ApiError::gone()) };
+            let has_read = matches!(event, Event::Token { .. } | Event::Finished { .. });
+            if has_read && self.n_started < self.generation.n {
+                while self.n_started < self.generation.n {
+                    self.start_one().await?;
+                }
+            }
+            let what = match event {
+                Event::Progress { .. } => continue,
+                Event::Prompt { tokens, .. } => What::Prompt(tokens),
+                Event::Token { token_id, logprob, top, text, .. } => {
+                    What::Token { id: token_id, logprob, top, text }
+                }
+                Event::Finished { text, reason, usage, .. } => {
+                    self.running.retain(|(running, _)| *running != choice);
+                    What::End { text, reason, usage: Box::new(usage) }
+                }
+                Event::Failed { error, .. } => return Err(self.failed(&error)),
+            };
+            return Ok(Some(Delta { choice, what }));
+        }
+    }
+
+    fn failed(&self, error: &Error) -> ApiError {
+        ApiError::engine(error, self.generation.prompt_field)
+    }
+
+    /// Of whoever has something to say, each in turn.
+    async fn next_event(&mut self) -> (usize, Option<Event>) {
+        let (running, next_idx) = (&mut self.running, &mut self.next_idx);
+        std::future::poll_fn(|context| {
+            for step in 0..running.len() {
+                let idx = (*next_idx + step) % running.len();
+                let (choice, events) = &mut running[idx];
+                let next = std::pin::pin!(events.next());
+                if let std::task::Poll::Ready(event) = next.poll(context) {
+                    *next_idx = idx + 1;
+                    return std::task::Poll::Ready((*choice, event));
+                }
+            }
+            std::task::Poll::Pending
+        })
+        .await
+    }
+}

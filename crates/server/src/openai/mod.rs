@@ -1,0 +1,99 @@
+//! OpenAI's dialect: <https://platform.openai.com/docs/api-reference>.
+
+mod chat;
+mod completions;
+mod logprobs;
+mod request;
+mod usage;
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::header;
+use axum::response::{IntoResponse as _, Response};
+use engine::FinishReason;
+use serde_json::{Value, json};
+
+pub(crate) use self::chat::chat_completions;
+pub(crate) use self::completions::completions;
+
+use crate::app::{App, Served, unix_seconds};
+use crate::error::ApiError;
+
+/// An error as OpenAI's clients read it.
+pub(crate) fn shaped(error: ApiError) -> Response {
+    let retry = error.retry_after.map(|seconds| [(header::RETRY_AFTER, seconds.to_string())]);
+    let status = error.status;
+    let json = Json(error_json(&error));
+    match retry {
+        Some(retry) => (status, retry, json).into_response(),
+        None => (status, json).into_response(),
+    }
+}
+
+fn error_json(ApiError { kind, message, field, code, .. }: &ApiError) -> Value {
+    json!({"error": {"message": message, "type": kind, "param": field, "code": code}})
+}
+
+pub(crate) async fn models(State(app): State<Arc<App>>) -> Response {
+    let data: Vec<Value> = app.models.iter().map(|served| model_json(&app, served)).collect();
+    Json(json!({"object": "list", "data": data})).into_response()
+}
+
+pub(crate) async fn model(State(app): State<Arc<App>>, Path(name): Path<String>) -> Response {
+    match app.model(Some(&name)) {
+        Ok(served) => Json(model_json(&app, served)).into_response(),
+        Err(error) => shaped(error),
+    }
+}
+
+fn model_json(app: &App, served: &Served) -> Value {
+    json!({
+        "id": served.name,
+        "object": "model",
+        "created": app.started,
+        "owned_by": "lookback",
+        "context_length": served.n_ctx,
+    })
+}
+
+/// What stands in all objects of one answer.
+#[derive(Clone)]
+struct Head {
+    id: String,
+    created: u64,
+    model: String,
+}
+
+impl Head {
+    fn new(prefix: &str, served: &Served) -> Self {
+        let id = format!("{prefix}{:016x}", random());
+        Self { id, created: unix_seconds(), model: served.name.clone() }
+    }
+
+    fn json(&self, object: &str, choices: Value) -> Value {
+        let Self { id, created, model } = self;
+        let head = json!({"id": id, "object": object, "created": created, "model": model});
+        with(head, "choices", choices)
+    }
+}
+
+fn with(mut object: Value, key: &str, value: Value) -> Value {
+    object[key] = value;
+    object
+}
+
+/// Hashers are seeded by the system.
+fn random() -> u64 {
+    RandomState::new().hash_one(0)
+}
+
+/// `length` where a limit cut the answer; an answer that the server let go of is cut too.
+fn finish_reason(reason: FinishReason) -> &'static str {
+    match reason {
+        FinishReason::Stop => "stop",
+        FinishReason::Length | FinishReason::Cancelled => "length",
+    }
+}

@@ -1,0 +1,66 @@
+//! Server-sent events, from a task that a client's hanging up ends.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::http::header;
+use axum::response::{IntoResponse as _, Response};
+use serde::Serialize;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+
+/// Where a dialect writes its events.
+pub(crate) struct Sink {
+    sender: mpsc::Sender<Result<Bytes, Infallible>>,
+    keep_alive: Duration,
+}
+
+/// The client hung up.
+#[derive(Debug)]
+pub(crate) struct Closed;
+
+impl Sink {
+    /// `data: {json}`.
+    pub(crate) async fn data(&self, json: &impl Serialize) -> Result<(), Closed> {
+        let json = serde_json::to_string(json).expect("strings and numbers are JSON");
+        self.send(format!("data: {json}\n\n")).await
+    }
+
+    /// `data: {text}`.
+    pub(crate) async fn text(&self, text: &str) -> Result<(), Closed> {
+        self.send(format!("data: {text}\n\n")).await
+    }
+
+    async fn send(&self, frame: String) -> Result<(), Closed> {
+        self.sender.send(Ok(frame.into())).await.map_err(|_| Closed)
+    }
+
+    /// Waits for what comes next, with signs of life meanwhile.
+    pub(crate) async fn wait<T>(&self, next: impl Future<Output = T>) -> Result<T, Closed> {
+        tokio::pin!(next);
+        loop {
+            tokio::select! {
+                found = &mut next => return Ok(found),
+                () = self.sender.closed() => return Err(Closed),
+                () = tokio::time::sleep(self.keep_alive) => {
+                    self.send(": still here\n\n".into()).await?;
+                }
+            }
+        }
+    }
+}
+
+/// A stream that `write` fills.
+pub(crate) fn response<F>(keep_alive: Duration, write: impl FnOnce(Sink) -> F) -> Response
+where
+    F: Future<Output = Result<(), Closed>> + Send + 'static,
+{
+    /// Frames that wait for a slow reader; the answer waits in its own channel.
+    const N_FRAMES: usize = 16;
+    let (sender, receiver) = mpsc::channel(N_FRAMES);
+    tokio::spawn(write(Sink { sender, keep_alive }));
+    let headers =
+        [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-cache")];
+    (headers, Body::from_stream(ReceiverStream::new(receiver))).into_response()
+}

@@ -1,0 +1,158 @@
+//! A thread that owns an engine: it computes while there is work, and sleeps otherwise.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+
+use engine::{Engine, Event, Request, RequestId};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot;
+
+use crate::error::ApiError;
+
+/// What the thread is told.
+enum Command {
+    Submit {
+        request: Box<Request>,
+        /// Where events go: nobody who reads slowly keeps the thread waiting, and an answer is
+        /// never longer than the context.
+        events: UnboundedSender<Event>,
+        reply: oneshot::Sender<Result<RequestId, engine::Error>>,
+    },
+    Cancel(RequestId),
+}
+
+/// The way to an engine's thread, which ends with the last of its handles.
+#[derive(Clone)]
+pub(crate) struct EngineHandle {
+    commands: Sender<Command>,
+    n_in_flight: Arc<AtomicUsize>,
+    n_in_flight_max: usize,
+}
+
+impl EngineHandle {
+    pub(crate) fn start(engine: Engine, n_in_flight_max: usize) -> Self {
+        let (commands, receiver) = channel();
+        let thread = std::thread::Builder::new().name("engine".into());
+        thread.spawn(move || run(engine, &receiver)).expect("a thread");
+        Self { commands, n_in_flight: Arc::default(), n_in_flight_max }
+    }
+
+    /// Gives the engine a request. Whoever drops its events cancels it.
+    ///
+    /// # Errors
+    /// Too many requests already, and whatever the engine says of this one; `prompt` is the field
+    /// that its prompt came from.
+    pub(crate) async fn submit(&self, request: Request, prompt: &str) -> Result<Events, ApiError> {
+        let place = Place::take(&self.n_in_flight, self.n_in_flight_max)
+            .ok_or_else(|| ApiError::busy(self.n_in_flight_max))?;
+        let ((sender, events), (reply, answer)) = (unbounded_channel(), oneshot::channel());
+        let request = Box::new(request);
+        let command = Command::Submit { request, events: sender, reply };
+        self.commands.send(command).map_err(|_| ApiError::gone())?;
+        let id = answer.await.map_err(|_| ApiError::gone())?;
+        let id = id.map_err(|error| ApiError::engine(&error, prompt))?;
+        Ok(Events { id, events, commands: self.commands.clone(), has_ended: false, _place: place })
+    }
+
+    /// Requests that run or wait.
+    pub(crate) fn n_in_flight(&self) -> usize {
+        self.n_in_flight.load(Ordering::Relaxed)
+    }
+}
+
+/// One of the requests that may be in flight.
+struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    fn take(n_in_flight: &Arc<AtomicUsize>, n_max: usize) -> Option<Self> {
+        let one_more = |n: usize| (n < n_max).then_some(n + 1);
+        n_in_flight.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
+        Some(Self(Arc::clone(n_in_flight)))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What becomes of one request.
+pub(crate) struct Events {
+    id: RequestId,
+    events: UnboundedReceiver<Event>,
+    commands: Sender<Command>,
+    has_ended: bool,
+    _place: Place,
+}
+
+impl Events {
+    /// `None` after the last one.
+    pub(crate) async fn next(&mut self) -> Option<Event> {
+        let event = self.events.recv().await;
+        self.has_ended |=
+            matches!(event, None | Some(Event::Finished { .. } | Event::Failed { .. }));
+        event
+    }
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            // A thread that has ended has nothing to cancel.
+            let _ = self.commands.send(Command::Cancel(self.id));
+        }
+    }
+}
+
+fn run(mut engine: Engine, commands: &Receiver<Command>) {
+    let mut listeners: HashMap<RequestId, UnboundedSender<Event>> = HashMap::new();
+    loop {
+        if engine.is_idle() {
+            match commands.recv() {
+                Ok(command) => obey(&mut engine, &mut listeners, command),
+                Err(_) => return,
+            }
+        }
+        loop {
+            match commands.try_recv() {
+                Ok(command) => obey(&mut engine, &mut listeners, command),
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => return,
+            }
+        }
+        for event in engine.step() {
+            let id = event.id();
+            let is_last = matches!(event, Event::Finished { .. } | Event::Failed { .. });
+            if let Some(listener) = listeners.get(&id) {
+                // Who does not listen any more has cancelled, or is about to.
+                let _ = listener.send(event);
+            }
+            if is_last {
+                listeners.remove(&id);
+            }
+        }
+    }
+}
+
+fn obey(
+    engine: &mut Engine,
+    listeners: &mut HashMap<RequestId, UnboundedSender<Event>>,
+    command: Command,
+) {
+    match command {
+        Command::Cancel(id) => engine.cancel(id),
+        Command::Submit { request, events, reply } => {
+            let id = engine.submit(*request);
+            if let Ok(id) = id {
+                listeners.insert(id, events);
+            }
+            // Nobody waits any more: nobody will read.
+            if let Err(Ok(id)) = reply.send(id) {
+                engine.cancel(id);
+            }
+        }
+    }
+}
