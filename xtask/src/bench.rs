@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, bail};
 use serde_json::Value;
 
-use crate::venv;
+use crate::{clients, venv};
 
 /// Name for people, file, and the depth of long texts, where they are measured.
 const MODELS: [(&str, &str, Option<&str>); 3] = [
@@ -64,7 +64,7 @@ pub(crate) enum Scope {
 
 /// Measures and prints the ratios.
 pub(crate) fn compare(root: &Path, scope: Scope) -> anyhow::Result<()> {
-    let models = models_folder()?;
+    let models = clients::models_folder()?;
     venv::call("cargo", ["build", "--release", "--package", "lookback"])?;
     let peers = root.join("xtask/peers");
     let python = venv::python(&root.join("target/peers-venv"), &peers.join("requirements.txt"))?;
@@ -262,10 +262,4 @@ fn write_page(root: &Path, text: &str) -> anyhow::Result<()> {
         marked.with_context(|| format!("{}: the marks are missing", path.display()))?;
     fs::write(&path, format!("{before}{BEGIN}\n{text}\n{END}{after}"))?;
     Ok(())
-}
-
-/// Where tests/fetch_models.py puts the test models by default.
-fn models_folder() -> anyhow::Result<PathBuf> {
-    let home = std::env::home_dir().context("a home folder")?;
-    Ok(home.join(".cache/lookback-models"))
 }

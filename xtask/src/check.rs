@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 
-use crate::aarch64;
+use crate::{aarch64, clients};
 
 /// Name of a step, and what cargo is told.
 const STEPS: &[(&str, &[&str])] = &[
@@ -20,6 +20,14 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
     let start = Instant::now();
     for (name, arguments) in STEPS {
         step(name, Command::new("cargo").args(*arguments).current_dir(root))?;
+    }
+    match clients::prepare(root) {
+        Ok(found) => {
+            println!("== clients: tests/clients/check.py");
+            clients::run(root, &found)?;
+            println!("== clients: passed\n");
+        }
+        Err(reason) => println!("== clients: skipped, {reason:#}\n"),
     }
     if let Some(mut cargo) = aarch64::kernel_lints(root) {
         step("aarch64, clippy", &mut cargo)?;

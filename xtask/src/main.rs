@@ -5,6 +5,7 @@
 mod aarch64;
 mod bench;
 mod check;
+mod clients;
 mod goldens;
 mod new_arch;
 mod venv;

@@ -33,7 +33,7 @@ pub(crate) enum Command {
     Score(ScoreArgs),
     /// Texts as vectors, and how alike two texts are
     Embed(EmbedArgs),
-    /// Serve models over HTTP, to clients made for OpenAI's services
+    /// Serve models over HTTP, to clients made for OpenAI's and Anthropic's services
     Serve(ServeArgs),
     /// Measure the speed of a model on this machine
     Bench(BenchArgs),

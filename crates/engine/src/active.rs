@@ -214,6 +214,7 @@ impl Active {
             n_generated: self.sequence.answer().len(),
             n_drafted,
             n_accepted,
+            stop_idx: self.stop.stopped(),
             prefill: since(start, first_token),
             decode: since(first_token, last_token),
             kv_bytes,

@@ -109,6 +109,8 @@ pub struct Usage {
     /// Tokens that were computed before they were chosen, and those of them that then were.
     pub n_drafted: usize,
     pub n_accepted: usize,
+    /// Which of the request's stop texts ended the answer.
+    pub stop_idx: Option<usize>,
     /// From the first step to the first token.
     pub prefill: Duration,
     /// From the first token to the last.

@@ -33,6 +33,11 @@ enum Found {
 }
 
 impl StopMatcher {
+    /// Which stop text was found.
+    pub fn stopped(&self) -> Option<usize> {
+        self.stopped
+    }
+
     /// # Errors
     /// [`Error::EmptyStop`]: an empty string would end every answer before it begins.
     pub fn new(stops: Vec<String>) -> Result<Self, Error> {

@@ -1,5 +1,6 @@
 //! The server: models by name, and what lies at which address.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -14,6 +15,7 @@ use model::kv::KvPolicy;
 use tokio::net::TcpListener;
 
 use crate::access::{Keys, check_origin};
+use crate::anthropic;
 use crate::error::ApiError;
 use crate::limits::Limits;
 use crate::openai;
@@ -183,6 +185,11 @@ async fn told_to_end() {
     interrupted.await;
 }
 
+/// Hashers are seeded by the system.
+pub(crate) fn random() -> u64 {
+    RandomState::new().hash_one(0)
+}
+
 pub(crate) fn unix_seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
@@ -194,8 +201,14 @@ fn router(app: Arc<App>) -> Router {
         .route("/v1/models/{name}", get(openai::model))
         .route("/v1/chat/completions", post(openai::chat_completions))
         .route("/v1/completions", post(openai::completions))
-        .fallback(async || openai::shaped(ApiError::not_found("nothing is at this address")))
-        .method_not_allowed_fallback(async || openai::shaped(ApiError::method_not_allowed()))
+        .route("/v1/messages", post(anthropic::messages))
+        .route("/v1/messages/count_tokens", post(anthropic::count_tokens))
+        .fallback(async |request: Request| {
+            shaped(request.uri().path(), ApiError::not_found("nothing is at this address"))
+        })
+        .method_not_allowed_fallback(async |request: Request| {
+            shaped(request.uri().path(), ApiError::method_not_allowed())
+        })
         .layer(from_fn_with_state(Arc::clone(&app), check_access))
         .with_state(app)
 }
@@ -210,7 +223,15 @@ async fn check_access(State(app): State<Arc<App>>, request: Request, next: Next)
     });
     match access {
         Ok(()) => next.run(request).await,
-        Err(error) => openai::shaped(error),
+        Err(error) => shaped(request.uri().path(), error),
+    }
+}
+
+/// In the dialect of those who ask there.
+fn shaped(path: &str, error: ApiError) -> Response {
+    match path.starts_with("/v1/messages") {
+        true => anthropic::shaped(error),
+        false => openai::shaped(error),
     }
 }
 

@@ -8,6 +8,15 @@ use tokenizer::template::Options;
 use crate::app::Served;
 use crate::error::ApiError;
 
+/// What a conversation ends with that has an answer at its end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Continues {
+    /// Another turn of the model.
+    Anew,
+    /// The same turn, which is its beginning.
+    LastAnswer,
+}
+
 /// The ids of a conversation that the model is to answer.
 ///
 /// # Errors
@@ -15,6 +24,7 @@ use crate::error::ApiError;
 pub(crate) fn encode(
     served: &Served,
     messages: &[Value],
+    continues: Continues,
     extra: Map<String, Value>,
 ) -> Result<Vec<u32>, ApiError> {
     if messages.is_empty() {
@@ -31,7 +41,14 @@ pub(crate) fn encode(
         let texts: Vec<&str> = messages.iter().filter_map(|m| m.content.as_deref()).collect();
         return Ok(served.tokenizer.encode_prompt(&texts.join("\n"), SpecialText::AsText));
     };
-    let options = Options { add_generation_prompt: true, extra, ..Options::default() };
+    let is_begun = continues == Continues::LastAnswer
+        && messages.last().is_some_and(|message| message.role == "assistant");
+    let options = Options {
+        add_generation_prompt: !is_begun,
+        continue_final_message: is_begun,
+        extra,
+        ..Options::default()
+    };
     let ids = served.tokenizer.encode_chat(template, &messages, &options);
     ids.map_err(|error| ApiError::template(&error))
 }

@@ -3,6 +3,10 @@
 use axum::http::StatusCode;
 use engine::Error as EngineError;
 
+use axum::http::header;
+use axum::response::{IntoResponse as _, Response};
+use serde_json::Value;
+
 /// One line for people, and what programs look at.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ApiError {
@@ -18,6 +22,15 @@ pub(crate) struct ApiError {
 }
 
 impl ApiError {
+    /// With the body that a dialect made of it.
+    pub(crate) fn response(&self, json: Value) -> Response {
+        let mut response = (self.status, axum::Json(json)).into_response();
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        response
+    }
+
     fn of(status: StatusCode, kind: &'static str, message: impl Into<String>) -> Self {
         let message = message.into();
         Self { status, kind, message, field: None, code: None, retry_after: None }

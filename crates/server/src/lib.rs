@@ -1,11 +1,13 @@
 //! Serves models over HTTP: the one crate that knows HTTP and async.
 //!
-//! A request is read by a dialect ([`openai`]), becomes a [`generation::Generation`], and runs on
-//! the thread of its model ([`worker`]), whose events the dialect writes back.
+//! A request is read by a dialect ([`openai`], [`anthropic`]), becomes a
+//! [`generation::Generation`], and runs on the thread of its model ([`worker`]), whose events the
+//! dialect writes back.
 
 #![forbid(unsafe_code)]
 
 mod access;
+mod anthropic;
 mod app;
 mod body;
 mod chat;

@@ -27,6 +27,12 @@ impl Sink {
         self.send(format!("data: {json}\n\n")).await
     }
 
+    /// `event: {name}`, and what it says.
+    pub(crate) async fn event(&self, name: &str, json: &impl Serialize) -> Result<(), Closed> {
+        let json = serde_json::to_string(json).expect("strings and numbers are JSON");
+        self.send(format!("event: {name}\ndata: {json}\n\n")).await
+    }
+
     /// `data: {text}`.
     pub(crate) async fn text(&self, text: &str) -> Result<(), Closed> {
         self.send(format!("data: {text}\n\n")).await

@@ -14,10 +14,10 @@ use super::usage::Totals;
 use super::{Head, error_json, finish_reason, shaped, with};
 use crate::app::{App, Served};
 use crate::body::{self, fields};
+use crate::chat::{self, Continues};
 use crate::error::ApiError;
 use crate::generation::{Answers, Delta, What};
 use crate::sse::{self, Closed, Sink};
-use crate::{chat, generation};
 
 fields! {
     Chat {
@@ -34,10 +34,7 @@ fields! {
 const CHUNK: &str = "chat.completion.chunk";
 
 pub(crate) async fn chat_completions(State(app): State<Arc<App>>, request: Request) -> Response {
-    match answer(app, request).await {
-        Ok(response) => response,
-        Err(error) => shaped(error),
-    }
+    answer(app, request).await.unwrap_or_else(shaped)
 }
 
 async fn answer(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
@@ -88,7 +85,7 @@ impl Chat {
         if let Some(effort) = self.reasoning_effort {
             extra.entry("reasoning_effort").or_insert(effort.into());
         }
-        chat::encode(served, &messages, extra)
+        chat::encode(served, &messages, Continues::Anew, extra)
     }
 }
 
@@ -111,7 +108,7 @@ async fn whole(
     while let Some(Delta { choice: idx, what }) = answers.next().await? {
         let choice = &mut choices[idx];
         match what {
-            generation::What::Prompt(_) => {}
+            What::Prompt(_) => {}
             What::Token { id, logprob, top, text } => {
                 choice.text.push_str(&text);
                 choice.places.push(Place { id, logprob: Some(logprob), top });

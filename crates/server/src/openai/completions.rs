@@ -43,10 +43,7 @@ pub(crate) enum Prompts {
 const OBJECT: &str = "text_completion";
 
 pub(crate) async fn completions(State(app): State<Arc<App>>, request: Request) -> Response {
-    match answer(app, request).await {
-        Ok(response) => response,
-        Err(error) => shaped(error),
-    }
+    answer(app, request).await.unwrap_or_else(shaped)
 }
 
 /// One prompt on its way.

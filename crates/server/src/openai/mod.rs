@@ -6,12 +6,10 @@ mod logprobs;
 mod request;
 mod usage;
 
-use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use engine::FinishReason;
 use serde_json::{Value, json};
@@ -19,18 +17,12 @@ use serde_json::{Value, json};
 pub(crate) use self::chat::chat_completions;
 pub(crate) use self::completions::completions;
 
-use crate::app::{App, Served, unix_seconds};
+use crate::app::{App, Served, random, unix_seconds};
 use crate::error::ApiError;
 
 /// An error as OpenAI's clients read it.
 pub(crate) fn shaped(error: ApiError) -> Response {
-    let retry = error.retry_after.map(|seconds| [(header::RETRY_AFTER, seconds.to_string())]);
-    let status = error.status;
-    let json = Json(error_json(&error));
-    match retry {
-        Some(retry) => (status, retry, json).into_response(),
-        None => (status, json).into_response(),
-    }
+    error.response(error_json(&error))
 }
 
 fn error_json(ApiError { kind, message, field, code, .. }: &ApiError) -> Value {
@@ -83,11 +75,6 @@ impl Head {
 fn with(mut object: Value, key: &str, value: Value) -> Value {
     object[key] = value;
     object
-}
-
-/// Hashers are seeded by the system.
-fn random() -> u64 {
-    RandomState::new().hash_one(0)
 }
 
 /// `length` where a limit cut the answer; an answer that the server let go of is cut too.

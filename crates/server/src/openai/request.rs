@@ -6,8 +6,7 @@ use engine::{LogprobsWanted, Request, SamplingParams};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::random;
-use crate::app::{App, Served};
+use crate::app::{App, Served, random};
 use crate::body::fields;
 use crate::error::ApiError;
 use crate::generation::Generation;

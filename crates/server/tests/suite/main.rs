@@ -1,6 +1,7 @@
 //! The server as its clients see it: over TCP, with a model that says what a script wants.
 
 mod access;
+mod anthropic;
 mod bad_requests;
 mod lab;
 mod openai;
