@@ -1,7 +1,7 @@
 """Quantises the linear layers of a tiny model's folder, in the layouts that published folders have.
 
-GPTQ as AutoGPTQ and GPTQModel write it, AWQ as AutoAWQ does (version "gemm"), FP8 as transformers'
-fine-grained FP8 and compressed-tensors do, MXFP4 as gpt-oss was published. What a layout leaves open is in the tensors' numbers
+GPTQ as AutoGPTQ and GPTQModel write it, AWQ as AutoAWQ does (version "gemm"), packed integers as
+compressed-tensors does, FP8 as transformers' fine-grained FP8 and compressed-tensors do, MXFP4 as gpt-oss was published. What a layout leaves open is in the tensors' numbers
 alone: groups take their range, nothing is calibrated.
 """
 
@@ -13,6 +13,7 @@ from transformers.integrations.mxfp4 import FP4_VALUES, convert_moe_packed_tenso
 
 GPTQ = dict(quant_method="gptq", bits=4, group_size=32, desc_act=False, sym=True)
 COMPRESSED = dict(quant_method="compressed-tensors", format="float-quantized", ignore=["lm_head"])
+PACKED = dict(COMPRESSED, format="pack-quantized")
 FP8_MAX = torch.finfo(torch.float8_e4m3fn).max
 
 METHODS = {
@@ -55,6 +56,22 @@ METHODS = {
         ),
     ),
 }
+
+
+def of_integers(**weights):
+    weights = dict(type="int", symmetric=True) | weights
+    return dict(PACKED, config_groups=dict(group_0=dict(targets=["Linear"], weights=weights)))
+
+
+METHODS |= {
+    "llama-packed": of_integers(num_bits=4, strategy="group", group_size=32),
+    # All inputs are one group.
+    "phi3-packed": of_integers(num_bits=8, strategy="channel"),
+    # Zeros, and inputs of a group that are not neighbours.
+    "qwen3-packed": of_integers(
+        num_bits=4, strategy="group", group_size=32, symmetric=False, actorder="group"
+    ),
+}
 METHODS["gpt-oss-mxfp4"] = dict(quant_method="mxfp4", modules_to_not_convert=["lm_head"])
 AWQ_ORDER = [0, 2, 4, 6, 1, 3, 5, 7]
 
@@ -66,6 +83,8 @@ def quantize(folder, case):
     if kind == "mxfp4":
         return quantize_experts(folder, method)
     quantized = {"gptq": gptq, "awq": awq, "fp8": fp8, "compressed-tensors": fp8}[kind]
+    if method.get("format") == PACKED["format"]:
+        quantized = pack_quantized
     path = folder / "model.safetensors"
     stored, floats = {}, {}
     for name, tensor in load_file(path).items():
@@ -179,6 +198,26 @@ def awq(weights, method):
         return int32(packed(values.unflatten(-1, (-1, 8))[..., AWQ_ORDER].flatten(-2), 4))
 
     return dict(qweight=ordered(q.T), qzeros=ordered(zeros), scales=scales), floats
+
+
+def pack_quantized(weights, method):
+    args = method["config_groups"]["group_0"]["weights"]
+    n_in, n_bits = weights.shape[1], args["num_bits"]
+    group_of = torch.arange(n_in) // args.get("group_size", n_in)
+    if is_ordered := args.get("actorder") == "group":
+        group_of = group_of[torch.randperm(n_in)]
+    numbers = dict(bits=n_bits, sym=args["symmetric"])
+    q, scales, zeros, floats = integers(weights, group_of, numbers)
+    parts = dict(
+        weight_packed=int32(packed(q, n_bits)),
+        weight_scale=scales.T,
+        weight_shape=torch.tensor(weights.shape),
+    )
+    if not args["symmetric"]:
+        parts["weight_zero_point"] = int32(packed(zeros, n_bits)).T
+    if is_ordered:
+        parts["weight_g_idx"] = group_of.to(torch.int32)
+    return parts, floats
 
 
 def fp8(weights, method):

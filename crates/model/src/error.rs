@@ -30,8 +30,8 @@ pub enum LoadError {
     TensorType { name: String, expected: &'static str, found: &'static str },
     #[error(
         "weights that are quantised by {found:?} cannot be read, those by gptq, awq, fp8, \
-         mxfp4 and compressed-tensors (FP8) can: take the model's folder of floats, or a GGUF file \
-         of it"
+         mxfp4 and compressed-tensors (FP8, packed integers) can: take the model's folder of \
+         floats, or a GGUF file of it"
     )]
     UnknownQuantization { found: String },
     #[error("tensor {name}: value {value_idx} is {found}, expected a finite number")]

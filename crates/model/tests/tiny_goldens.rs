@@ -21,15 +21,18 @@ use model::{
 const TOLERANCE: f32 = 1e-5;
 
 /// Folders that are quantised as such, of which there is no GGUF file.
-const QUANTIZED: [&str; 8] = [
+const QUANTIZED: [&str; 11] = [
     "llama-fp8",
     "llama-gptq",
     "llama-gptq8",
+    "llama-packed",
     "phi3-gptq",
+    "phi3-packed",
     "qwen2-fp8",
     "qwen2-gptq",
     "qwen3-awq",
     "qwen3-fp8",
+    "qwen3-packed",
 ];
 
 struct Golden {

@@ -42,6 +42,14 @@ fn turned(file: &[u8], name: &str) -> Vec<u8> {
     joined(&header, &data)
 }
 
+/// One with another number in a tensor of 32 bits each.
+pub(crate) fn with_word(file: &[u8], name: &str, idx: usize, word: i32) -> Vec<u8> {
+    let (header, mut data) = pieces(file);
+    let begin = header[name]["data_offsets"][0].as_u64().expect("an offset") as usize;
+    data[begin + 4 * idx..][..4].copy_from_slice(&word.to_le_bytes());
+    joined(&header, &data)
+}
+
 fn golden_gguf() -> Parts {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/goldens/llama/model.gguf");
     Parts::of_file(&GgufFile::open(&path, Mapping::Read).expect("a file"))

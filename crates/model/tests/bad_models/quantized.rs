@@ -6,10 +6,11 @@ use format::Mapping;
 use kernels::DType;
 use model::load::ModelFile;
 use model::weights::FeedForwardWeights;
-use model::{Arithmetic, LoadOptions};
+use model::{Arithmetic, LoadError, LoadOptions, Model};
 use serde_json::json;
 
-use super::{check, load_folder};
+use super::both_formats::with_word;
+use super::{check, load_edited_folder, load_folder};
 
 /// Types of the first layer's output of attention with integer and with float arithmetic.
 #[track_caller]
@@ -30,9 +31,12 @@ fn blocks_hold_what_they_can_hold_exactly() {
     check_types("llama-gptq8", DType::Q8_0, DType::Q8_0);
     check_types("phi3-gptq", DType::Q5_0, DType::Q5_0);
     check_types("qwen3-awq", DType::Q5_0, DType::Q5_0);
+    check_types("llama-packed", DType::Q4_0, DType::Q4_0);
+    check_types("phi3-packed", DType::Q8_0, DType::Q8_0);
     check_types("qwen3-fp8", DType::Q8_0, DType::F32);
     // Columns of a block have different scales.
     check_types("qwen2-gptq", DType::Q8_0, DType::F32);
+    check_types("qwen3-packed", DType::Q8_0, DType::F32);
 }
 
 /// Experts that a folder has in blocks of four bits stay what they are, whatever is asked for.
@@ -74,14 +78,18 @@ fn experts_in_blocks_that_do_not_fit_are_named() {
 }
 
 /// A golden's folder with another value in its `quantization_config`.
-#[track_caller]
-fn check_key(case: &str, key: &str, value: serde_json::Value, expected: &str) {
+fn change(case: &str, key: &str, value: serde_json::Value) -> Result<Model, LoadError> {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/goldens").join(case);
     let config = std::fs::read(golden.join("hf/config.json")).expect("config.json");
     let config: serde_json::Value = serde_json::from_slice(&config).expect("JSON");
     let mut quantization = config["quantization_config"].clone();
     quantization[key] = value;
-    check(load_folder(case, &[("quantization_config", Some(quantization))]), expected);
+    load_folder(case, &[("quantization_config", Some(quantization))])
+}
+
+#[track_caller]
+fn check_key(case: &str, key: &str, value: serde_json::Value, expected: &str) {
+    check(change(case, key, value), expected);
 }
 
 #[test]
@@ -89,8 +97,8 @@ fn methods_that_are_not_read_are_named() {
     for method in ["bitsandbytes", "hqq", "eetq", ""] {
         let expected = format!(
             "weights that are quantised by {method:?} cannot be read, those by gptq, awq, fp8, \
-             mxfp4 and compressed-tensors (FP8) can: take the model's folder of floats, or a GGUF \
-             file of it"
+             mxfp4 and compressed-tensors (FP8, packed integers) can: take the model's folder of \
+             floats, or a GGUF file of it"
         );
         check_key("llama-gptq", "quant_method", json!(method), &expected);
     }
@@ -115,8 +123,8 @@ fn variants_of_fp8_that_are_not_read_are_named() {
         let expected = key("weight_block_size", &format!("two positive numbers, found {size}"));
         check_key("qwen3-fp8", "weight_block_size", size, &expected);
     }
-    let format = "float-quantized or naive-quantized, found \"pack-quantized\"";
-    check_key("llama-fp8", "format", json!("pack-quantized"), &key("format", format));
+    let format = "float-quantized or naive-quantized or pack-quantized, found \"int-quantized\"";
+    check_key("llama-fp8", "format", json!("int-quantized"), &key("format", format));
     let group = |key: &str, value: serde_json::Value| {
         let mut weights = json!({"num_bits": 8, "type": "float", "strategy": "tensor"});
         weights[key] = value;
@@ -125,7 +133,7 @@ fn variants_of_fp8_that_are_not_read_are_named() {
     for (name, value, expected) in [
         ("type", json!("int"), "float, found \"int\""),
         ("num_bits", json!(4), "8, found 4"),
-        ("strategy", json!("group"), "tensor, channel or block, found \"group\""),
+        ("strategy", json!("group"), "tensor or channel or block, found \"group\""),
     ] {
         let expected = key(&format!("config_groups.group_0.weights.{name}"), expected);
         check_key("llama-fp8", "config_groups", group(name, value), &expected);
@@ -134,6 +142,75 @@ fn variants_of_fp8_that_are_not_read_are_named() {
     let scale = "tensor model.layers.0.self_attn.q_proj.weight_scale_inv: expected shape [1, 1]";
     let scale = format!("{scale}, found [2, 2]");
     check_key("qwen3-fp8", "weight_block_size", json!([64, 64]), &scale);
+}
+
+#[test]
+fn variants_of_packed_integers_that_are_not_read_are_named() {
+    let key = |key: &str, what: &str| format!("config: quantization_config.{key}: expected {what}");
+    let weights = json!({"type": "int", "num_bits": 4, "strategy": "group", "group_size": 32});
+    let with = |key: &str, value: &serde_json::Value| {
+        let mut weights = weights.clone();
+        weights[key] = value.clone();
+        weights
+    };
+    let one = |weights| json!({"group_0": {"weights": weights}});
+    for (name, value, expected) in [
+        ("type", json!("float"), "int, found \"float\""),
+        ("num_bits", json!(3), "4 or 8, found 3"),
+        ("num_bits", json!(null), "4 or 8, found null"),
+        ("strategy", json!("tensor"), "group or channel, found \"tensor\""),
+        ("group_size", json!(0), "a positive number, found 0"),
+        ("group_size", json!(null), "a positive number, found null"),
+    ] {
+        let expected = key(&format!("config_groups.group_0.weights.{name}"), expected);
+        check_key("llama-packed", "config_groups", one(with(name, &value)), &expected);
+    }
+    // Of another group, which has modules of its own.
+    for (name, value) in
+        [("num_bits", json!(8)), ("group_size", json!(64)), ("symmetric", json!(false))]
+    {
+        let groups = json!({
+            "group_0": {"weights": weights}, "group_1": {"weights": with(name, &value)},
+        });
+        let expected = format!("that of the other groups, found {value}");
+        let expected = key(&format!("config_groups.group_1.weights.{name}"), &expected);
+        check_key("llama-packed", "config_groups", groups, &expected);
+    }
+    let none = key("config_groups", "a group of modules, found {}");
+    check_key("llama-packed", "config_groups", json!({}), &none);
+    let format = json!({"group_0": {"weights": weights, "format": "nvfp4-pack-quantized"}});
+    let what = "pack-quantized, found \"nvfp4-pack-quantized\"";
+    check_key("llama-packed", "config_groups", format, &key("config_groups.group_0.format", what));
+    let rotated = key("transform_config", "nothing, found {\"config_groups\":{}}");
+    check_key("llama-packed", "transform_config", json!({"config_groups": {}}), &rotated);
+    // Other parts than the numbers say.
+    let tensor = |part: &str| format!("tensor model.layers.0.self_attn.q_proj.{part}");
+    let packed = format!("{}: expected shape [64, 16], found [64, 8]", tensor("weight_packed"));
+    check_key("llama-packed", "config_groups", one(with("num_bits", &json!(8))), &packed);
+    let scale = format!("{}: expected shape [64, 1], found [64, 2]", tensor("weight_scale"));
+    check_key("llama-packed", "config_groups", one(with("group_size", &json!(64))), &scale);
+    let zeros = format!("{} is missing: expected shape [8, 2]", tensor("weight_zero_point"));
+    check_key("llama-packed", "config_groups", one(with("symmetric", &json!(false))), &zeros);
+    // Zeros that the numbers do not know of.
+    let symmetric = one(with("actorder", &json!("group")));
+    let unused = "is not used by architecture qwen3: the file holds another kind of model than it \
+                  says";
+    let message = change("qwen3-packed", "config_groups", symmetric).err().expect("an error");
+    let message = message.to_string();
+    assert!(message.contains("weight_zero_point") && message.ends_with(unused), "{message}");
+}
+
+/// The group of an input that there is not, in both layouts that have an order.
+#[test]
+fn groups_that_there_are_not_are_named() {
+    for (case, part) in [("qwen2-gptq", "g_idx"), ("qwen3-packed", "weight_g_idx")] {
+        let name = format!("model.layers.0.self_attn.q_proj.{part}");
+        for found in [2i32, i32::MAX, -1] {
+            let edit = |file: &[u8]| with_word(file, &name, 5, found);
+            let expected = format!("config: {name}: expected groups below 2, found {found}");
+            check(load_edited_folder(case, &[], edit), &expected);
+        }
+    }
 }
 
 #[test]

@@ -35,6 +35,8 @@ impl Gptq {
         parts: &mut Parts<'_>,
         [n_out, n_in]: [usize; 2],
     ) -> Result<Integers, LoadError> {
+        /// For every input, where a file has no order of its own.
+        const UNORDERED: i32 = 0;
         let n = (u32::BITS / self.n_bits) as usize;
         let group = self.group.unwrap_or(n_in);
         let n_groups = n_in.div_ceil(group);
@@ -60,28 +62,7 @@ impl Gptq {
             words: qweight.bytes.clone(),
             scales: parts.floats("scales", &[n_groups, n_out])?,
             zeros: zeros.chunks(n_words).flat_map(of_group).collect(),
-            group_of: groups(parts, n_in, group)?,
+            group_of: parts.groups("g_idx", [n_in, group], UNORDERED)?,
         })
-    }
-}
-
-/// `[n_in]`. Files without an order of their own leave it out or hold nothing but zeros.
-fn groups(parts: &mut Parts<'_>, n_in: usize, group: usize) -> Result<Vec<u32>, LoadError> {
-    let part = "g_idx";
-    let in_order = || (0..n_in).map(|input| (input / group) as u32).collect();
-    let Some(tensor) = parts.optional_raw(part, RawType::I32, &[n_in])? else {
-        return Ok(in_order());
-    };
-    let groups: Vec<u32> = words(&tensor.bytes).collect();
-    if groups.iter().all(|&group| group == 0) {
-        return Ok(in_order());
-    }
-    let n_groups = n_in.div_ceil(group);
-    match groups.iter().find(|&&group| group as usize >= n_groups) {
-        None => Ok(groups),
-        Some(&found) => {
-            let expected = format!("groups below {n_groups}");
-            Err(parts.wrong(part, expected, found as i32))
-        }
     }
 }

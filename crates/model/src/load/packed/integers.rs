@@ -24,13 +24,15 @@ pub(in crate::load) struct Integers {
     pub(super) group_of: Vec<u32>,
 }
 
-/// Which integers share a word. Both keep `[n_in, n_out]`.
+/// Which integers share a word.
 #[derive(Clone, Copy)]
 pub(super) enum Packing {
     /// Neighbouring inputs: `[n_in / n, n_out]`, the first input lowest.
     Inputs,
     /// Neighbouring outputs: `[n_in, n_out / n]`, each shifted by so many bits.
     Outputs { shifts: [u32; 8] },
+    /// Neighbouring inputs, row by row: `[n_out, n_in / n]`, the first input lowest.
+    InputsOfRows,
 }
 
 impl Integers {
@@ -93,8 +95,8 @@ impl Integers {
         (self.scales[at], self.zeros[at])
     }
 
-    /// The integers of rows, `[rows.len(), n_in]`. Words are read in the order of the file, since
-    /// rows are its columns.
+    /// The integers of rows, `[rows.len(), n_in]`. Words are read in the order of the file, where
+    /// rows are its columns too.
     fn unpack(&self, rows: Range<usize>) -> Vec<u8> {
         let [n_out, n_in] = self.shape;
         let (words, _) = self.words.as_chunks();
@@ -108,6 +110,19 @@ impl Integers {
                         let first = (row - rows.start) * n_in + inputs;
                         let quants = &mut quants[first..][..n.min(n_in - inputs)];
                         let mut word = word(at * n_out + row);
+                        for q in quants {
+                            *q = low_bits(word, self.n_bits);
+                            word >>= self.n_bits;
+                        }
+                    }
+                }
+            }
+            Packing::InputsOfRows => {
+                let n = (u32::BITS / self.n_bits) as usize;
+                let words = words[rows.start * n_in.div_ceil(n)..].chunks_exact(n_in.div_ceil(n));
+                for (quants, words) in quants.chunks_exact_mut(n_in).zip(words) {
+                    for (quants, word) in quants.chunks_mut(n).zip(words) {
+                        let mut word = u32::from_le_bytes(*word);
                         for q in quants {
                             *q = low_bits(word, self.n_bits);
                             word >>= self.n_bits;

@@ -3,9 +3,11 @@
 use serde_json::Value;
 
 use super::awq::Awq;
+use super::compressed_tensors;
 use super::fp8::Fp8;
 use super::gptq::{Gptq, Zeros};
 use super::mxfp4::Mxfp4;
+use super::pack_quantized::PackQuantized;
 use crate::config_hf::{count, flag};
 use crate::error::LoadError;
 
@@ -16,9 +18,10 @@ pub(in crate::load) enum Method {
     Awq(Awq),
     Fp8(Fp8),
     Mxfp4(Mxfp4),
+    PackQuantized(PackQuantized),
 }
 
-const KEY: &str = "quantization_config";
+pub(super) const KEY: &str = "quantization_config";
 
 impl Method {
     /// `None`: matrices are floats.
@@ -36,7 +39,7 @@ impl Method {
             "awq" => Self::Awq(awq(json)?),
             "fp8" => Self::Fp8(Fp8 { block: block(json, "weight_block_size", KEY)? }),
             "mxfp4" => Self::Mxfp4(Mxfp4),
-            "compressed-tensors" => Self::Fp8(compressed_tensors(json)?),
+            "compressed-tensors" => compressed_tensors::method(json)?,
             _ => return Err(LoadError::UnknownQuantization { found: method.to_owned() }),
         }))
     }
@@ -47,6 +50,7 @@ impl Method {
             Self::Gptq(_) | Self::Awq(_) => ".qweight",
             Self::Fp8(_) => ".weight",
             Self::Mxfp4(_) => "_blocks",
+            Self::PackQuantized(_) => ".weight_packed",
         }
     }
 }
@@ -77,41 +81,8 @@ fn awq(json: &Value) -> Result<Awq, LoadError> {
     Ok(Awq { group: group(json)? })
 }
 
-/// Floats of eight bits in every group of modules, and blocks of one size.
-fn compressed_tensors(json: &Value) -> Result<Fp8, LoadError> {
-    let formats = ["float-quantized", "naive-quantized"];
-    one_of(json, "format", &formats)?;
-    let mut fp8 = Fp8 { block: None };
-    for (name, group) in json["config_groups"].as_object().into_iter().flatten() {
-        let (weights, place) = (&group["weights"], format!("{KEY}.config_groups.{name}"));
-        let wrong = |key: &str, expected: &str, found: &Value| {
-            Err(LoadError::config(&format!("{place}.{key}"), expected.into(), found))
-        };
-        if !group["format"].is_null() && !formats.iter().any(|word| group["format"] == *word) {
-            return wrong("format", &formats.join(" or "), &group["format"]);
-        }
-        if weights["type"] != "float" {
-            return wrong("weights.type", "float", &weights["type"]);
-        }
-        if weights["num_bits"] != 8 {
-            return wrong("weights.num_bits", "8", &weights["num_bits"]);
-        }
-        if !["tensor", "channel", "block"].iter().any(|word| weights["strategy"] == *word) {
-            return wrong("weights.strategy", "tensor, channel or block", &weights["strategy"]);
-        }
-        let found = block(weights, "block_structure", &format!("{place}.weights"))?;
-        if fp8.block.is_some() && found.is_some() && fp8.block != found {
-            return wrong("weights.block_structure", "that of the other groups", {
-                &weights["block_structure"]
-            });
-        }
-        fp8.block = fp8.block.or(found);
-    }
-    Ok(fp8)
-}
-
 /// Rows and columns of blocks; `None`: there are none.
-fn block(json: &Value, key: &str, place: &str) -> Result<Option<[usize; 2]>, LoadError> {
+pub(super) fn block(json: &Value, key: &str, place: &str) -> Result<Option<[usize; 2]>, LoadError> {
     let found = &json[key];
     if found.is_null() {
         return Ok(None);
@@ -139,7 +110,7 @@ fn group(json: &Value) -> Result<Option<usize>, LoadError> {
 }
 
 /// A word that may be missing.
-fn one_of(json: &Value, key: &str, words: &[&str]) -> Result<(), LoadError> {
+pub(super) fn one_of(json: &Value, key: &str, words: &[&str]) -> Result<(), LoadError> {
     let found = &json[key];
     if found.is_null() || words.iter().any(|word| found == word) {
         return Ok(());
@@ -147,6 +118,6 @@ fn one_of(json: &Value, key: &str, words: &[&str]) -> Result<(), LoadError> {
     Err(wrong(key, words[..].join(" or "), found.clone()))
 }
 
-fn wrong(key: &str, expected: impl Into<String>, found: Value) -> LoadError {
+pub(super) fn wrong(key: &str, expected: impl Into<String>, found: Value) -> LoadError {
     LoadError::config(&format!("{KEY}.{key}"), expected.into(), found)
 }

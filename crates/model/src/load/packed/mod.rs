@@ -4,11 +4,13 @@
 //! floats, and encoded again where integers are to be multiplied.
 
 mod awq;
+mod compressed_tensors;
 mod fp8;
 mod gptq;
 mod integers;
 mod method;
 mod mxfp4;
+mod pack_quantized;
 mod parts;
 
 use std::ops::Range;
@@ -124,6 +126,7 @@ impl PackedMatrix {
             Method::Mxfp4(mxfp4) => Values::Blocks(mxfp4.read(parts, [n, n_out, n_in])?),
             Method::Gptq(gptq) => Values::Integers(gptq.read(parts, shape)?),
             Method::Awq(awq) => Values::Integers(awq.read(parts, shape)?),
+            Method::PackQuantized(packed) => Values::Integers(packed.read(parts, shape)?),
             Method::Fp8(fp8) => Values::Floats(fp8.read(parts, shape)?),
         };
         Ok(Self { shape, values })

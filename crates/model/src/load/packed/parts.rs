@@ -108,6 +108,35 @@ impl<'a> Parts<'a> {
     pub(super) fn wrong(&self, part: &str, expected: String, found: i32) -> LoadError {
         LoadError::config(&self.name_of(part), expected, found)
     }
+
+    /// The group of each input, `[n_in]`: neighbours, where the part is not there or holds nothing
+    /// but `unordered`.
+    ///
+    /// # Errors
+    /// As for [`Parts::optional_raw`], and a group that there is not.
+    pub(super) fn groups(
+        &mut self,
+        part: &str,
+        [n_in, group]: [usize; 2],
+        unordered: i32,
+    ) -> Result<Vec<u32>, LoadError> {
+        let in_order = || (0..n_in).map(|input| (input / group) as u32).collect();
+        let Some(tensor) = self.optional_raw(part, RawType::I32, &[n_in])? else {
+            return Ok(in_order());
+        };
+        let groups: Vec<u32> = words(&tensor.bytes).collect();
+        if groups.iter().all(|&group| group as i32 == unordered) {
+            return Ok(in_order());
+        }
+        let n_groups = n_in.div_ceil(group);
+        match groups.iter().find(|&&group| group as usize >= n_groups) {
+            None => Ok(groups),
+            Some(&found) => {
+                let expected = format!("groups below {n_groups}");
+                Err(self.wrong(part, expected, found as i32))
+            }
+        }
+    }
 }
 
 /// Little-endian words.
