@@ -2,15 +2,16 @@
 
 use std::time::Instant;
 
-use model::kv::{CacheFull, KvShape, Reuse};
+use model::kv::{CacheFull, KvPolicy, KvShape, Reuse};
 use model::{KvCache, SequenceId};
 use tokenizer::{Detokenizer, Tokenizer};
 
 use crate::error::{Error, check_ids};
-use crate::request::{Event, LogprobsWanted, PromptToken, Usage};
+use crate::request::{Client, Event, LogprobsWanted, PromptToken, Usage};
 use crate::runner::{EncoderLimits, Runner};
 use crate::sampler::{LogSoftmax, has_nan, top_logprobs};
-use crate::sequence::{FinishReason, Sequence};
+use crate::scheduler::SequenceView;
+use crate::sequence::{FinishReason, RequestId, Sequence};
 use crate::speculation::Drafter;
 use crate::stop::StopMatcher;
 
@@ -24,9 +25,17 @@ pub(crate) struct Active {
     pub(crate) slot: Option<SequenceId>,
     pub(crate) detokenizer: Detokenizer,
     pub(crate) stop: StopMatcher,
+    pub(crate) stop_ids: Vec<u32>,
     pub(crate) logprobs: LogprobsWanted,
     /// Tokens of the prompt that were reported, the first one included.
     pub(crate) n_scored: usize,
+    pub(crate) client: Client,
+    /// Its turn among those of its client.
+    pub(crate) turn: usize,
+    pub(crate) leader: Option<Leader>,
+    pub(crate) deadline: Option<Instant>,
+    /// How often it gave up its place.
+    pub(crate) n_preempted: usize,
     pub(crate) reuse: Reuse,
     pub(crate) clock: Clock,
     /// Set when the answer is over; the step that sets it, or the next one, reports it.
@@ -39,6 +48,18 @@ pub(crate) struct Clock {
     pub(crate) first_token: Option<Instant>,
     pub(crate) last_token: Option<Instant>,
 }
+
+/// An older request whose prompt begins like that of another one, which waits for it instead of
+/// computing the same.
+#[derive(Clone, Copy)]
+pub(crate) struct Leader {
+    pub(crate) id: RequestId,
+    /// Tokens that both have.
+    pub(crate) n_shared: usize,
+}
+
+/// Fewest tokens that are worth a wait of at least one step.
+const N_SHARED_MIN: usize = 64;
 
 /// A prompt that an encoder reads as a whole; the answer is another text, which looks at it.
 pub(crate) struct Source {
@@ -77,6 +98,23 @@ impl Active {
     /// Tokens of what was asked, whoever reads them.
     fn n_prompt(&self) -> usize {
         self.source.as_ref().map_or(self.sequence.n_prompt(), |source| source.ids.len())
+    }
+
+    pub(crate) fn view(&self) -> SequenceView {
+        self.sequence.view(self.client)
+    }
+
+    /// Itself as the leader of a new request, where they share enough.
+    pub(crate) fn leads(&self, prompt: &[u32], policy: KvPolicy) -> Option<Leader> {
+        let (own, n_own) = self.sequence.kv_policy().shared();
+        let (theirs, n_theirs) = policy.shared();
+        if self.source.is_some() || own != theirs {
+            return None;
+        }
+        let own = &self.sequence.tokens()[..self.sequence.n_prompt()];
+        let pairs = own.iter().zip(prompt).take(n_own.min(n_theirs));
+        let n_shared = pairs.take_while(|(a, b)| a == b).count();
+        (n_shared >= N_SHARED_MIN).then_some(Leader { id: self.sequence.id(), n_shared })
     }
 
     /// Bytes of the cache that it holds when so many of its positions are computed.
@@ -138,7 +176,7 @@ impl Active {
         let now = Instant::now();
         self.clock.first_token.get_or_insert(now);
         self.clock.last_token = Some(now);
-        if tokenizer.is_end_of_generation(sampled.id) {
+        if tokenizer.is_end_of_generation(sampled.id) || self.stop_ids.contains(&sampled.id) {
             self.end = Some(Ok(FinishReason::Stop));
             return Ok(None);
         }
@@ -215,6 +253,7 @@ impl Active {
             n_drafted,
             n_accepted,
             stop_idx: self.stop.stopped(),
+            n_preempted: self.n_preempted,
             prefill: since(start, first_token),
             decode: since(first_token, last_token),
             kv_bytes,

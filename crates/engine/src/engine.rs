@@ -1,5 +1,7 @@
 //! The engine: many requests, one step at a time.
 
+mod plan;
+
 use std::path::Path;
 use std::time::Instant;
 
@@ -9,13 +11,13 @@ use model::kv::{CacheFull, KvFileError, KvPolicy, Reuse};
 use tokenizer::Tokenizer;
 
 use crate::active::{Active, Clock, Source};
-use crate::error::Error;
+use crate::error::{Error, check_ids};
 use crate::request::{Event, LogprobsWanted, N_TOP_MAX, Request};
 use crate::runner::{Runner, longest_text};
 use crate::sampler::Sampler;
-use crate::scheduler::{Budget, Plan, SequenceView, schedule};
+use crate::scheduler::{Plan, SequenceView};
 use crate::sequence::{FinishReason, Limits, RequestId, Sequence};
-use crate::speculation::{Drafter, Step};
+use crate::speculation::Drafter;
 use crate::stop::StopMatcher;
 
 /// Owns a model's cache and its requests. One thread drives it by calling [`Engine::step`].
@@ -29,6 +31,8 @@ pub struct Engine {
     /// In the order of arrival.
     active: Vec<Active>,
     n_submitted: u64,
+    /// Prompt tokens of a step in which others write.
+    n_tokens_beside: usize,
     batch: Batch,
     /// `[n_logit_rows]` of the batch: whose next token they decide, if those before it are right.
     due: Vec<RequestId>,
@@ -37,6 +41,12 @@ pub struct Engine {
     views: Vec<SequenceView>,
     plan: Plan,
 }
+
+/// Prompt tokens of a step in which others write, unless [`Engine::set_n_tokens_beside`] says
+/// otherwise. More read a prompt faster, fewer keep the others' tokens closer together: a row of a
+/// prompt costs an eighth to an eighteenth of a decode step (docs/performance.md), so that 64 of
+/// them make it some five to nine times as long, all steps beside a prompt alike.
+const N_TOKENS_BESIDE: usize = 64;
 
 impl Engine {
     pub fn new(runner: Box<dyn Runner>, tokenizer: Tokenizer) -> Self {
@@ -50,6 +60,7 @@ impl Engine {
             ends,
             active: Vec::new(),
             n_submitted: 0,
+            n_tokens_beside: N_TOKENS_BESIDE,
             batch: Batch::default(),
             due: Vec::new(),
             chunk: Vec::new(),
@@ -88,10 +99,20 @@ impl Engine {
             return Err(Error::PromptLogprobs);
         }
         let mut sampler = Sampler::new(request.sampling, limits.n_vocab, banned)?;
-        sampler.hold_back(&self.ends, request.n_tokens_min);
+        check_ids(&request.stop_ids, limits.n_vocab)?;
+        let ends = [&self.ends[..], &request.stop_ids].concat();
+        sampler.hold_back(&ends, request.n_tokens_min);
         let sequence = Sequence::new(id, &prompt, limits, sampler)?;
+        let is_alone = source.is_some() || of_prompt;
+        let leader = if is_alone { None } else { self.leader(&prompt, kv_policy) };
         self.active.push(Active {
+            client: request.client,
+            turn: 0,
+            leader,
+            deadline: request.deadline,
+            n_preempted: 0,
             end: self.end_at_once(&sequence, source.as_ref(), of_prompt),
+            stop_ids: request.stop_ids,
             logprobs: request.logprobs,
             n_scored: 1,
             sequence,
@@ -109,14 +130,35 @@ impl Engine {
 
     /// Ends a request at the next step; one that is not there any more is no error.
     pub fn cancel(&mut self, id: RequestId) {
-        if let Some(active) = self.active.iter_mut().find(|active| active.sequence.id() == id) {
-            active.end = Some(Ok(FinishReason::Cancelled));
+        if let Some(idx) = idx_of(&self.active, id) {
+            self.active[idx].end = Some(Ok(FinishReason::Cancelled));
         }
     }
 
     /// Whether every request has ended.
     pub fn is_idle(&self) -> bool {
         self.active.is_empty()
+    }
+
+    /// Requests that have no place in the cache: new ones, and those that gave theirs up.
+    pub fn n_waiting(&self) -> usize {
+        self.active.iter().filter(|active| active.slot.is_none()).count()
+    }
+
+    /// Requests that have a place in the cache.
+    pub fn n_running(&self) -> usize {
+        self.active.len() - self.n_waiting()
+    }
+
+    /// Bounds the prompt tokens of a step in which others write, see [`Budget::n_tokens_beside`].
+    ///
+    /// # Panics
+    /// For none at all: prompts would never be read.
+    ///
+    /// [`Budget::n_tokens_beside`]: crate::scheduler::Budget::n_tokens_beside
+    pub fn set_n_tokens_beside(&mut self, n: usize) {
+        assert!(n > 0);
+        self.n_tokens_beside = n;
     }
 
     pub fn runner(&self) -> &dyn Runner {
@@ -148,6 +190,7 @@ impl Engine {
     /// Computes one batch and returns what came of it.
     pub fn step(&mut self) -> Vec<Event> {
         let mut events = Vec::new();
+        self.end_late();
         self.remove_ended(&mut events);
         self.plan();
         self.encode(&mut events);
@@ -159,9 +202,20 @@ impl Engine {
             self.sample(&mut events);
             self.forget_rejected();
             self.remember_prompts();
+            self.remember_beginnings();
         }
         self.remove_ended(&mut events);
         events
+    }
+
+    /// Ends the answers whose time is up.
+    fn end_late(&mut self) {
+        let now = Instant::now();
+        for active in self.active.iter_mut().filter(|active| active.end.is_none()) {
+            if active.deadline.is_some_and(|deadline| deadline <= now) {
+                active.end = Some(Ok(FinishReason::TimedOut));
+            }
+        }
     }
 
     /// An answer that is over before it begins: nothing is to be written, or not even an otherwise
@@ -184,109 +238,6 @@ impl Engine {
             let n_free = kv.shape().positions_within(kv.n_bytes_max(), n_together);
             Err(CacheFull { n_free, n_wanted }.into())
         })
-    }
-
-    /// Decides what the step computes, and makes room for it.
-    fn plan(&mut self) {
-        self.schedule();
-        while self.admit() {
-            // What was found in the cache is not computed again, and leaves tokens to others.
-            self.schedule();
-        }
-        for preempted_idx in 0..self.plan.preempted.len() {
-            self.preempt(self.plan.preempted[preempted_idx]);
-        }
-        self.reserve();
-        self.reserve_drafts();
-    }
-
-    fn schedule(&mut self) {
-        self.views.clear();
-        self.views.extend(self.active.iter().map(|active| active.sequence.view()));
-        self.draft();
-        let (kv, n_tokens_max) = (self.runner.kv(), self.runner.n_tokens_max());
-        let bytes = &|id: RequestId, n_positions: usize| {
-            let active = self.active.iter().find(|active| active.sequence.id() == id);
-            let active = active.expect("views are of active requests");
-            active.n_bytes(kv.shape(), n_positions, n_tokens_max)
-        };
-        let budget = Budget { n_tokens_max, n_bytes_free: kv.free_bytes(), bytes };
-        schedule(&self.views, budget, &mut self.plan);
-    }
-
-    /// Gives those who run their place in the cache; whether there was anyone without.
-    fn admit(&mut self) -> bool {
-        let mut is_new = false;
-        for chunk in &self.plan.chunks {
-            let active = find(&mut self.active, chunk.id);
-            if active.slot.is_some() {
-                continue;
-            }
-            let reuse = active.admit(self.runner.kv_mut());
-            // One that comes back was begun before.
-            if active.clock.start.is_none() {
-                active.reuse = reuse;
-            }
-            is_new = true;
-        }
-        is_new
-    }
-
-    /// Takes a request's place in the cache away. What it computed stays while there is room.
-    fn preempt(&mut self, id: RequestId) {
-        let active = find(&mut self.active, id);
-        active.sequence.preempt();
-        active.remember(self.runner.kv_mut());
-        active.release(self.runner.kv_mut());
-    }
-
-    /// Makes room for the chunks of the plan, those of the oldest first. Who shares blocks with
-    /// others frees less than the plan counted on; then more of the youngest give up.
-    fn reserve(&mut self) {
-        let mut ids: Vec<RequestId> = self.plan.chunks.iter().map(|chunk| chunk.id).collect();
-        ids.sort_unstable();
-        for id in ids {
-            while let Some(chunk) = self.plan.chunks.iter().find(|chunk| chunk.id == id) {
-                let active = find(&mut self.active, id);
-                if active.reserve(self.runner.kv_mut(), chunk.tokens.end).is_ok() {
-                    break;
-                }
-                let holders = self.active.iter().filter(|active| active.slot.is_some());
-                let youngest = holders.map(|active| active.sequence.id()).max();
-                let youngest = youngest.expect("the one that needs room holds a place");
-                self.preempt(youngest);
-                self.plan.chunks.retain(|chunk| chunk.id != youngest);
-            }
-        }
-    }
-
-    /// Drafts take nothing from others: they go where there is no room.
-    fn reserve_drafts(&mut self) {
-        for chunk in self.plan.chunks.iter_mut().filter(|chunk| chunk.n_draft > 0) {
-            let slot = find(&mut self.active, chunk.id).slot.expect("admitted");
-            if self.runner.kv_mut().reserve(slot, chunk.tokens.end + chunk.n_draft).is_err() {
-                chunk.n_draft = 0;
-            }
-        }
-    }
-
-    /// Drafts for those who only wait for their last token to be computed.
-    fn draft(&mut self) {
-        let is_decoding = |sequence: &Sequence| {
-            !sequence.answer().is_empty() && sequence.tokens().len() == sequence.n_computed() + 1
-        };
-        let sequences = self.active.iter().map(|active| &active.sequence);
-        let mut step = Step::of(sequences.filter(|sequence| is_decoding(sequence)).count());
-        for (active, view) in self.active.iter_mut().zip(&mut self.views) {
-            let Some(drafter) = &mut active.drafter else { continue };
-            let sequence = &active.sequence;
-            if is_decoding(sequence) {
-                let n_max = sequence.n_draft_max();
-                view.n_draft = drafter.propose(sequence.tokens(), n_max, &mut step);
-            } else {
-                drafter.pause();
-            }
-        }
     }
 
     /// Lets an encoder read the prompts of those who begin.
@@ -445,8 +396,12 @@ impl Engine {
 
 /// The request that a plan names.
 fn find(active: &mut [Active], id: RequestId) -> &mut Active {
-    let found = active.iter_mut().find(|active| active.sequence.id() == id);
-    found.expect("plans name active requests")
+    let idx = idx_of(active, id).expect("plans name active requests");
+    &mut active[idx]
+}
+
+fn idx_of(active: &[Active], id: RequestId) -> Option<usize> {
+    active.binary_search_by_key(&id, |active| active.sequence.id()).ok()
 }
 
 /// The request whose next token a row of logits decides. None where the row comes after a drafted

@@ -28,7 +28,7 @@ pub use engine::Engine;
 pub use error::Error;
 pub use load::{LoadSettings, Loaded, load_file, load_model, load_tokenizer};
 pub use open_error::OpenError;
-pub use request::{ContextUse, Event, LogprobsWanted, PromptToken, Request, Usage};
+pub use request::{Client, ContextUse, Event, LogprobsWanted, PromptToken, Request, Usage};
 pub use runner::{EncoderLimits, ModelRunner, Runner, RunnerOptions};
 pub use sampler::{History, Sampled, Sampler, SamplingParams, top_logits, top_logprobs};
 pub use score::{Score, score};

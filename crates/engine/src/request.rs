@@ -1,6 +1,6 @@
 //! What goes into the engine and what comes out of it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use model::kv::{KvPolicy, Miss, Reuse};
 use serde::Serialize;
@@ -24,8 +24,17 @@ pub struct Request {
     pub kv_policy: KvPolicy,
     /// Tokens of the answer that come before its end can; `usize::MAX`: it ends at its limit only.
     pub n_tokens_min: usize,
+    /// Tokens that end the answer as the model's own ends do; they are not part of it.
+    pub stop_ids: Vec<u32>,
     pub logprobs: LogprobsWanted,
+    pub client: Client,
+    /// When an answer that is not over ends with what it has; it may be one that has not begun.
+    pub deadline: Option<Instant>,
 }
+
+/// Who asks. Requests of different clients take turns, however many each of them has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Client(pub u64);
 
 impl Request {
     /// To the end of the model's turn, from all of the text, with nothing else asked for.
@@ -38,8 +47,19 @@ impl Request {
             speculation: Speculation::Auto,
             kv_policy: KvPolicy::KeepAll,
             n_tokens_min: 0,
+            stop_ids: Vec::new(),
             logprobs: LogprobsWanted::default(),
+            client: Client::default(),
+            deadline: None,
         }
+    }
+
+    /// One of several answers to the same prompt: the first is that of the request itself, the
+    /// others are drawn with the seeds after its own. Requests that come together compute a prompt
+    /// that they share once, so that nothing is lost by asking for them one by one.
+    pub fn sample(&self, sample_idx: u64) -> Self {
+        let seed = self.sampling.seed.wrapping_add(sample_idx);
+        Self { sampling: SamplingParams { seed, ..self.sampling.clone() }, ..self.clone() }
     }
 }
 
@@ -111,6 +131,8 @@ pub struct Usage {
     pub n_accepted: usize,
     /// Which of the request's stop texts ended the answer.
     pub stop_idx: Option<usize>,
+    /// How often its keys and values made room for others, and were computed again.
+    pub n_preempted: usize,
     /// From the first step to the first token.
     pub prefill: Duration,
     /// From the first token to the last.

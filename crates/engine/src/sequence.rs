@@ -4,6 +4,7 @@ use model::kv::KvPolicy;
 use serde::Serialize;
 
 use crate::error::{Error, check_ids};
+use crate::request::Client;
 use crate::sampler::{History, Sampled, Sampler};
 use crate::scheduler::SequenceView;
 
@@ -42,7 +43,7 @@ pub struct Limits {
     pub n_answer_max: Option<usize>,
 }
 
-/// Why an answer ended; serialised as `"stop"`, `"length"`, `"cancelled"`.
+/// Why an answer ended; serialised as `"stop"`, `"length"`, `"cancelled"`, `"timed_out"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FinishReason {
@@ -52,6 +53,8 @@ pub enum FinishReason {
     Length,
     /// Whoever asked no longer wants it.
     Cancelled,
+    /// Its deadline passed.
+    TimedOut,
 }
 
 impl Sequence {
@@ -131,11 +134,11 @@ impl Sequence {
 
     /// What the scheduler wants to know; without a draft. Where a policy judges the prompt, that is
     /// computed before what follows it.
-    pub fn view(&self) -> SequenceView {
+    pub fn view(&self, client: Client) -> SequenceView {
         let (id, n_computed) = (self.id, self.n_computed);
         let is_judged = self.kv_policy.eviction().is_some() && n_computed < self.n_prompt;
         let n_tokens = if is_judged { self.n_prompt } else { self.tokens.len() };
-        SequenceView { id, n_tokens, n_computed, n_draft: 0 }
+        SequenceView { id, client, turn: 0, eldest: id, n_tokens, n_computed, n_draft: 0 }
     }
 
     /// Notes that the next `n` tokens were computed, or found in the cache.
@@ -255,5 +258,6 @@ mod tests {
         check(FinishReason::Stop, "\"stop\"");
         check(FinishReason::Length, "\"length\"");
         check(FinishReason::Cancelled, "\"cancelled\"");
+        check(FinishReason::TimedOut, "\"timed_out\"");
     }
 }

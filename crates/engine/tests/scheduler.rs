@@ -1,7 +1,9 @@
 //! A simulated engine: random requests and budgets, invariants checked after every step.
 
-use engine::RequestId;
-use engine::scheduler::{Budget, Plan, SequenceView, schedule};
+use std::collections::BTreeMap;
+
+use engine::scheduler::{Budget, Chunk, Plan, SequenceView, schedule, take_turns};
+use engine::{Client, RequestId};
 
 const N_REQUESTS: usize = 20;
 const N_BLOCKS_MAX: usize = 31;
@@ -37,6 +39,7 @@ struct Simulation {
     random: Random,
     n_blocks: usize,
     n_tokens_max: usize,
+    n_tokens_beside: usize,
     block_len: usize,
     /// Those that have not ended, the oldest first.
     requests: Vec<Request>,
@@ -52,10 +55,21 @@ impl Simulation {
         let block_len = 1 + random.below(BLOCK_LEN_MAX);
         let n_blocks = 2 + random.below(N_BLOCKS_MAX - 1);
         let n_tokens_max = 1 + random.below(if seed.is_multiple_of(2) { 4 } else { 40 });
+        let n_tokens_beside = 1 + random.below(n_tokens_max);
+        let n_clients = 1 + random.below(5);
         let request = |id| {
             let n_tokens_end = 2 + random.below(n_blocks * block_len - 1);
             let n_tokens = 1 + random.below(n_tokens_end - 1);
-            let view = SequenceView { id: RequestId(id), n_tokens, n_computed: 0, n_draft: 0 };
+            let (id, client) = (RequestId(id), Client(random.below(n_clients) as u64));
+            let view = SequenceView {
+                id,
+                client,
+                turn: 0,
+                eldest: id,
+                n_tokens,
+                n_computed: 0,
+                n_draft: 0,
+            };
             let n_reused = random.below(2) * random.below(n_tokens);
             Request { view, n_tokens_end, arrives_at_step: random.below(60), n_reused }
         };
@@ -68,6 +82,7 @@ impl Simulation {
             random,
             n_blocks,
             n_tokens_max,
+            n_tokens_beside,
             block_len,
             requests,
             step: 0,
@@ -111,12 +126,15 @@ impl Simulation {
         self.reuse();
         self.draft();
         let has_arrived = |request: &&Request| request.arrives_at_step <= self.step;
-        let waiting: Vec<_> = self.requests.iter().filter(has_arrived).map(|r| r.view).collect();
+        let waiting = self.requests.iter().filter(has_arrived).map(|request| request.view);
+        let mut waiting: Vec<_> = waiting.collect();
+        take_turns(&mut waiting);
         // One byte a block.
         let n_bytes_free = self.n_blocks - self.n_held();
         let block_len = self.block_len;
         let bytes = &|_: RequestId, n_positions: usize| n_positions.div_ceil(block_len);
-        let budget = Budget { n_tokens_max: self.n_tokens_max, n_bytes_free, bytes };
+        let Self { n_tokens_max, n_tokens_beside, .. } = *self;
+        let budget = Budget { n_tokens_max, n_tokens_beside, n_bytes_free, bytes };
         schedule(&waiting, budget, plan);
         self.check(&waiting, plan);
         for &id in &plan.preempted {
@@ -142,12 +160,11 @@ impl Simulation {
     }
 
     fn check(&self, waiting: &[SequenceView], plan: &Plan) {
-        let mut running: Vec<_> = plan.chunks.iter().map(|chunk| chunk.id).collect();
-        running.sort_unstable();
-        let oldest: Vec<_> = waiting[..running.len()].iter().map(|view| view.id).collect();
-        assert_eq!(running, oldest, "the oldest run, each once");
-        assert_eq!(running.is_empty(), waiting.is_empty(), "the oldest always runs");
-        let (mut n_tokens, mut n_wanted, mut n_drafted) = (0, 0, 0);
+        let oldest = waiting.iter().map(|view| view.id).min();
+        assert_eq!(waiting.first().map(|view| view.id), oldest, "the oldest is the first");
+        let chunk_of = |view: &SequenceView| plan.chunks.iter().find(|chunk| chunk.id == view.id);
+        assert!(waiting.first().is_none_or(|view| chunk_of(view).is_some()), "the first runs");
+        let (mut n_writing, mut n_prompts, mut n_drafted) = (0, 0, 0);
         for chunk in &plan.chunks {
             let view = waiting.iter().find(|view| view.id == chunk.id).unwrap();
             assert_eq!(chunk.tokens.start, view.n_computed);
@@ -155,36 +172,72 @@ impl Simulation {
             assert!(chunk.tokens.end <= view.n_tokens);
             assert!(chunk.n_draft <= view.n_draft);
             assert!(chunk.n_draft == 0 || chunk.tokens.end == view.n_tokens);
-            n_tokens += chunk.tokens.len();
+            *(if is_writing(view) { &mut n_writing } else { &mut n_prompts }) += chunk.tokens.len();
             n_drafted += chunk.n_draft;
-            n_wanted += view.n_tokens - view.n_computed;
         }
-        assert_eq!(n_tokens, n_wanted.min(self.n_tokens_max), "no token is left unused");
-        assert!(n_tokens + n_drafted <= self.n_tokens_max);
+        let n_beside = if n_writing > 0 { self.n_tokens_beside } else { self.n_tokens_max };
+        let n_prompts_max = n_beside.min(self.n_tokens_max - n_writing);
+        assert!(n_prompts <= n_prompts_max);
+        assert!(n_writing + n_prompts + n_drafted <= self.n_tokens_max);
+        let is_full = n_prompts == n_prompts_max;
+        let last = waiting.iter().rposition(|view| chunk_of(view).is_some());
+        for view in waiting.iter().take(last.map_or(0, |last| last + 1)) {
+            let n = chunk_of(view).map_or(0, |chunk| chunk.tokens.len());
+            let is_whole = n == view.n_tokens - view.n_computed;
+            assert!(is_whole || is_full && !is_writing(view), "{view:?} gets {n}");
+        }
+        check_shares(waiting, &plan.chunks);
         for id in &plan.preempted {
-            assert!(!running.contains(id));
+            assert!(plan.chunks.iter().all(|chunk| chunk.id != *id));
             let view = waiting.iter().find(|view| view.id == *id).unwrap();
             assert!(view.n_computed > 0, "only who holds something gives it up");
         }
-        self.check_nobody_stands_still(waiting, &running, &plan.preempted);
+        self.check_nobody_stands_still(waiting, plan, is_full);
     }
 
-    /// Who has begun goes on, unless blocks for all tokens of the oldest up to it are too many.
-    fn check_nobody_stands_still(
-        &self,
-        waiting: &[SequenceView],
-        running: &[RequestId],
-        preempted: &[RequestId],
-    ) {
+    /// Who has begun goes on, unless blocks for all tokens of the first up to it are too many, or
+    /// the tokens of the step are.
+    fn check_nobody_stands_still(&self, waiting: &[SequenceView], plan: &Plan, is_full: bool) {
         let mut n_blocks_wanted = 0;
         for view in waiting.iter().take(self.n_tokens_max) {
             n_blocks_wanted += view.n_tokens.div_ceil(self.block_len);
             let has_begun = view.n_computed > 0;
             let fits = n_blocks_wanted <= self.n_blocks;
-            assert!(!has_begun || !fits || running.contains(&view.id), "{view:?} stands still");
-            assert!(!fits || !preempted.contains(&view.id), "{view:?} gave up for nothing");
+            let runs = plan.chunks.iter().any(|chunk| chunk.id == view.id);
+            let may_wait = !has_begun || !fits || is_full && !is_writing(view);
+            assert!(may_wait || runs, "{view:?} stands still");
+            assert!(!fits || !plan.preempted.contains(&view.id), "{view:?} gave up for nothing");
         }
     }
+}
+
+fn is_writing(view: &SequenceView) -> bool {
+    view.n_tokens - view.n_computed == 1
+}
+
+/// No client gets more than one that wants more, by more than a token, and no sequence more than
+/// another of its client.
+fn check_shares(waiting: &[SequenceView], chunks: &[Chunk]) {
+    /// Tokens, and whether more were wanted.
+    type Share = (usize, bool);
+    let check = |shares: &[Share]| {
+        let most = shares.iter().map(|share| share.0).max();
+        let least = shares.iter().filter(|share| share.1).map(|share| share.0).min();
+        assert!(most.zip(least).is_none_or(|(most, least)| most <= least + 1), "{shares:?}");
+    };
+    let mut of_clients: BTreeMap<Client, Vec<Share>> = BTreeMap::new();
+    for chunk in chunks {
+        let view = waiting.iter().find(|view| view.id == chunk.id).unwrap();
+        if !is_writing(view) {
+            let share = (chunk.tokens.len(), chunk.tokens.end < view.n_tokens);
+            of_clients.entry(view.client).or_default().push(share);
+        }
+    }
+    of_clients.values().for_each(|shares| check(shares));
+    let of_client = |shares: &Vec<Share>| {
+        (shares.iter().map(|share| share.0).sum(), shares.iter().any(|share| share.1))
+    };
+    check(&of_clients.values().map(of_client).collect::<Vec<_>>());
 }
 
 #[test]

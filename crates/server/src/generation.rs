@@ -65,8 +65,7 @@ impl Generation {
 impl Answers {
     async fn start_one(&mut self) -> Result<(), ApiError> {
         let Generation { request, prompt_field, .. } = &self.generation;
-        let mut request = request.clone();
-        request.sampling.seed = request.sampling.seed.wrapping_add(self.n_started as u64);
+        let request = request.sample(self.n_started as u64);
         let events = self.engine.submit(request, prompt_field).await?;
         self.running.push((self.n_started, events));
         self.n_started += 1;

@@ -74,7 +74,7 @@ fn k17_a_request_cancelled_in_the_queue_never_starts() {
 
 #[test]
 fn a_storm_of_cancels_leaks_nothing() {
-    const N_REQUESTS: usize = 1000;
+    const N_REQUESTS: usize = 10_000;
     let (mut engine, mut outcomes) = (engine(), Outcomes::default());
     let mut n_drawn = 0;
     let mut below = |n: usize| {
@@ -101,6 +101,9 @@ fn a_storm_of_cancels_leaks_nothing() {
     let (n_cancelled, n_whole) = (n_ended(FinishReason::Cancelled), n_ended(FinishReason::Length));
     assert_eq!(n_cancelled + n_whole, N_REQUESTS);
     assert!(n_cancelled > 100 && n_whole > 100, "{n_cancelled} cancelled, {n_whole} whole");
+    assert_eq!((engine.n_running(), engine.n_waiting()), (0, 0));
+    let kv = engine.runner().kv();
+    assert_eq!(kv.free_bytes(), kv.n_bytes_max(), "nobody holds a block");
     // Only a cache that nothing was lost of has room for a whole context.
     let outcome = run(&mut engine, &greedy(&[1]));
     assert_eq!(outcome.answer.ids.len(), LIMITS.n_ctx);

@@ -7,6 +7,7 @@ mod cancel;
 mod damaged;
 mod embed;
 mod encoder_decoder;
+mod fairness;
 mod formats;
 mod kv_compare;
 mod logprobs;

@@ -277,13 +277,20 @@ impl KvCache {
 
     /// Keeps a sequence's keys for texts that begin like it, while there is room.
     pub fn remember(&mut self, id: SequenceId) {
+        self.remember_beginning(id, usize::MAX);
+    }
+
+    /// The same of its first `n_tokens` alone, or all where it has fewer. Windowed layers must not
+    /// have dropped what a query there sees.
+    pub fn remember_beginning(&mut self, id: SequenceId, n_tokens: usize) {
         let sequence = self.sequences.get(id);
         if sequence.judgement.is_done() {
             // What was let go of leaves holes, and the rest was remembered before.
             return;
         }
         let (shared, n_shared) = sequence.policy.shared();
-        let text = (&sequence.tokens[..n_shared.min(sequence.tokens.len())], shared);
+        let n_tokens = n_tokens.min(n_shared).min(sequence.tokens.len());
+        let text = (&sequence.tokens[..n_tokens], shared);
         self.tree.insert(text, &sequence.tables, &mut self.store);
     }
 

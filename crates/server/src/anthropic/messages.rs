@@ -148,7 +148,7 @@ impl Message {
             (FinishReason::Stop, Some(stop_idx)) => {
                 ("stop_sequence".into(), self.stops[stop_idx].as_str().into())
             }
-            (FinishReason::Length | FinishReason::Cancelled, _) => {
+            (FinishReason::Length | FinishReason::Cancelled | FinishReason::TimedOut, _) => {
                 ("max_tokens".into(), Value::Null)
             }
         }

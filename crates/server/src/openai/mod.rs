@@ -81,6 +81,6 @@ fn with(mut object: Value, key: &str, value: Value) -> Value {
 fn finish_reason(reason: FinishReason) -> &'static str {
     match reason {
         FinishReason::Stop => "stop",
-        FinishReason::Length | FinishReason::Cancelled => "length",
+        FinishReason::Length | FinishReason::Cancelled | FinishReason::TimedOut => "length",
     }
 }
