@@ -1,5 +1,6 @@
 //! The clients that people have, against a server with a real model.
 
+use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -10,6 +11,9 @@ use crate::venv;
 
 /// The smallest of `tests/fetch_models.py` that talks.
 const MODEL: &str = "SmolLM2-135M-Instruct.Q4_1.gguf";
+
+/// Of many clients at once; tests/clients/soak.py runs as long as it is told to.
+const SOAK_SECONDS: &str = "60";
 
 /// The model and the Python of an environment with the clients.
 ///
@@ -39,8 +43,11 @@ pub(crate) fn run(root: &Path, (model, python): &(PathBuf, PathBuf)) -> anyhow::
     let build = ["build", "--quiet", "--package", "lookback"];
     venv::call("cargo", build.map(|word| word.to_owned()))?;
     let server = Server::start(root, model)?;
-    let script = root.join("tests/clients/check.py");
-    venv::call(python, [script.as_os_str(), server.address.as_ref()])
+    let script = |name: &str| root.join("tests/clients").join(name).into_os_string();
+    let (address, pid) = (OsString::from(&server.address), server.child.id().to_string());
+    venv::call(python, [&script("check.py"), &address])?;
+    let seconds = OsString::from(SOAK_SECONDS);
+    venv::call(python, [&script("soak.py"), &address, &pid.into(), &seconds])
 }
 
 struct Server {

@@ -15,11 +15,11 @@ use model::kv::KvPolicy;
 use tokio::net::TcpListener;
 
 use crate::access::{Keys, check_origin};
-use crate::anthropic;
+use crate::encoder::ServedEncoder;
 use crate::error::ApiError;
 use crate::limits::Limits;
-use crate::openai;
 use crate::worker::EngineHandle;
+use crate::{anthropic, openai, tokens};
 
 /// A model that answers.
 pub struct Served {
@@ -55,9 +55,16 @@ pub struct ServerOptions {
     pub is_lenient: bool,
 }
 
+/// What a server serves: one model at the least.
+#[derive(Default)]
+pub struct Models {
+    pub writers: Vec<Served>,
+    pub encoders: Vec<ServedEncoder>,
+}
+
 /// What all requests see.
 pub(crate) struct App {
-    pub(crate) models: Vec<Served>,
+    pub(crate) models: Models,
     pub(crate) options: ServerOptions,
     /// Names under which the server may be asked for; none: any.
     names: Vec<String>,
@@ -66,16 +73,46 @@ pub(crate) struct App {
 }
 
 impl App {
-    /// The model of a request: the first one, where it names none.
+    /// The model of a request: the first one that answers, where it names none.
     ///
     /// # Errors
-    /// A name that nobody has here.
+    /// A name that nobody has here, or a model of another kind.
     pub(crate) fn model(&self, name: Option<&str>) -> Result<&Served, ApiError> {
-        let Some(name) = name else { return Ok(&self.models[0]) };
-        self.models.iter().find(|served| served.name == name).ok_or_else(|| {
-            let known: Vec<&str> = self.models.iter().map(|served| served.name.as_str()).collect();
-            ApiError::no_such_model(name, &format!("{} is", known.join(", ")))
-        })
+        let mut writers = self.models.writers.iter();
+        let found = writers.find(|served| name.is_none_or(|name| served.name == name));
+        found.ok_or_else(|| self.not_there(name, "it makes vectors: ask /v1/embeddings"))
+    }
+
+    /// The same among those that make vectors.
+    ///
+    /// # Errors
+    /// As for [`App::model`].
+    pub(crate) fn encoder(&self, name: Option<&str>) -> Result<&ServedEncoder, ApiError> {
+        let mut encoders = self.models.encoders.iter();
+        let found = encoders.find(|served| name.is_none_or(|name| served.name == name));
+        found.ok_or_else(|| self.not_there(name, "it answers: ask /v1/chat/completions"))
+    }
+
+    fn not_there(&self, name: Option<&str>, of_other_kind: &str) -> ApiError {
+        match name {
+            Some(name) if self.listed().any(|(listed, _)| listed == name) => ApiError::field(
+                "model",
+                format!("{name:?} is not for this address, {of_other_kind}"),
+            ),
+            name => self.no_such_model(name.unwrap_or("of this kind")),
+        }
+    }
+
+    pub(crate) fn no_such_model(&self, name: &str) -> ApiError {
+        let known: Vec<&str> = self.listed().map(|(name, _)| name).collect();
+        ApiError::no_such_model(name, &format!("{} is", known.join(", ")))
+    }
+
+    /// Name and longest text of each model.
+    pub(crate) fn listed(&self) -> impl Iterator<Item = (&str, usize)> {
+        let writers = self.models.writers.iter().map(|served| (&*served.name, served.n_ctx));
+        let encoders = self.models.encoders.iter();
+        writers.chain(encoders.map(|served| (&*served.name, served.n_tokens_max)))
     }
 }
 
@@ -108,7 +145,7 @@ impl Server {
     /// Without a model.
     pub fn bind(
         address: SocketAddr,
-        models: Vec<Served>,
+        models: Models,
         options: ServerOptions,
     ) -> Result<Self, ServerError> {
         let is_local = address.ip().is_loopback();
@@ -130,7 +167,8 @@ impl Server {
             false => Vec::new(),
         };
         let started = unix_seconds();
-        assert!(!models.is_empty(), "a server serves a model");
+        let n_models = models.writers.len() + models.encoders.len();
+        assert!(n_models > 0, "a server serves a model");
         let app = Arc::new(App { models, options, names, started });
         Ok(Self { runtime, listener, address, app })
     }
@@ -201,6 +239,11 @@ fn router(app: Arc<App>) -> Router {
         .route("/v1/models/{name}", get(openai::model))
         .route("/v1/chat/completions", post(openai::chat_completions))
         .route("/v1/completions", post(openai::completions))
+        .route("/v1/embeddings", post(openai::embeddings))
+        .route("/tokenize", post(tokens::tokenize))
+        .route("/detokenize", post(tokens::detokenize))
+        .route("/apply-template", post(tokens::apply_template))
+        .route("/props", get(tokens::props))
         .route("/v1/messages", post(anthropic::messages))
         .route("/v1/messages/count_tokens", post(anthropic::count_tokens))
         .fallback(async |request: Request| {
@@ -237,7 +280,8 @@ fn shaped(path: &str, error: ApiError) -> Response {
 
 /// `{"status": "ok"}`, and how many requests run or wait.
 async fn health(State(app): State<Arc<App>>) -> Response {
-    let n_in_flight: usize = app.models.iter().map(|served| served.engine.n_in_flight()).sum();
+    let in_flight = app.models.writers.iter().map(|served| served.engine.n_in_flight());
+    let n_in_flight: usize = in_flight.sum();
     let json = serde_json::json!({"status": "ok", "in_flight": n_in_flight});
     axum::Json(json).into_response()
 }

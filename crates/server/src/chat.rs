@@ -27,6 +27,32 @@ pub(crate) fn encode(
     continues: Continues,
     extra: Map<String, Value>,
 ) -> Result<Vec<u32>, ApiError> {
+    let messages = read(messages)?;
+    let Some(template) = &served.template else {
+        return Ok(served.tokenizer.encode_prompt(&joined(&messages), SpecialText::AsText));
+    };
+    let options = options(&messages, continues, extra);
+    let ids = served.tokenizer.encode_chat(template, &messages, &options);
+    ids.map_err(|error| ApiError::template(&error))
+}
+
+/// The same as text.
+///
+/// # Errors
+/// As for [`encode`].
+pub(crate) fn render(
+    served: &Served,
+    messages: &[Value],
+    continues: Continues,
+    extra: Map<String, Value>,
+) -> Result<String, ApiError> {
+    let messages = read(messages)?;
+    let Some(template) = &served.template else { return Ok(joined(&messages)) };
+    let text = template.render(&messages, &options(&messages, continues, extra));
+    text.map_err(|error| ApiError::template(&error))
+}
+
+fn read(messages: &[Value]) -> Result<Vec<Message>, ApiError> {
     if messages.is_empty() {
         return Err(ApiError::field("messages", "expected at least one, found none"));
     }
@@ -37,18 +63,22 @@ pub(crate) fn encode(
             message.role = "system".into();
         }
     }
-    let Some(template) = &served.template else {
-        let texts: Vec<&str> = messages.iter().filter_map(|m| m.content.as_deref()).collect();
-        return Ok(served.tokenizer.encode_prompt(&texts.join("\n"), SpecialText::AsText));
-    };
+    Ok(messages)
+}
+
+/// Without a template.
+fn joined(messages: &[Message]) -> String {
+    let texts: Vec<&str> = messages.iter().filter_map(|m| m.content.as_deref()).collect();
+    texts.join("\n")
+}
+
+fn options(messages: &[Message], continues: Continues, extra: Map<String, Value>) -> Options {
     let is_begun = continues == Continues::LastAnswer
         && messages.last().is_some_and(|message| message.role == "assistant");
-    let options = Options {
+    Options {
         add_generation_prompt: !is_begun,
         continue_final_message: is_begun,
         extra,
         ..Options::default()
-    };
-    let ids = served.tokenizer.encode_chat(template, &messages, &options);
-    ids.map_err(|error| ApiError::template(&error))
+    }
 }

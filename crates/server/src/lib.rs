@@ -11,15 +11,18 @@ mod anthropic;
 mod app;
 mod body;
 mod chat;
+mod encoder;
 mod error;
 mod generation;
 mod limits;
 mod openai;
 mod sse;
+mod tokens;
 mod worker;
 
 pub use access::{Keys, KeysError};
-pub use app::{Served, Server, ServerError, ServerOptions};
+pub use app::{Models, Served, Server, ServerError, ServerOptions};
+pub use encoder::{Reading, ServedEncoder};
 pub use limits::Limits;
 
 /// Ends a server when it is sent something.

@@ -65,7 +65,8 @@ pub(crate) fn embed(args: &EmbedArgs) -> Result<ExitCode> {
     let (loaded, name) = (&opened.loaded, args.model.model.as_str());
     check_embeds(&loaded.model, name)?;
     let recipe = Recipe::of(&file)?;
-    let pooling = pooling(args, &recipe, &loaded.model);
+    let asked = args.pooling.map(|pooling| pooling.pooling());
+    let pooling = pooling(asked, &recipe, &loaded.model);
     let n_max = n_tokens_max(&recipe, &loaded.model);
     let prefix = prefix(args, &recipe)?;
     let encode = |text: &Text| ids(&loaded.tokenizer, &prefix, text, n_max, args.truncate);
@@ -150,8 +151,8 @@ fn text_of_line(place: String, line: &str) -> Result<Text> {
 }
 
 /// What was asked for, or what the file says, or else what models of its kind mostly do.
-fn pooling(args: &EmbedArgs, recipe: &Recipe, model: &Model) -> Pooling {
-    if let Some(pooling) = args.pooling.map(|pooling| pooling.pooling()).or(recipe.pooling) {
+pub(super) fn pooling(asked: Option<Pooling>, recipe: &Recipe, model: &Model) -> Pooling {
+    if let Some(pooling) = asked.or(recipe.pooling) {
         return pooling;
     }
     let pooling = match model.config.direction {
@@ -167,21 +168,24 @@ fn pooling(args: &EmbedArgs, recipe: &Recipe, model: &Model) -> Pooling {
 }
 
 /// The longest text, in tokens.
-fn n_tokens_max(recipe: &Recipe, model: &Model) -> usize {
+pub(super) fn n_tokens_max(recipe: &Recipe, model: &Model) -> usize {
     let limits = [model.n_positions_max(), recipe.n_tokens_max].into_iter().flatten();
     limits.fold(model.config.n_ctx, usize::min)
+}
+
+/// What stands before texts of which nothing is said.
+pub(super) fn default_prefix(recipe: &Recipe) -> String {
+    let prefix = recipe.default_prompt.as_ref().and_then(|name| recipe.prompts.get(name));
+    prefix.cloned().unwrap_or_default()
 }
 
 fn prefix(args: &EmbedArgs, recipe: &Recipe) -> Result<String> {
     if let Some(prefix) = &args.prefix {
         return Ok(prefix.clone());
     }
-    let Some(name) = args.prompt.as_ref().or(recipe.default_prompt.as_ref()) else {
-        return Ok(String::new());
-    };
+    let Some(name) = &args.prompt else { return Ok(default_prefix(recipe)) };
     match recipe.prompts.get(name) {
         Some(prefix) => Ok(prefix.clone()),
-        None if args.prompt.is_none() => Ok(String::new()),
         None if recipe.prompts.is_empty() => {
             bail!("--prompt {name}: the model's file has no prompts; --prefix puts any text before")
         }

@@ -4,24 +4,26 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use engine::Engine;
-use server::{Keys, Limits, Served, Server, ServerOptions};
+use engine::{Embedder, Engine, Loaded, Recipe};
+use model::load::ModelFile;
+use server::{Keys, Limits, Models, Reading, Served, ServedEncoder, Server, ServerOptions};
 
+use super::embed;
 use crate::interrupt::Interrupt;
-use crate::open::{self, N_LOGIT_ROWS_MAX, Show, Text};
-use crate::output;
+use crate::open::{self, N_LOGIT_ROWS_MAX, N_TOKENS_MAX, Show, Text};
 use crate::serve_args::ServeArgs;
+use crate::{machine, output};
 
 pub(crate) fn serve(args: &ServeArgs) -> Result<ExitCode> {
     let keys = args.api_key_file.as_deref().map(Keys::read).transpose()?.unwrap_or_default();
     let options = ServerOptions { limits: Limits::default(), keys, is_lenient: args.lenient };
     let names = names(&args.models)?;
-    let mut models = Vec::new();
+    let mut models = Models::default();
     {
         // Loading can be stopped; later on signals are the server's.
         let interrupt = Interrupt::install()?;
         for (model, name) in args.models.iter().zip(names) {
-            models.push(load(args, model, name, &options.limits, &interrupt)?);
+            load(args, model, name, &mut models, &interrupt)?;
         }
     }
     let address = SocketAddr::new(args.host, args.port);
@@ -51,12 +53,21 @@ fn load(
     args: &ServeArgs,
     model: &str,
     name: String,
-    limits: &Limits,
+    models: &mut Models,
     interrupt: &Interrupt,
-) -> Result<Served> {
+) -> Result<()> {
     let model = args.model(model);
-    let opened = open::open(&model, open::arithmetic(&args.runtime), Show::Progress, interrupt)?;
-    let loaded = opened.loaded;
+    let arithmetic = open::arithmetic(&args.runtime);
+    let (file, opened) = open::load(&model, arithmetic, Show::Progress, interrupt)?;
+    open::check_one_text(&opened.loaded.model, &name)?;
+    match opened.loaded.model.continues_text() {
+        true => models.writers.push(writer(args, name, opened.loaded)?),
+        false => models.encoders.push(encoder(args, name, opened.loaded, &file)?),
+    }
+    Ok(())
+}
+
+fn writer(args: &ServeArgs, name: String, loaded: Loaded) -> Result<Served> {
     let template = loaded.compile_template()?;
     if template.is_none() {
         output::note(format_args!(
@@ -66,8 +77,28 @@ fn load(
     let sizes = (N_LOGIT_ROWS_MAX, args.parallel.into());
     let runner = open::runner(&loaded, &args.runtime, &args.cache, Text::Conversation, sizes)?;
     let engine = Engine::new(Box::new(runner), loaded.tokenizer.clone());
-    let texts = (loaded.tokenizer, template);
-    Ok(Served::start(name, engine, texts, args.cache.kv_policy(), limits))
+    let (texts, policy) = ((loaded.tokenizer, template), args.cache.kv_policy());
+    Ok(Served::start(name, engine, texts, policy, &Limits::default()))
+}
+
+fn encoder(
+    args: &ServeArgs,
+    name: String,
+    loaded: Loaded,
+    file: &ModelFile,
+) -> Result<ServedEncoder> {
+    let recipe = Recipe::of(file)?;
+    let n_tokens_max = embed::n_tokens_max(&recipe, &loaded.model);
+    let reading = Reading {
+        prefix: embed::default_prefix(&recipe),
+        pooling: embed::pooling(None, &recipe, &loaded.model),
+        n_tokens_max,
+        tokenizer: loaded.tokenizer,
+    };
+    let (n_threads, kernels) = (machine::n_threads(args.runtime.threads)?, machine::kernels()?);
+    let sizes = (n_tokens_max, N_TOKENS_MAX);
+    let embedder = Embedder::new(loaded.model, sizes, n_threads, kernels);
+    Ok(ServedEncoder::start(name, embedder, reading))
 }
 
 #[cfg(test)]

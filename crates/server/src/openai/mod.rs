@@ -2,6 +2,7 @@
 
 mod chat;
 mod completions;
+mod embeddings;
 mod logprobs;
 mod request;
 mod usage;
@@ -16,6 +17,7 @@ use serde_json::{Value, json};
 
 pub(crate) use self::chat::chat_completions;
 pub(crate) use self::completions::completions;
+pub(crate) use self::embeddings::embeddings;
 
 use crate::app::{App, Served, random, unix_seconds};
 use crate::error::ApiError;
@@ -30,24 +32,24 @@ fn error_json(ApiError { kind, message, field, code, .. }: &ApiError) -> Value {
 }
 
 pub(crate) async fn models(State(app): State<Arc<App>>) -> Response {
-    let data: Vec<Value> = app.models.iter().map(|served| model_json(&app, served)).collect();
+    let data: Vec<Value> = app.listed().map(|listed| model_json(&app, listed)).collect();
     Json(json!({"object": "list", "data": data})).into_response()
 }
 
 pub(crate) async fn model(State(app): State<Arc<App>>, Path(name): Path<String>) -> Response {
-    match app.model(Some(&name)) {
-        Ok(served) => Json(model_json(&app, served)).into_response(),
-        Err(error) => shaped(error),
+    match app.listed().find(|(listed, _)| *listed == name) {
+        Some(listed) => Json(model_json(&app, listed)).into_response(),
+        None => shaped(app.no_such_model(&name)),
     }
 }
 
-fn model_json(app: &App, served: &Served) -> Value {
+fn model_json(app: &App, (name, n_ctx): (&str, usize)) -> Value {
     json!({
-        "id": served.name,
+        "id": name,
         "object": "model",
         "created": app.started,
         "owned_by": "lookback",
-        "context_length": served.n_ctx,
+        "context_length": n_ctx,
     })
 }
 

@@ -1,6 +1,6 @@
 //! Who may ask.
 
-use server::{Keys, Server, ServerError, ServerOptions};
+use server::{Keys, Models, Server, ServerError, ServerOptions};
 
 use crate::lab::Lab;
 
@@ -46,8 +46,8 @@ fn keys_open_everything_but_the_health() {
 fn a_server_for_all_wants_keys() {
     let lab = Lab::new();
     let all = "0.0.0.0:0".parse().expect("an address");
-    let error = Server::bind(all, Vec::new(), ServerOptions::default());
+    let error = Server::bind(all, Models::default(), ServerOptions::default());
     assert!(matches!(error, Err(ServerError::OpenToAll { .. })));
-    let taken = Server::bind(lab.address, Vec::new(), ServerOptions::default());
+    let taken = Server::bind(lab.address, Models::default(), ServerOptions::default());
     assert!(matches!(taken, Err(ServerError::Bind { .. })));
 }

@@ -8,7 +8,7 @@ use engine::Engine;
 use model::kv::KvPolicy;
 use scripted_runner::{Limits as Sizes, ScriptedRunner, Vocabulary, only};
 use serde_json::{Value, json};
-use server::{Served, Server, ServerOptions, Stop};
+use server::{Models, Served, Server, ServerOptions, Stop};
 
 /// What the script answers with, over and over, to a prompt that ends in the word before it.
 pub(crate) const WORDS: [&str; 6] = [" one", " two", " three", "go", "on", "llama"];
@@ -75,8 +75,12 @@ impl Lab {
         let texts = (tokenizer, template);
         let policy = KvPolicy::KeepAll;
         let served = Served::start("script".into(), engine, texts, policy, &options.limits);
+        Self::serve(Models { writers: vec![served], encoders: Vec::new() }, options)
+    }
+
+    pub(crate) fn serve(models: Models, options: ServerOptions) -> Self {
         let anywhere = "127.0.0.1:0".parse().expect("an address");
-        let server = Server::bind(anywhere, vec![served], options).expect("a free port");
+        let server = Server::bind(anywhere, models, options).expect("a free port");
         let (address, (stop, stopped)) = (server.address(), server::stop());
         let thread = std::thread::spawn(move || server.run(stopped).expect("it runs"));
         Self { address, stop: Some(stop), thread: Some(thread) }

@@ -3,6 +3,8 @@
 mod access;
 mod anthropic;
 mod bad_requests;
+mod embeddings;
 mod lab;
 mod openai;
 mod slots;
+mod tokens;

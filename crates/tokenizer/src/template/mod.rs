@@ -73,6 +73,10 @@ impl ChatTemplate {
         Ok(Self { environment, source: source.to_owned(), special_texts: special_texts.clone() })
     }
 
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
     /// The prompt as text. To feed a model use [`crate::Tokenizer::encode_chat`]: in this text the
     /// template's control tokens and those that a message merely mentions look the same.
     ///

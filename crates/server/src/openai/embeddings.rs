@@ -1,0 +1,85 @@
+//! `POST /v1/embeddings`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse as _, Response};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::shaped;
+use crate::app::App;
+use crate::body::{self, fields};
+use crate::error::ApiError;
+
+fields! {
+    Embeddings { model: String, input: Texts, encoding_format: String, dimensions: usize, }
+    without_effect: ["user"]
+}
+
+/// One text or several, as texts or as tokens.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Texts {
+    One(String),
+    Ids(Vec<u32>),
+    Many(Vec<String>),
+    ManyIds(Vec<Vec<u32>>),
+}
+
+/// Texts of one request.
+const N_TEXTS_MAX: usize = 2048;
+
+pub(crate) async fn embeddings(State(app): State<Arc<App>>, request: Request) -> Response {
+    answer(app, request).await.unwrap_or_else(shaped)
+}
+
+async fn answer(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
+    let options = &app.options;
+    let body = body::read(request.into_body(), &options.limits, options.is_lenient);
+    let body: Embeddings = body.await?;
+    let encoder = app.encoder(body.model.as_deref())?;
+    if let Some(found) = body.dimensions {
+        let message = format!("vectors have the width of the model, and none is cut to {found}");
+        return Err(ApiError::field("dimensions", message));
+    }
+    let as_base64 = match body.encoding_format.as_deref() {
+        None | Some("float") => false,
+        Some("base64") => true,
+        Some(found) => {
+            let message = format!("expected float or base64, found {found:?}");
+            return Err(ApiError::field("encoding_format", message));
+        }
+    };
+    let input = body.input.ok_or_else(|| ApiError::field("input", "it is missing"))?;
+    let encode = |text: &String| encoder.encode(text, "input");
+    let texts: Vec<Vec<u32>> = match input {
+        Texts::One(text) => vec![encode(&text)?],
+        Texts::Ids(ids) => vec![ids],
+        Texts::Many(texts) => texts.iter().map(encode).collect::<Result<_, _>>()?,
+        Texts::ManyIds(all) => all,
+    };
+    if texts.is_empty() || texts.len() > N_TEXTS_MAX {
+        let message = format!("expected 1 to {N_TEXTS_MAX} texts, found {}", texts.len());
+        return Err(ApiError::field("input", message));
+    }
+    let n_tokens: usize = texts.iter().map(Vec::len).sum();
+    let vectors = encoder.embed(texts, options.limits.n_in_flight, "input").await?;
+    let entry = |(index, vector): (usize, Vec<f32>)| {
+        let embedding = match as_base64 {
+            false => json!(vector),
+            true => {
+                let bytes: Vec<u8> = vector.iter().flat_map(|x| x.to_le_bytes()).collect();
+                BASE64_STANDARD.encode(bytes).into()
+            }
+        };
+        json!({"object": "embedding", "index": index, "embedding": embedding})
+    };
+    let data: Vec<Value> = vectors.into_iter().enumerate().map(entry).collect();
+    let usage = json!({"prompt_tokens": n_tokens, "total_tokens": n_tokens});
+    let json = json!({"object": "list", "data": data, "model": encoder.name, "usage": usage});
+    Ok(Json(json).into_response())
+}
