@@ -1,5 +1,6 @@
 //! What a step computes, and room for it in the cache.
 
+use kernels::KEY_BLOCK;
 use model::kv::KvPolicy;
 
 use super::{Engine, find, idx_of};
@@ -85,7 +86,9 @@ impl Engine {
         let bytes = &|id: RequestId, n_positions: usize| {
             let active = idx_of(&self.active, id).map(|idx| &self.active[idx]);
             let active = active.expect("views are of active requests");
-            active.n_bytes(kv.shape(), n_positions, n_tokens_max)
+            let n_bytes = active.n_bytes(kv.shape(), n_positions, n_tokens_max);
+            let of_leader = n_whole_blocks_of_leader(&self.active, active) * KEY_BLOCK;
+            n_bytes.saturating_sub(active.n_bytes(kv.shape(), of_leader, n_tokens_max))
         };
         let (n_tokens_beside, n_bytes_free) = (self.n_tokens_beside, kv.free_bytes());
         let budget = Budget { n_tokens_max, n_tokens_beside, n_bytes_free, bytes };
@@ -170,4 +173,14 @@ impl Engine {
             }
         }
     }
+}
+
+/// Blocks that a request will share with its leader, who holds them now. Where they are not found
+/// in the end, it waits as others do.
+fn n_whole_blocks_of_leader(active: &[Active], follower: &Active) -> usize {
+    let leader = follower.leader.filter(|_| follower.slot.is_none());
+    let Some(Leader { id, n_shared }) = leader else { return 0 };
+    let leader = idx_of(active, id).map(|idx| &active[idx]);
+    let holds = |leader: &Active| leader.slot.is_some() && leader.sequence.n_computed() >= n_shared;
+    if leader.is_some_and(holds) { n_shared / KEY_BLOCK } else { 0 }
 }

@@ -147,6 +147,30 @@ fn samples_of_one_prompt_are_those_of_requests_with_their_seeds() {
     }
 }
 
+/// Eight blocks: five of the prompt, the last of which each of the others has a copy of.
+#[test]
+fn samples_that_fit_together_run_together() {
+    let mut engine = endless(Limits { n_positions_max: 512, ..LIMITS });
+    let base =
+        Request { n_tokens_max: Some(10), speculation: Speculation::Off, ..greedy(&[5; 300]) };
+    for sample_idx in 0..4 {
+        // Whoever asks.
+        submit(&mut engine, Request { client: Client(sample_idx), ..base.sample(sample_idx) });
+    }
+    let mut outcomes = Outcomes::default();
+    for n_running in [1, 1, 4] {
+        outcomes.step(&mut engine);
+        assert_eq!(engine.n_running(), n_running);
+    }
+    while !engine.is_idle() {
+        outcomes.step(&mut engine);
+    }
+    let counts =
+        |outcome: crate::outcome::Outcome| (outcome.usage.n_prefilled(), outcome.usage.n_preempted);
+    let counts: Vec<_> = outcomes.all().into_iter().map(counts).collect();
+    assert_eq!(counts, [(300, 0), (1, 0), (1, 0), (1, 0)]);
+}
+
 #[test]
 fn a_follower_goes_on_alone_when_its_leader_is_cancelled() {
     let [loaded, ..] = models();
