@@ -50,6 +50,17 @@ impl ModelFile {
         }
     }
 
+    /// Those of a tensor of any type that is read, alone or with others beside it; 0: there is
+    /// none.
+    pub(super) fn tensor_bytes(&self, name: &str) -> u64 {
+        let raw = match self {
+            Self::Gguf(_) => None,
+            Self::HuggingFace { folder, .. } => folder.raw_tensor(name).map(|raw| raw.bytes.len()),
+        };
+        let of_floats = || self.tensor(name).ok().flatten().map(|tensor| tensor.bytes.len());
+        raw.or_else(of_floats).unwrap_or(0) as u64
+    }
+
     pub(super) fn tensor_names(&self) -> Vec<&str> {
         match self {
             Self::Gguf(file) => file.tensors().map(|info| info.name.as_str()).collect(),

@@ -44,7 +44,8 @@ const SOUND: [&str; 4] = ["audio_tower.", "audio_model.", "embed_audio.", "audio
 
 /// The same in GGUF.
 const GGUF_IMAGES: [&str; 2] = ["v.", "mm."];
-const GGUF_SOUND: [&str; 1] = ["a."];
+/// Of which what leads to the model may stand among that of images.
+const GGUF_SOUND: [&str; 2] = ["a.", "mm.a."];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sense {
@@ -64,8 +65,8 @@ pub(super) fn sense_of(name: &str, format: FileFormat) -> Option<Sense> {
     };
     let begins = |starts: &[&str]| starts.iter().any(|start| inner.starts_with(start));
     match () {
-        () if begins(images) => Some(Sense::Images),
         () if begins(sound) => Some(Sense::Sound),
+        () if begins(images) => Some(Sense::Images),
         () => None,
     }
 }

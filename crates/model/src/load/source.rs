@@ -456,8 +456,7 @@ impl<'a> Source<'a> {
                 let (name, architecture) = (name.to_owned(), self.spec.name);
                 return Err(LoadError::SuperfluousTensor { name, architecture });
             };
-            let tensor = self.file.tensor(name).ok().flatten();
-            skipped.add(sense, tensor.map_or(0, |tensor| tensor.bytes.len() as u64));
+            skipped.add(sense, self.file.tensor_bytes(name));
         }
         Ok(skipped)
     }

@@ -3,7 +3,8 @@
 use model::load::Skipped;
 use serde_json::json;
 
-use super::{Parts, check, llama, load_folder};
+use super::both_formats::with_copy;
+use super::{Parts, check, llama, load_edited_folder, load_folder};
 
 const OTHER: &str = "the file holds another kind of model than it says";
 
@@ -28,6 +29,17 @@ fn what_is_not_for_texts_is_counted() {
     check(gguf(&["v.blk.0.ln1.weight", "mm.0.weight"]), Some("images"), [2, 0]);
     check(gguf(&["a.blk.0.ln1.weight"]), Some("sound"), [0, 1]);
     check(gguf(&["a.conv1d.1.weight", "mm.0.weight"]), Some("images and sound"), [1, 1]);
+    check(gguf(&["a.conv1d.1.weight", "mm.a.mlp.1.weight"]), Some("sound"), [0, 2]);
+}
+
+/// What is quantised for images weighs what it does, although nobody can read it alone.
+#[test]
+fn quantised_tensors_for_images_are_counted_too() {
+    let name = "model.layers.0.self_attn.q_proj.qweight";
+    let edit = |file: &[u8]| with_copy(file, name, "vision_tower.blocks.0.attn.qkv.qweight");
+    let seeing = [("vision_config", Some(json!({})))];
+    let skipped = load_edited_folder("llama-gptq", &seeing, edit).expect("a model").skipped;
+    assert_eq!(skipped, Skipped { n_for_images: 1, n_for_sound: 0, n_bytes: 4 * 8 * 64 });
 }
 
 #[test]
