@@ -20,16 +20,15 @@ pub(super) const GEMMA2: ArchSpec = ArchSpec {
     hf_tensors: &[SANDWICH_TENSORS, LLAMA_TENSORS],
     residual: Residual::SandwichNorm,
     layer_kinds: &[Sliding, Full],
-    attn_scale: scale_by_model_size,
+    attn_scale: scale_of_27b::<46>,
     ..GEMMA
 };
 
-/// GGUF has no key for `query_pre_attn_scalar`; only the 27B model, the one with 46 layers, sets
-/// it to something other than `head_dim`: to `d_model / n_heads`.
-fn scale_by_model_size(config: &ModelConfig) -> f32 {
-    let width = match config.n_layers {
-        46 => config.d_model / config.n_heads,
-        _ => config.head_dim,
-    };
+/// GGUF has no key for `query_pre_attn_scalar`, nor has llama.cpp another way to tell: only the
+/// model of 27B, known by its layers, sets it to something other than `head_dim`, to
+/// `d_model / n_heads`.
+pub(super) fn scale_of_27b<const N_LAYERS: usize>(config: &ModelConfig) -> f32 {
+    let is_27b = config.n_layers == N_LAYERS;
+    let width = if is_27b { config.d_model / config.n_heads } else { config.head_dim };
     (width as f32).powf(-0.5)
 }

@@ -1,10 +1,9 @@
 //! Gemma 3, text (Gemma Team 2025): five sliding-window layers to one full, RMS norm before and
 //! after every block and on q and k, scaled embeddings, two RoPE bases.
 
-use super::gemma2::SANDWICH_TENSORS;
+use super::gemma2::{SANDWICH_TENSORS, scale_of_27b};
 use super::llama::{LLAMA, LLAMA_TENSORS};
 use super::qwen3::QK_NORM_TENSORS;
-use crate::config::ModelConfig;
 use crate::spec::LayerKind::{Full, Sliding};
 use crate::spec::{
     Activation, ArchSpec, EmbeddingScale, FeedForward, Norm, PerFormat, QkNorm, Residual,
@@ -32,16 +31,6 @@ pub(super) const GEMMA3: ArchSpec = ArchSpec {
     scales_sliding: false,
     feed_forward: FeedForward::Gated(Activation::GeluTanh),
     embedding_scale: EmbeddingScale::SqrtModelDim,
-    attn_scale: scale_by_model_size,
+    attn_scale: scale_of_27b::<62>,
     ..LLAMA
 };
-
-/// GGUF has no key for `query_pre_attn_scalar`; only the 27B model, the one with 62 layers, sets
-/// it to something other than `head_dim`: to `d_model / n_heads`.
-fn scale_by_model_size(config: &ModelConfig) -> f32 {
-    let width = match config.n_layers {
-        62 => config.d_model / config.n_heads,
-        _ => config.head_dim,
-    };
-    (width as f32).powf(-0.5)
-}

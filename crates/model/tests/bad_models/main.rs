@@ -1,6 +1,7 @@
 //! Files that are well-formed but no model: each is one line that names the key or the tensor.
 
 mod both_formats;
+mod defaults;
 mod encoder_decoder;
 mod gpt_oss;
 mod latent;
@@ -14,7 +15,6 @@ use format::gguf::{GgufFile, Value, Writer};
 use format::{Mapping, Tensor, TensorInfo};
 use kernels::DType;
 use model::load::ModelFile;
-use model::spec::LayerKind;
 use model::{LoadError, LoadOptions, Model};
 use serde_json::json;
 use tiny_random::{N_VOCAB, Output, TinyRandom};
@@ -299,34 +299,6 @@ fn output_is_tied_where_it_is_missing() {
     assert_eq!(untied.output_matrix().expect("logits").name, "output.weight");
     let tied = Parts::of(&llama()).without_tensor("output.weight").load().expect("a model");
     assert_eq!(tied.output_matrix().expect("logits").name, "token_embd.weight");
-}
-
-#[test]
-fn g21_gemma3_without_a_pattern_has_five_windows_to_one_full_layer() {
-    use LayerKind::{Full, Sliding};
-    let parts = Parts::of(&TinyRandom { n_layers: 7, ..gemma3() });
-    let model = parts.without_key("gemma3.attention.sliding_window_pattern").load();
-    let kinds = model.expect("a model").config.layer_kinds;
-    assert_eq!(kinds, [Sliding, Sliding, Sliding, Sliding, Sliding, Full, Sliding]);
-}
-
-#[test]
-fn n01_the_width_of_a_head_is_that_of_the_file() {
-    let wide = TinyRandom { head_dim: 20, ..llama() };
-    let config = Parts::of(&wide).load().expect("a model").config;
-    assert_eq!((config.head_dim, config.rope_full.rope_dim), (20, 20));
-    let parts = Parts::of(&llama()).without_key("llama.attention.key_length");
-    assert_eq!(parts.load().expect("a model").config.head_dim, D_MODEL / 4);
-}
-
-#[test]
-fn n05_gemma3_windows_have_a_rope_base_of_their_own() {
-    let bases = |parts: Parts| {
-        let config = parts.set("gemma3.rope.freq_base", 1e6f32).load().expect("a model").config;
-        (config.rope_full.base, config.rope_sliding.base)
-    };
-    assert_eq!(bases(Parts::of(&gemma3())), (1e6, 1e4));
-    assert_eq!(bases(Parts::of(&gemma3()).set("gemma3.rope.freq_base_swa", 5e3f32)), (1e6, 5e3));
 }
 
 /// A golden's folder with another config.json; `None` leaves a key out.
