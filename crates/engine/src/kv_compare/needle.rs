@@ -135,8 +135,7 @@ impl Needles {
                 break;
             }
             let policy = policy.after_prompt(self.ids.len() + needle.question.len());
-            let n_shared = self.ids.len().min(policy.shared().1);
-            let branch = runner.kv_mut().fork_under(text, n_shared, policy);
+            let branch = runner.kv_mut().fork_under(text, self.ids.len(), policy);
             let answer = self.answer(needle, branch, runner, tokenizer);
             runner.kv_mut().release(branch);
             result = answer.map(|answer| answers.push(answer));

@@ -124,8 +124,7 @@ impl Passage {
             let progress = &mut |n| progress(n_before + n);
             let prefill = read(runner, text, &self.ids[..depth], progress)?;
             let policy = runner.kv().policy(text).after_prompt(depth);
-            let (_, n_shared) = policy.shared();
-            let branch = runner.kv_mut().fork_under(text, depth.min(n_shared), policy);
+            let branch = runner.kv_mut().fork_under(text, depth, policy);
             let row = &mut |logits: &[f32], next| row(depth_idx, logits, next);
             // What of the text the branch could not take over.
             let go_on = &mut |_| ControlFlow::Continue(());

@@ -171,10 +171,15 @@ impl KvCache {
         self.fork_under(from, n_keys, self.policy(from))
     }
 
-    /// The same under a policy of its own, under which those keys would be the same.
+    /// The same under a policy of its own: with no more keys than those that are the same under
+    /// both ([`KvPolicy::shared`]).
     pub fn fork_under(&mut self, from: SequenceId, n_keys: usize, policy: KvPolicy) -> SequenceId {
         let id = self.admit_empty(policy);
         let source = self.sequences.get(from);
+        let n_keys = match policy == source.policy {
+            true => n_keys,
+            false => n_keys.min(policy.shared().1),
+        };
         let tables: Vec<Vec<_>> = source
             .tables
             .iter()

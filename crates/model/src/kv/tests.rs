@@ -224,6 +224,25 @@ fn windowed_layers_keep_only_their_window() {
     assert!(kv.used_bytes() < layer_bytes * (5000 + 600));
 }
 
+/// A fork takes over what both policies agree on, and all where they are one.
+#[test]
+fn a_fork_takes_over_what_policies_share() {
+    let mut kv = KvCache::new(shape(), usize::MAX);
+    let id = kv.admit();
+    feed(&mut kv, id, &text(6, 100)).expect("room");
+    let few = KvPolicy::TopBlocks { n_blocks: 1, from: 80 };
+    for (policy, n_keys, expected) in [(few, 100, 80), (few, 60, 60), (KvPolicy::KeepAll, 100, 100)]
+    {
+        let fork = kv.fork_under(id, n_keys, policy);
+        assert_eq!(kv.n_keys(fork), expected);
+        kv.release(fork);
+    }
+    let branch = kv.fork_under(id, 80, few);
+    feed(&mut kv, branch, &text(8, 30)).expect("room");
+    let again = kv.fork(branch, 110);
+    assert_eq!(kv.n_keys(again), 110);
+}
+
 /// The answer to a first question, then a second one: not a token of the document again.
 #[test]
 fn a_second_question_computes_only_itself() {
