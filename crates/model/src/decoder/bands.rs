@@ -64,6 +64,7 @@ impl Bands<'_> {
         let Some(first) = (!self.bands.is_empty()).then(|| products(0)) else { return };
         let (n_in, n_out) = (first[0].weight.n_in, first[0].weight.n_out);
         let arithmetic = compute.prepared.arithmetic;
+        self.cut();
         if first.iter().any(|product| product.is_integer(arithmetic)) {
             self.quantize(compute, x, n_in);
         }
@@ -74,34 +75,35 @@ impl Bands<'_> {
         };
         let (kernels, tile_cols) = (compute.kernels, n_panels * PANEL_ROWS);
         let n_across = n_out.div_ceil(tile_cols);
-        let (bands, tiles) = (self.bands, &*self.tiles);
-        let first_tiles = |band_idx: usize| {
-            let before = bands[..band_idx].iter();
-            before.map(|band| band.len().div_ceil(TILE_TOKENS)).sum::<usize>()
-        };
+        let (bands, tiles, tile_rows) = (self.bands, &*self.tiles, &*self.tile_rows);
         let out = Tiled { data: out, n_cols: n_out, tile_rows: TileRows::Bands(bands), tile_cols };
         compute.pool.for_each_tile(&mut compute.scratch, [out], |scratch, idx, [mut out]| {
             let band_idx = idx / n_across;
             let band = &bands[band_idx];
+            let first_tile = tile_rows.partition_point(|rows| rows.start < band.start);
             let n_tiles = band.len().div_ceil(TILE_TOKENS);
             let rows = Rows {
                 kernels,
                 arithmetic,
                 n_tokens: band.len(),
                 x: &x[band.start * n_in..band.end * n_in],
-                tiles: &tiles[first_tiles(band_idx)..][..n_tiles],
+                tiles: &tiles[first_tile..][..n_tiles],
             };
             meet(&rows, &products(band_idx), scratch, &mut out);
         });
     }
 
-    fn quantize(&mut self, compute: &mut Compute, x: &[f32], n_in: usize) {
+    /// Which rows each tile holds, ascending.
+    fn cut(&mut self) {
         self.tile_rows.clear();
         for band in self.bands {
             let starts = band.clone().step_by(TILE_TOKENS);
             let rows = starts.map(|start| start..(start + TILE_TOKENS).min(band.end));
             self.tile_rows.extend(rows);
         }
+    }
+
+    fn quantize(&mut self, compute: &mut Compute, x: &[f32], n_in: usize) {
         let (kernels, tile_rows) = (compute.kernels, &*self.tile_rows);
         let data = &mut self.tiles[..tile_rows.len()];
         let tiles = Tiled { data, n_cols: 1, tile_rows: TileRows::Even(1), tile_cols: 1 };
