@@ -236,17 +236,17 @@ impl Active {
         (tail.text + &held.text, reason)
     }
 
-    pub(crate) fn usage(&self, kv_bytes: usize) -> Usage {
+    pub(crate) fn usage(&self, kv: &KvCache) -> Usage {
         let since = |from: Option<Instant>, to: Option<Instant>| {
             from.zip(to).map(|(from, to)| to - from).unwrap_or_default()
         };
         let Clock { start, first_token, last_token } = self.clock;
         let (n_drafted, n_accepted) = self.drafter.as_ref().map_or((0, 0), Drafter::counts);
         let n_source = self.source.as_ref().map_or(0, |source| source.ids.len());
-        let n_before = self.sequence.tokens().len() - 1;
+        let (n_before, policy) = (self.sequence.tokens().len() - 1, self.sequence.kv_policy());
         Usage {
-            n_kept: n_source + n_before - self.sequence.kv_policy().n_dropped(n_before),
-            n_blocks: self.sequence.kv_policy().few().map(|(n_blocks, _)| n_blocks),
+            n_kept: n_source + n_before - kv.shape().n_dropped(policy, n_before),
+            n_blocks: policy.few().map(|(n_blocks, _)| n_blocks),
             n_prompt: self.n_prompt(),
             reuse: self.reuse,
             n_generated: self.sequence.answer().len(),
@@ -256,7 +256,7 @@ impl Active {
             n_preempted: self.n_preempted,
             prefill: since(start, first_token),
             decode: since(first_token, last_token),
-            kv_bytes,
+            kv_bytes: kv.used_bytes(),
         }
     }
 }

@@ -381,7 +381,7 @@ impl Engine {
                     let (text, reason) = active.finish_text(reason);
                     let kv = self.runner.kv_mut();
                     active.remember(kv);
-                    let usage = active.usage(kv.used_bytes());
+                    let usage = active.usage(kv);
                     events.push(Event::Finished { id, text, reason, usage });
                 }
                 Err(error) => {

@@ -4,9 +4,10 @@ use std::ops::ControlFlow;
 
 use engine::{Error, FinishReason, Request, Speculation, score};
 use model::kv::{Importance, KvPolicy, Miss};
+use tiny_random::TinyRandom;
 
 use crate::outcome::{run, run_all};
-use crate::tiny::{N_CTX, SIZE, Size, engine, models, request, runner, text};
+use crate::tiny::{N_CTX, SIZE, Size, engine, load, models, request, runner, small, text};
 
 const POLICY: KvPolicy = KvPolicy::SinksAndWindow { n_sinks: 4, window: 50 };
 const N_KEPT: usize = 54;
@@ -164,6 +165,20 @@ fn a_prompt_that_fits_is_kept_whole() {
             assert_eq!(outcome.answer, kept.answer);
             assert_eq!(outcome.usage.context().dropped, 0);
         }
+    }
+}
+
+/// Windows keep what they see: there is no layer to let go of something in.
+#[test]
+fn nothing_is_let_go_of_where_all_layers_have_windows() {
+    let tiny = TinyRandom { architecture: "gemma3", n_layers: 1, window: Some(20), ..small() };
+    let loaded = load(&tiny);
+    assert!(loaded.model.config.window_of(0).is_some());
+    let kept = run(&mut engine(&loaded, LONG), &request(13, 450, 40));
+    for by in JUDGES {
+        let outcome = run(&mut engine(&loaded, LONG), &evicting(by, 256, request(13, 450, 40)));
+        assert_eq!(outcome.answer, kept.answer);
+        assert_eq!(outcome.usage.context().dropped, 0);
     }
 }
 

@@ -18,7 +18,15 @@ pub(crate) const N_CTX: usize = 200;
 /// One with full layers only, one whose window is shorter than the texts, and one whose values are
 /// a part of its keys.
 pub(crate) fn models() -> [Loaded; 3] {
-    let tiny = TinyRandom {
+    let tiny = small();
+    let windowed = TinyRandom { architecture: "gemma3", window: Some(20), ..tiny.clone() };
+    let latent = TinyLatent { d_query: Some(32), d_latent: 32, ..TinyLatent::default() };
+    let latent = TinyRandom { architecture: "minicpm3", latent: Some(latent), ..tiny.clone() };
+    [load(&tiny), load(&windowed), load(&latent)]
+}
+
+pub(crate) fn small() -> TinyRandom {
+    TinyRandom {
         dtype: DType::Q8_0,
         d_model: 64,
         d_ff: 64,
@@ -26,11 +34,7 @@ pub(crate) fn models() -> [Loaded; 3] {
         n_kv_heads: 2,
         head_dim: 16,
         ..TinyRandom::default()
-    };
-    let windowed = TinyRandom { architecture: "gemma3", window: Some(20), ..tiny.clone() };
-    let latent = TinyLatent { d_query: Some(32), d_latent: 32, ..TinyLatent::default() };
-    let latent = TinyRandom { architecture: "minicpm3", latent: Some(latent), ..tiny.clone() };
-    [load(&tiny), load(&windowed), load(&latent)]
+    }
 }
 
 pub(crate) fn load(tiny: &TinyRandom) -> Loaded {

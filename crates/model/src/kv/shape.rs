@@ -164,6 +164,17 @@ impl KvShape {
         self.bytes_under(policy, n_prompt, n_together) - n_dropped / KEY_BLOCK * block_bytes
     }
 
+    /// Of `n_keys` keys of a text, those that a query behind them does not see because of the
+    /// policy: as [`KvPolicy::n_dropped`], but that nothing is evicted where all layers have
+    /// windows.
+    pub fn n_dropped(&self, policy: KvPolicy, n_keys: usize) -> usize {
+        let is_full = |layer: &LayerShape| layer.window.is_none();
+        match policy.eviction().is_none() || self.layers.iter().any(is_full) {
+            true => policy.n_dropped(n_keys),
+            false => 0,
+        }
+    }
+
     /// Bytes of the bounds of blocks, which a policy that chooses among them needs.
     pub(super) fn bounds_bytes(&self, policy: KvPolicy, n_positions: usize) -> usize {
         if policy.few().is_none() {
