@@ -1,8 +1,10 @@
 //! Who may ask: keys, and the names under which the server is asked for.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::Path;
 
 use axum::http::{HeaderMap, header};
+use engine::Client;
 use sha2::{Digest, Sha256};
 
 use crate::error::ApiError;
@@ -45,16 +47,26 @@ impl Keys {
     /// # Errors
     /// A request without one of the keys, where there are any.
     pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), ApiError> {
-        let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let bearer = bearer.and_then(|value| value.strip_prefix("Bearer "));
-        let of_header = headers.get("x-api-key").and_then(|value| value.to_str().ok());
-        let found = bearer.or(of_header).map(|key| digest(key.trim()));
+        let found = key_of(headers).map(|key| digest(key.trim()));
         let is_known = found.is_some_and(|found| {
             // All are compared, whichever is right.
             self.0.iter().fold(false, |is_known, key| is_known | is_same(key, &found))
         });
         if self.is_empty() || is_known { Ok(()) } else { Err(ApiError::unauthorized()) }
     }
+}
+
+/// Who asks: whoever has the same key. Clients take turns, however much each of them asks.
+pub(crate) fn client_of(headers: &HeaderMap) -> Client {
+    let mut hasher = DefaultHasher::new();
+    key_of(headers).hash(&mut hasher);
+    Client(hasher.finish())
+}
+
+fn key_of(headers: &HeaderMap) -> Option<&str> {
+    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let bearer = bearer.and_then(|value| value.strip_prefix("Bearer "));
+    bearer.or_else(|| headers.get("x-api-key")?.to_str().ok())
 }
 
 fn digest(key: &str) -> [u8; 32] {

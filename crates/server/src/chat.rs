@@ -32,7 +32,9 @@ pub(crate) fn encode(
         return Ok(served.tokenizer.encode_prompt(&joined(&messages), SpecialText::AsText));
     };
     let options = options(&messages, continues, extra);
-    let ids = served.tokenizer.encode_chat(template, &messages, &options);
+    // Long texts take their time; other requests do not wait for them.
+    let encode = || served.tokenizer.encode_chat(template, &messages, &options);
+    let ids = tokio::task::block_in_place(encode);
     ids.map_err(|error| ApiError::template(&error))
 }
 
@@ -48,7 +50,8 @@ pub(crate) fn render(
 ) -> Result<String, ApiError> {
     let messages = read(messages)?;
     let Some(template) = &served.template else { return Ok(joined(&messages)) };
-    let text = template.render(&messages, &options(&messages, continues, extra));
+    let options = options(&messages, continues, extra);
+    let text = tokio::task::block_in_place(|| template.render(&messages, &options));
     text.map_err(|error| ApiError::template(&error))
 }
 

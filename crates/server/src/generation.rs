@@ -40,55 +40,39 @@ pub(crate) enum What {
 
 /// Answers on their way.
 pub(crate) struct Answers {
-    engine: EngineHandle,
-    generation: Generation,
     running: Vec<(usize, Events)>,
-    n_started: usize,
+    prompt_field: &'static str,
     next_idx: usize,
 }
 
 impl Generation {
-    /// Starts the first answer. The others wait until it has read the prompt: what it computed of
-    /// it is theirs too.
+    /// Starts all answers: the engine reads their prompt once.
     ///
     /// # Errors
     /// What the engine says of the request.
     pub(crate) async fn start(self, engine: &EngineHandle) -> Result<Answers, ApiError> {
-        let engine = engine.clone();
-        let mut answers =
-            Answers { engine, generation: self, running: Vec::new(), n_started: 0, next_idx: 0 };
-        answers.start_one().await?;
-        Ok(answers)
+        let Self { request, n, prompt_field } = self;
+        let mut running = Vec::with_capacity(n);
+        for choice in 0..n {
+            let request = request.sample(choice as u64);
+            running.push((choice, engine.submit(request, prompt_field).await?));
+        }
+        Ok(Answers { running, prompt_field, next_idx: 0 })
     }
 }
 
 impl Answers {
-    async fn start_one(&mut self) -> Result<(), ApiError> {
-        let Generation { request, prompt_field, .. } = &self.generation;
-        let request = request.sample(self.n_started as u64);
-        let events = self.engine.submit(request, prompt_field).await?;
-        self.running.push((self.n_started, events));
-        self.n_started += 1;
-        Ok(())
-    }
-
     /// The next thing that happened to any of them; `None`: all have ended.
     ///
     /// # Errors
     /// An answer that failed.
     pub(crate) async fn next(&mut self) -> Result<Option<Delta>, ApiError> {
         loop {
-            if self.running.is_empty() && self.n_started == self.generation.n {
+            if self.running.is_empty() {
                 return Ok(None);
             }
             let (choice, event) = self.next_event().await;
             let Some(event) = event else { return Err(ApiError::gone()) };
-            let has_read = matches!(event, Event::Token { .. } | Event::Finished { .. });
-            if has_read && self.n_started < self.generation.n {
-                while self.n_started < self.generation.n {
-                    self.start_one().await?;
-                }
-            }
             let what = match event {
                 Event::Progress { .. } => continue,
                 Event::Prompt { tokens, .. } => What::Prompt(tokens),
@@ -106,7 +90,7 @@ impl Answers {
     }
 
     fn failed(&self, error: &Error) -> ApiError {
-        ApiError::engine(error, self.generation.prompt_field)
+        ApiError::engine(error, self.prompt_field)
     }
 
     /// Of whoever has something to say, each in turn.

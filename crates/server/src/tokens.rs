@@ -63,10 +63,10 @@ async fn tokens(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
         Some(false) => SpecialText::AsText,
         _ => SpecialText::Parse,
     };
-    let ids = match body.add_special {
+    let ids = tokio::task::block_in_place(|| match body.add_special {
         Some(true) => tokenizer.encode_prompt(&content, special),
         _ => tokenizer.encode(&content, special),
-    };
+    });
     let tokens: Vec<Value> = match body.with_pieces {
         Some(true) => {
             ids.iter().map(|&id| json!({"id": id, "piece": tokenizer.piece(id)})).collect()

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::request::{Answer, Conversation};
 use super::{error_json, shaped};
+use crate::access::client_of;
 use crate::app::{App, random};
 use crate::body;
 use crate::error::ApiError;
@@ -35,13 +36,15 @@ async fn count(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
 
 async fn answer(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
     let options = &app.options;
+    let client = client_of(request.headers());
     let body = body::read(request.into_body(), &options.limits, options.is_lenient);
     let (conversation, answer): (Conversation, Answer) = body.await?;
     let served = app.model(conversation.model.as_deref())?;
     let is_stream = answer.stream == Some(true);
     let prompt = conversation.prompt(served)?;
     let n_prompt = prompt.len();
-    let generation = answer.generation((&app, served), prompt)?;
+    let mut generation = answer.generation((&app, served), prompt)?;
+    generation.request.client = client;
     let stops = generation.request.stop.clone();
     let answers = generation.start(&served.engine).await?;
     let message = Message {

@@ -12,6 +12,7 @@ use super::logprobs::{Place, of_chat};
 use super::request::Common;
 use super::usage::Totals;
 use super::{Head, error_json, finish_reason, shaped, with};
+use crate::access::client_of;
 use crate::app::{App, Served};
 use crate::body::{self, fields};
 use crate::chat::{self, Continues};
@@ -39,6 +40,7 @@ pub(crate) async fn chat_completions(State(app): State<Arc<App>>, request: Reque
 
 async fn answer(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
     let options = &app.options;
+    let client = client_of(request.headers());
     let body = body::read(request.into_body(), &options.limits, options.is_lenient);
     let (common, own): (Common, Chat) = body.await?;
     let served = app.model(common.model.as_deref())?;
@@ -51,7 +53,8 @@ async fn answer(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
     let (is_stream, has_usage) = (common.stream == Some(true), common.includes_usage());
     let shows_logprobs = own.logprobs == Some(true);
     let prompt = own.prompt(served)?;
-    let generation = common.generation((&app, served), (prompt, "messages"), logprobs)?;
+    let mut generation = common.generation((&app, served), (prompt, "messages"), logprobs)?;
+    generation.request.client = client;
     if generation.request.n_tokens_max == Some(0) {
         return Err(ApiError::field("max_tokens", "expected at least 1, found 0"));
     }

@@ -13,6 +13,7 @@ use super::logprobs::{self, Place, of_text};
 use super::request::Common;
 use super::usage::Totals;
 use super::{Head, error_json, finish_reason, shaped, with};
+use crate::access::client_of;
 use crate::app::{App, Served};
 use crate::body::{self, fields};
 use crate::error::ApiError;
@@ -62,6 +63,7 @@ struct Shown {
 
 async fn answer(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
     let options = &app.options;
+    let client = client_of(request.headers());
     let body = body::read(request.into_body(), &options.limits, options.is_lenient);
     let (common, own): (Common, Text) = body.await?;
     let served = app.model(common.model.as_deref())?;
@@ -75,14 +77,15 @@ async fn answer(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
     }
     let logprobs =
         LogprobsWanted { n_top: own.logprobs.unwrap_or(0), of_prompt: echo && shown.logprobs };
-    let prompts = own.prompts(served)?;
+    let prompts = tokio::task::block_in_place(|| own.prompts(served))?;
     let (n_choices, n_max) = (prompts.len() * shown.n, options.limits.n_choices);
     if prompts.is_empty() || n_choices > n_max {
         let message = format!("expected 1 to {n_max} answers, found {n_choices}");
         return Err(ApiError::field("prompt", message));
     }
     // Bounds, seeds and texts are those of all prompts.
-    let like = common.generation((&app, served), (Vec::new(), "prompt"), logprobs)?;
+    let mut like = common.generation((&app, served), (Vec::new(), "prompt"), logprobs)?;
+    like.request.client = client;
     let mut asked = Vec::with_capacity(prompts.len());
     for prompt in prompts {
         let request = engine::Request { prompt: prompt.clone(), ..like.request.clone() };
