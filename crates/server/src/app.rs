@@ -12,6 +12,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use engine::{ChatTemplate, Engine, Tokenizer};
 use model::kv::KvPolicy;
+use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::access::{Keys, check_origin};
@@ -281,7 +282,8 @@ fn shaped(path: &str, error: ApiError) -> Response {
 /// `{"status": "ok"}`, and how many requests run or wait.
 async fn health(State(app): State<Arc<App>>) -> Response {
     let in_flight = app.models.writers.iter().map(|served| served.engine.n_in_flight());
-    let n_in_flight: usize = in_flight.sum();
-    let json = serde_json::json!({"status": "ok", "in_flight": n_in_flight});
-    axum::Json(json).into_response()
+    match in_flight.sum::<Option<usize>>() {
+        Some(n) => axum::Json(json!({"status": "ok", "in_flight": n})).into_response(),
+        None => openai::shaped(ApiError::gone()),
+    }
 }

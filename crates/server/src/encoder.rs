@@ -2,13 +2,14 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use engine::{Embedder, Error, Pooling, SpecialText, Tokenizer, normalize};
 use tokio::sync::oneshot;
 
 use crate::error::ApiError;
+use crate::worker::Place;
 
 type Vectors = Result<Vec<Vec<f32>>, Error>;
 
@@ -74,18 +75,13 @@ impl ServedEncoder {
         n_waiting_max: usize,
         field: &str,
     ) -> Result<Vec<Vec<f32>>, ApiError> {
-        if self.n_waiting.fetch_add(1, Ordering::Relaxed) >= n_waiting_max {
-            self.n_waiting.fetch_sub(1, Ordering::Relaxed);
-            return Err(ApiError::busy(n_waiting_max));
-        }
+        // Given back whenever this ends, by an answer or by the client's hanging up.
+        let _place = Place::take(&self.n_waiting, n_waiting_max)
+            .ok_or_else(|| ApiError::busy(n_waiting_max))?;
         let (reply, answer) = oneshot::channel();
-        let sent = self.work.send(Work { texts, reply });
-        let vectors = match sent {
-            Ok(()) => answer.await.map_err(|_| ApiError::gone()),
-            Err(_) => Err(ApiError::gone()),
-        };
-        self.n_waiting.fetch_sub(1, Ordering::Relaxed);
-        vectors?.map_err(|error| ApiError::engine(&error, field))
+        self.work.send(Work { texts, reply }).map_err(|_| ApiError::gone())?;
+        let vectors = answer.await.map_err(|_| ApiError::gone())?;
+        vectors.map_err(|error| ApiError::engine(&error, field))
     }
 }
 

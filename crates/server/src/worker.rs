@@ -1,9 +1,9 @@
 //! A thread that owns an engine: it computes while there is work, and sleeps otherwise.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::sync::{Arc, Weak};
 
 use engine::{Engine, Event, Request, RequestId};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -29,14 +29,22 @@ pub(crate) struct EngineHandle {
     commands: Sender<Command>,
     n_in_flight: Arc<AtomicUsize>,
     n_in_flight_max: usize,
+    /// What the thread holds as long as it runs.
+    alive: Weak<()>,
 }
 
 impl EngineHandle {
     pub(crate) fn start(engine: Engine, n_in_flight_max: usize) -> Self {
         let (commands, receiver) = channel();
         let thread = std::thread::Builder::new().name("engine".into());
-        thread.spawn(move || run(engine, &receiver)).expect("a thread");
-        Self { commands, n_in_flight: Arc::default(), n_in_flight_max }
+        let of_thread = Arc::new(());
+        let alive = Arc::downgrade(&of_thread);
+        let work = move || {
+            let _of_thread = of_thread;
+            run(engine, &receiver);
+        };
+        thread.spawn(work).expect("a thread");
+        Self { commands, n_in_flight: Arc::default(), n_in_flight_max, alive }
     }
 
     /// Gives the engine a request. Whoever drops its events cancels it.
@@ -56,17 +64,19 @@ impl EngineHandle {
         Ok(Events { id, events, commands: self.commands.clone(), has_ended: false, _place: place })
     }
 
-    /// Requests that run or wait.
-    pub(crate) fn n_in_flight(&self) -> usize {
-        self.n_in_flight.load(Ordering::Relaxed)
+    /// Requests that run or wait; `None`: the thread has ended, and nobody will be answered.
+    pub(crate) fn n_in_flight(&self) -> Option<usize> {
+        let is_alive = self.alive.strong_count() > 0;
+        is_alive.then(|| self.n_in_flight.load(Ordering::Relaxed))
     }
 }
 
 /// One of the requests that may be in flight.
-struct Place(Arc<AtomicUsize>);
+pub(crate) struct Place(Arc<AtomicUsize>);
 
 impl Place {
-    fn take(n_in_flight: &Arc<AtomicUsize>, n_max: usize) -> Option<Self> {
+    /// `None`: all are taken.
+    pub(crate) fn take(n_in_flight: &Arc<AtomicUsize>, n_max: usize) -> Option<Self> {
         let one_more = |n: usize| (n < n_max).then_some(n + 1);
         n_in_flight.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
         Some(Self(Arc::clone(n_in_flight)))
@@ -126,9 +136,10 @@ fn run(mut engine: Engine, commands: &Receiver<Command>) {
         for event in engine.step() {
             let id = event.id();
             let is_last = matches!(event, Event::Finished { .. } | Event::Failed { .. });
-            if let Some(listener) = listeners.get(&id) {
-                // Who does not listen any more has cancelled, or is about to.
-                let _ = listener.send(event);
+            let listener = listeners.get(&id);
+            // Whoever hung up before the request had a number could not cancel it.
+            if listener.is_some_and(|listener| listener.send(event).is_err()) {
+                engine.cancel(id);
             }
             if is_last {
                 listeners.remove(&id);

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use engine::{Embedder, LoadSettings, Loaded, Pooling, SpecialText, load_model, normalize};
 use serde_json::{Value, json};
-use server::{Models, Reading, ServedEncoder, ServerOptions};
+use server::{Limits, Models, Reading, ServedEncoder, ServerOptions};
 
 use crate::lab::Lab;
 
@@ -25,6 +25,10 @@ fn embedder(loaded: &Loaded) -> Embedder {
 }
 
 fn lab() -> Lab {
+    lab_with(ServerOptions::default())
+}
+
+fn lab_with(options: ServerOptions) -> Lab {
     let loaded = bert();
     let embedder = embedder(&loaded);
     let reading = Reading {
@@ -34,7 +38,7 @@ fn lab() -> Lab {
         n_tokens_max: N_TOKENS_MAX,
     };
     let encoders = vec![ServedEncoder::start("bert".into(), embedder, reading)];
-    Lab::serve(Models { writers: Vec::new(), encoders }, ServerOptions::default())
+    Lab::serve(Models { writers: Vec::new(), encoders }, options)
 }
 
 fn vectors(reply: &Value) -> Vec<Vec<f32>> {
@@ -97,4 +101,20 @@ fn what_has_no_vector_is_refused() {
     assert_eq!(reply.status, 400, "{reply:?}");
     assert!(reply.body.contains("/v1/embeddings"), "{reply:?}");
     assert_eq!(lab.get("/v1/models")["data"][0]["id"], "bert");
+}
+
+/// Those who hang up while they wait give their places back.
+#[test]
+fn who_hangs_up_frees_a_place() {
+    let limits = Limits { n_in_flight: 4, ..Limits::default() };
+    let lab = lab_with(ServerOptions { limits, ..ServerOptions::default() });
+    let many = json!({"input": vec!["a ".repeat(50); 500]}).to_string();
+    for _ in 0..12 {
+        let head =
+            format!("POST {EMBEDDINGS} HTTP/1.0\r\nContent-Length: {}\r\n\r\n{many}", many.len());
+        drop(lab.send(&head));
+    }
+    const N_TRIES: usize = 10_000;
+    let is_free = |_: &usize| lab.post(EMBEDDINGS, &json!({"input": "a"})).status == 200;
+    (0..N_TRIES).find(is_free).expect("places are free in time");
 }

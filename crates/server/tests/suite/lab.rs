@@ -60,6 +60,20 @@ impl Lab {
     }
 
     pub(crate) fn with(options: ServerOptions, template: Option<&str>) -> Self {
+        Self::of_script(script(&vocabulary()), options, template)
+    }
+
+    /// With a model that takes its thread down with it.
+    pub(crate) fn panicking() -> Self {
+        let script = |_: &[u32]| -> Vec<f32> { panic!("as the test wants") };
+        Self::of_script(script, ServerOptions::default(), None)
+    }
+
+    fn of_script(
+        script: impl Fn(&[u32]) -> Vec<f32> + Send + 'static,
+        options: ServerOptions,
+        template: Option<&str>,
+    ) -> Self {
         let vocabulary = vocabulary();
         let sizes = Sizes {
             n_vocab: vocabulary.n_vocab(),
@@ -67,7 +81,7 @@ impl Lab {
             n_positions_max: 1_000_000,
             n_tokens_max: 64,
         };
-        let runner = ScriptedRunner::new(sizes, script(&vocabulary));
+        let runner = ScriptedRunner::new(sizes, script);
         let tokenizer = vocabulary.tokenizer();
         let template =
             template.map(|source| tokenizer.compile_template(source).expect("a template"));

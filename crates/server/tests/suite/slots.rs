@@ -87,3 +87,15 @@ fn a_server_that_is_stopped_lets_answers_end() {
     // Whoever never ends is cut off: dropping the lab waits for the server.
     drop(lab);
 }
+
+/// A model whose thread has ended is not healthy, and says so.
+#[test]
+fn an_engine_that_has_ended_is_not_healthy() {
+    let lab = Lab::panicking();
+    assert_eq!(lab.ask("GET", "/health", "", b"").status, 200);
+    let reply = lab.post(TEXT, &json!({"prompt": "go"}));
+    assert_eq!(reply.status, 503, "{reply:?}");
+    const N_TRIES: usize = 10_000;
+    let is_known = |_: &usize| lab.ask("GET", "/health", "", b"").status == 503;
+    (0..N_TRIES).find(is_known).expect("it is known in time");
+}
