@@ -5,7 +5,6 @@ use std::str::FromStr;
 
 use crate::embed_args::EmbedArgs;
 use crate::kv_arg::{KvArg, kv_type};
-use crate::policy_arg::PolicyArg;
 use crate::serve_args::ServeArgs;
 use clap::builder::NonEmptyStringValueParser as NonEmpty;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -88,7 +87,7 @@ pub(crate) fn weight_type(text: &str) -> Result<DType, String> {
 }
 
 /// How the model is run.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(crate) struct RuntimeArgs {
     /// Threads [default: the physical cores that this process may use]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -98,7 +97,7 @@ pub(crate) struct RuntimeArgs {
     pub(crate) exact: bool,
 }
 
-#[derive(Args, Debug, Default)]
+#[derive(Args, Clone, Debug, Default)]
 pub(crate) struct CacheArgs {
     /// Context in tokens, or auto: what the text needs [default: what the model was trained for]
     #[arg(long, value_name = "N")]
@@ -112,7 +111,7 @@ pub(crate) struct CacheArgs {
     /// the N blocks of 64 tokens that may matter most; snapkv=N keeps about N tokens of the prompt,
     /// those that its end looked at, expected=N those that the answer may look at [default: all]
     #[arg(long, value_name = "POLICY")]
-    pub(crate) kv_policy: Option<PolicyArg>,
+    pub(crate) kv_policy: Option<KvPolicy>,
     /// How keys are stored, where it differs from --kv
     #[arg(long, value_name = "TYPE", value_parser = kv_type, hide = true)]
     pub(crate) cache_type_k: Option<KvType>,
@@ -329,7 +328,7 @@ pub(crate) struct CompareArgs {
     pub(crate) v_types: Vec<KvType>,
     /// What to let go of, as for --kv-policy of run; can be given several times [default: all]
     #[arg(long, value_name = "POLICY")]
-    pub(crate) kv_policy: Vec<PolicyArg>,
+    pub(crate) kv_policy: Vec<KvPolicy>,
     /// Depths at which is measured: tokens already in the cache
     #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "512,2048")]
     pub(crate) depths: Vec<u32>,
@@ -363,7 +362,7 @@ pub(crate) struct PlanArgs {
     pub(crate) kv: Option<KvArg>,
     /// What to let go of, as for --kv-policy of run [default: all]
     #[arg(long, value_name = "POLICY")]
-    pub(crate) kv_policy: Option<PolicyArg>,
+    pub(crate) kv_policy: Option<KvPolicy>,
     /// Sequences at once, each with its own context
     #[arg(long, value_name = "N", default_value_t = 1,
           value_parser = clap::value_parser!(u32).range(1..=4096))]
@@ -427,7 +426,7 @@ impl RuntimeArgs {
 
 impl CacheArgs {
     pub(crate) fn kv_policy(&self) -> KvPolicy {
-        self.kv_policy.map_or(KvPolicy::KeepAll, |policy| policy.0)
+        self.kv_policy.unwrap_or(KvPolicy::KeepAll)
     }
 
     /// What the flags say, over the default of the arithmetic.

@@ -17,7 +17,6 @@ mod memory;
 mod open;
 mod output;
 mod plot;
-mod policy_arg;
 mod prediction;
 mod saved_kv;
 mod serve_args;

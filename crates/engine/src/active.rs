@@ -4,9 +4,11 @@ use std::time::Instant;
 
 use model::kv::{CacheFull, KvPolicy, KvShape, Reuse};
 use model::{KvCache, SequenceId};
-use tokenizer::{Detokenizer, Tokenizer};
+use tokenizer::Detokenizer;
 
 use crate::error::{Error, check_ids};
+use crate::grammar::Masks;
+use crate::guide::{Goes, Guide};
 use crate::request::{Client, Event, LogprobsWanted, PromptToken, Usage};
 use crate::runner::{EncoderLimits, Runner};
 use crate::sampler::{LogSoftmax, has_nan, top_logprobs};
@@ -25,7 +27,9 @@ pub(crate) struct Active {
     pub(crate) slot: Option<SequenceId>,
     pub(crate) detokenizer: Detokenizer,
     pub(crate) stop: StopMatcher,
-    pub(crate) stop_ids: Vec<u32>,
+    /// Tokens that end the answer and are not part of it.
+    pub(crate) ends: Vec<u32>,
+    pub(crate) guide: Guide,
     pub(crate) logprobs: LogprobsWanted,
     /// Tokens of the prompt that were reported, the first one included.
     pub(crate) n_scored: usize,
@@ -168,20 +172,26 @@ impl Active {
     pub(crate) fn next_token(
         &mut self,
         logits: &[f32],
-        tokenizer: &Tokenizer,
+        masks: &mut Masks,
     ) -> Result<Option<Event>, Error> {
         // A draft was computed before it was chosen.
         self.sequence.advance(self.sequence.tokens().len() - self.sequence.n_computed());
-        let sampled = self.sequence.sample(logits)?;
+        let Self { sequence, guide, ends, .. } = self;
+        let (sampled, goes) = guide.choose(ends, masks, |restrict| {
+            let sampled = sequence.sample_restricted(logits, restrict)?;
+            Ok((sampled.id, sampled))
+        })?;
         let now = Instant::now();
         self.clock.first_token.get_or_insert(now);
         self.clock.last_token = Some(now);
-        if tokenizer.is_end_of_generation(sampled.id) || self.stop_ids.contains(&sampled.id) {
+        if self.ends.contains(&sampled.id) {
             self.end = Some(Ok(FinishReason::Stop));
             return Ok(None);
         }
-        let emit = self.stop.push(&self.detokenizer.push(sampled.id));
-        if emit.stopped.is_some() {
+        let text = self.detokenizer.push(sampled.id);
+        self.guide.read(&text);
+        let emit = self.stop.push(&text);
+        if emit.stopped.is_some() || goes == Goes::Over {
             self.end = Some(Ok(FinishReason::Stop));
         } else if self.sequence.is_full() {
             self.end = Some(Ok(FinishReason::Length));

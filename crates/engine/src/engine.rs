@@ -12,6 +12,8 @@ use tokenizer::Tokenizer;
 
 use crate::active::{Active, Clock, Source};
 use crate::error::{Error, check_ids};
+use crate::grammar::Masks;
+use crate::guide::{Guide, Thinking};
 use crate::request::{Event, LogprobsWanted, N_TOP_MAX, Request};
 use crate::runner::{Runner, longest_text};
 use crate::sampler::Sampler;
@@ -33,6 +35,7 @@ pub struct Engine {
     n_submitted: u64,
     /// Prompt tokens of a step in which others write.
     n_tokens_beside: usize,
+    masks: Masks,
     batch: Batch,
     /// `[n_logit_rows]` of the batch: whose next token they decide, if those before it are right.
     due: Vec<RequestId>,
@@ -61,6 +64,7 @@ impl Engine {
             active: Vec::new(),
             n_submitted: 0,
             n_tokens_beside: N_TOKENS_BESIDE,
+            masks: Masks::default(),
             batch: Batch::default(),
             due: Vec::new(),
             chunk: Vec::new(),
@@ -103,6 +107,7 @@ impl Engine {
         let ends = [&self.ends[..], &request.stop_ids].concat();
         sampler.hold_back(&ends, request.n_tokens_min);
         let sequence = Sequence::new(id, &prompt, limits, sampler)?;
+        check_guide(request.thinking.as_ref(), &request.shown_ids, limits.n_vocab)?;
         let is_alone = source.is_some() || of_prompt;
         let leader = if is_alone { None } else { self.leader(&prompt, kv_policy) };
         self.active.push(Active {
@@ -112,14 +117,15 @@ impl Engine {
             deadline: request.deadline,
             n_preempted: 0,
             end: self.end_at_once(&sequence, source.as_ref(), of_prompt),
-            stop_ids: request.stop_ids,
+            guide: Guide::new(request.constraint, request.thinking, &mut self.masks),
+            ends,
             logprobs: request.logprobs,
             n_scored: 1,
             sequence,
             source,
             drafter: Drafter::new(request.speculation),
             slot: None,
-            detokenizer: self.tokenizer.detokenizer_after_prompt(),
+            detokenizer: self.tokenizer.detokenizer_after_prompt().showing(&request.shown_ids),
             stop: StopMatcher::new(request.stop)?,
             reuse: Reuse::default(),
             clock: Clock::default(),
@@ -330,14 +336,14 @@ impl Engine {
     fn sample(&mut self, events: &mut Vec<Event>) {
         let (n_vocab, n_rows_max) = (self.runner.n_vocab(), self.runner.n_logit_rows_max());
         let mut rows = 0..self.due.len();
-        let Self { runner, tokenizer, active, batch, due, .. } = self;
+        let Self { runner, masks, active, batch, due, .. } = self;
         while let Some(first) = rows.find(|&row| who_waits(active, due, batch, row).is_some()) {
             let end = (first + n_rows_max).min(due.len());
             rows.start = end;
             let logits = runner.logits(first..end);
             for (logits, row) in logits.chunks_exact(n_vocab).zip(first..end) {
                 let Some(active) = who_waits(active, due, batch, row) else { continue };
-                match active.next_token(logits, tokenizer) {
+                match active.next_token(logits, masks) {
                     Ok(event) => events.extend(event),
                     Err(error) => active.end = Some(Err(error)),
                 }
@@ -392,6 +398,20 @@ impl Engine {
             active.release(self.runner.kv_mut());
         }
     }
+}
+
+/// # Errors
+/// Ids that are not in the vocabulary.
+fn check_guide(
+    thinking: Option<&Thinking>,
+    shown_ids: &[u32],
+    n_vocab: usize,
+) -> Result<(), Error> {
+    if let Some(thinking) = thinking {
+        check_ids(&thinking.end_ids, n_vocab)?;
+        check_ids(&thinking.held_back, n_vocab)?;
+    }
+    check_ids(shown_ids, n_vocab)
 }
 
 /// The request that a plan names.

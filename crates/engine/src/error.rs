@@ -57,6 +57,8 @@ pub enum Error {
     NoCandidates,
     #[error(transparent)]
     CacheFull(#[from] model::kv::CacheFull),
+    #[error(transparent)]
+    Grammar(#[from] crate::grammar::GrammarError),
     #[error("stopped before the end")]
     Stopped,
 }

@@ -6,6 +6,8 @@ use model::kv::{KvPolicy, Miss, Reuse};
 use serde::Serialize;
 
 use crate::error::Error;
+use crate::grammar::Constraint;
+use crate::guide::Thinking;
 use crate::sampler::SamplingParams;
 use crate::sequence::{FinishReason, RequestId};
 use crate::speculation::Speculation;
@@ -27,6 +29,13 @@ pub struct Request {
     /// Tokens that end the answer as the model's own ends do; they are not part of it.
     pub stop_ids: Vec<u32>,
     pub logprobs: LogprobsWanted,
+    /// The form of the answer.
+    pub constraint: Option<Constraint>,
+    /// Bounds on what comes before the answer itself.
+    pub thinking: Option<Thinking>,
+    /// Tokens that control the model and that show in the text all the same, for those who read
+    /// more in it than an answer.
+    pub shown_ids: Vec<u32>,
     pub client: Client,
     /// When an answer that is not over ends with what it has; it may be one that has not begun.
     pub deadline: Option<Instant>,
@@ -49,6 +58,9 @@ impl Request {
             n_tokens_min: 0,
             stop_ids: Vec::new(),
             logprobs: LogprobsWanted::default(),
+            constraint: None,
+            thinking: None,
+            shown_ids: Vec::new(),
             client: Client::default(),
             deadline: None,
         }

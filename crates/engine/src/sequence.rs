@@ -160,10 +160,22 @@ impl Sequence {
     /// # Errors
     /// As [`Sampler::sample`]; the sequence stays as it was.
     pub fn sample(&mut self, logits: &[f32]) -> Result<Sampled, Error> {
+        self.sample_restricted(logits, &mut |_| {})
+    }
+
+    /// The same among the tokens that `restrict` leaves, see [`Sampler::sample_restricted`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn sample_restricted(
+        &mut self,
+        logits: &[f32],
+        restrict: &mut dyn FnMut(&mut [f32]),
+    ) -> Result<Sampled, Error> {
         assert!(self.is_caught_up());
         assert!(!self.is_full());
         let history = History { tokens: &self.tokens, n_prompt: self.n_prompt };
-        let sampled = self.sampler.sample(logits, history)?;
+        let sampled = self.sampler.sample_restricted(logits, history, restrict)?;
         self.tokens.push(sampled.id);
         Ok(sampled)
     }

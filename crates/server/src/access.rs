@@ -81,8 +81,12 @@ fn is_same(a: &[u8; 32], b: &[u8; 32]) -> bool {
 /// leads here: both name themselves in their headers.
 ///
 /// # Errors
-/// A host that is none of this server's names, and a page of another.
-pub(crate) fn check_origin(headers: &HeaderMap, names: &[String]) -> Result<(), ApiError> {
+/// A host that is none of this server's names, and a page of another that is none of `origins`.
+pub(crate) fn check_origin(
+    headers: &HeaderMap,
+    names: &[String],
+    origins: &[String],
+) -> Result<(), ApiError> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let is_ours = |host: &str| names.is_empty() || names.iter().any(|name| name == host_name(host));
     if let Some(host) = text(header::HOST).filter(|host| !is_ours(host)) {
@@ -90,12 +94,22 @@ pub(crate) fn check_origin(headers: &HeaderMap, names: &[String]) -> Result<(), 
             "this server is not {host}; ask it as localhost, or bind it to that name"
         )));
     }
-    match text(header::ORIGIN) {
+    match origin_of(headers).filter(|origin| !is_allowed(origin, origins)) {
         Some(origin) if !is_ours(origin.split_once("://").map_or(origin, |(_, host)| host)) => {
             Err(ApiError::forbidden(format!("pages of {origin} may not ask this server")))
         }
         _ => Ok(()),
     }
+}
+
+/// The page that asks.
+pub(crate) fn origin_of(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::ORIGIN)?.to_str().ok()
+}
+
+/// Whether a page is one of those that may ask.
+pub(crate) fn is_allowed(origin: &str, origins: &[String]) -> bool {
+    origins.iter().any(|allowed| allowed == "*" || allowed == origin)
 }
 
 /// Without the port.
@@ -119,7 +133,9 @@ mod tests {
     fn names_and_pages_of_others_are_refused() {
         let names: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(String::from).into();
         let check = |pairs: &[(&'static str, &str)], is_ours: bool| {
-            assert_eq!(check_origin(&headers(pairs), &names).is_ok(), is_ours, "{pairs:?}");
+            let origins = ["https://chat.example".to_owned()];
+            let found = check_origin(&headers(pairs), &names, &origins);
+            assert_eq!(found.is_ok(), is_ours, "{pairs:?}");
         };
         check(&[], true);
         check(&[("host", "localhost:8080")], true);
@@ -129,7 +145,8 @@ mod tests {
         check(&[("host", "localhost"), ("origin", "http://localhost:8080")], true);
         check(&[("host", "localhost"), ("origin", "https://evil.example")], false);
         check(&[("host", "localhost"), ("origin", "null")], false);
-        assert!(check_origin(&headers(&[("host", "any.example")]), &[]).is_ok());
+        check(&[("host", "localhost"), ("origin", "https://chat.example")], true);
+        assert!(check_origin(&headers(&[("host", "any.example")]), &[], &[]).is_ok());
     }
 
     #[test]

@@ -1,23 +1,30 @@
 //! Bodies: bounded, JSON, with the fields that an address knows.
 
-use axum::body::{Body, to_bytes};
+mod schema;
+
+use axum::body::to_bytes;
+use axum::extract::Request;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use tokio::time::timeout;
 
-use crate::error::ApiError;
-use crate::limits::Limits;
+pub(crate) use self::schema::{Described, any_of, object};
 
-/// Fields of a request, all of which may be left out.
+use crate::app::ServerOptions;
+use crate::error::ApiError;
+
+/// Fields of a request, all of which may be left out, and what they are for.
 macro_rules! fields {
     (
         $(#[$attribute:meta])*
-        $name:ident { $($(#[$doc:meta])* $field:ident: $kind:ty,)* }
+        $name:ident { $($(#[doc = $doc:literal])* $field:ident: $kind:ty,)* }
         without_effect: [$($ignored:literal),* $(,)?]
     ) => {
         $(#[$attribute])*
         #[derive(Debug, Default)]
-        pub(crate) struct $name { $($(#[$doc])* pub(crate) $field: Option<$kind>,)* }
+        pub(crate) struct $name {
+            $($(#[doc = $doc])* pub(crate) $field: Option<$kind>,)*
+        }
 
         impl $crate::body::Fields for $name {
             fn is_known(name: &str) -> bool {
@@ -26,6 +33,14 @@ macro_rules! fields {
 
             fn take(fields: &mut $crate::body::Taken) -> Result<Self, $crate::error::ApiError> {
                 Ok(Self { $($field: fields.take(stringify!($field))?,)* })
+            }
+
+            fn describe(properties: &mut serde_json::Map<String, serde_json::Value>) {
+                $(properties.insert(
+                    stringify!($field).to_owned(),
+                    $crate::body::property::<$kind>(&[$($doc,)*]),
+                );)*
+                $(properties.insert($ignored.to_owned(), $crate::body::ignored());)*
             }
         }
     };
@@ -38,6 +53,9 @@ pub(crate) trait Fields: Sized {
     fn is_known(name: &str) -> bool;
 
     fn take(fields: &mut Taken) -> Result<Self, ApiError>;
+
+    /// Adds the JSON schema of each field.
+    fn describe(properties: &mut Map<String, Value>);
 }
 
 /// Those of both.
@@ -49,6 +67,24 @@ impl<A: Fields, B: Fields> Fields for (A, B) {
     fn take(fields: &mut Taken) -> Result<Self, ApiError> {
         Ok((A::take(fields)?, B::take(fields)?))
     }
+
+    fn describe(properties: &mut Map<String, Value>) {
+        A::describe(properties);
+        B::describe(properties);
+    }
+}
+
+pub(crate) fn property<T: Described>(docs: &[&str]) -> Value {
+    let mut schema = serde_json::json!({"anyOf": [T::schema(), {"type": "null"}]});
+    let about = docs.concat();
+    if !about.is_empty() {
+        schema["description"] = about.trim().into();
+    }
+    schema
+}
+
+pub(crate) fn ignored() -> Value {
+    serde_json::json!({"description": "Read by other servers; changes nothing here."})
 }
 
 /// An object whose fields are read one by one.
@@ -72,17 +108,16 @@ impl Taken {
 /// # Errors
 /// A body that is too large, too slow, or not a JSON object, and fields of the wrong kind.
 pub(crate) async fn read<T: Fields>(
-    body: Body,
-    limits: &Limits,
-    is_lenient: bool,
+    request: Request,
+    ServerOptions { limits, is_lenient, .. }: &ServerOptions,
 ) -> Result<T, ApiError> {
-    let bytes = timeout(limits.body, to_bytes(body, limits.body_bytes)).await;
+    let bytes = timeout(limits.body, to_bytes(request.into_body(), limits.body_bytes)).await;
     let bytes = bytes.map_err(|_| ApiError::too_slow())?;
     let bytes = bytes.map_err(|_| ApiError::too_large(limits.body_bytes))?;
-    parse(&bytes, is_lenient)
+    parse(&bytes, *is_lenient)
 }
 
-pub(crate) fn parse<T: Fields>(bytes: &[u8], is_lenient: bool) -> Result<T, ApiError> {
+fn parse<T: Fields>(bytes: &[u8], is_lenient: bool) -> Result<T, ApiError> {
     let value: Value = serde_json::from_slice(bytes)
         .map_err(|error| ApiError::bad(format!("the body is not JSON: {error}")))?;
     let Value::Object(object) = value else {

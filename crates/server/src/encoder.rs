@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use engine::{Embedder, Error, Pooling, SpecialText, Tokenizer, normalize};
@@ -52,6 +52,11 @@ impl ServedEncoder {
         Self { name, tokenizer, n_tokens_max, prefix, work, n_waiting: Arc::default() }
     }
 
+    /// Texts that are read or wait.
+    pub(crate) fn n_waiting(&self) -> usize {
+        self.n_waiting.load(Ordering::Relaxed)
+    }
+
     /// # Errors
     /// A text that is too long.
     pub(crate) fn encode(&self, text: &str, field: &str) -> Result<Vec<u32>, ApiError> {
@@ -76,8 +81,7 @@ impl ServedEncoder {
         field: &str,
     ) -> Result<Vec<Vec<f32>>, ApiError> {
         // Given back whenever this ends, by an answer or by the client's hanging up.
-        let _place = Place::take(&self.n_waiting, n_waiting_max)
-            .ok_or_else(|| ApiError::busy(n_waiting_max))?;
+        let _place = Place::take(&self.n_waiting, n_waiting_max)?;
         let (reply, answer) = oneshot::channel();
         self.work.send(Work { texts, reply }).map_err(|_| ApiError::gone())?;
         let vectors = answer.await.map_err(|_| ApiError::gone())?;

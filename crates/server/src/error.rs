@@ -1,10 +1,8 @@
 //! Why a request was not answered. Each dialect has its own shape for it.
 
-use axum::http::StatusCode;
-use engine::Error as EngineError;
-
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use engine::Error as EngineError;
 use serde_json::Value;
 
 /// One line for people, and what programs look at.
@@ -44,6 +42,32 @@ impl ApiError {
     pub(crate) fn field(field: &str, message: impl Into<String>) -> Self {
         let error = Self::bad(format!("{field}: {}", message.into()));
         Self { field: Some(field.to_owned()), ..error }
+    }
+
+    /// The same of a field that another dialect calls otherwise.
+    pub(crate) fn of_field(self, name: &str, other: &str) -> Self {
+        let field = self.field.map(|field| if field == name { other.to_owned() } else { field });
+        let message = match self.message.strip_prefix(name) {
+            Some(rest) if rest.starts_with(':') => format!("{other}{rest}"),
+            _ => self.message,
+        };
+        Self { field, message, ..self }
+    }
+
+    pub(crate) fn missing(field: &str) -> Self {
+        Self::field(field, "it is missing")
+    }
+
+    pub(crate) fn cannot_load(model: &str, problem: &str) -> Self {
+        let message = format!("model {model:?} cannot be loaded: {problem}");
+        let error = Self::of(StatusCode::SERVICE_UNAVAILABLE, "api_error", message);
+        Self { field: Some("model".into()), ..error }
+    }
+
+    pub(crate) fn no_room(n_loaded: usize) -> Self {
+        let message = format!("the {n_loaded} models in memory are all answering; try again later");
+        let error = Self::of(StatusCode::SERVICE_UNAVAILABLE, "overloaded_error", message);
+        Self { field: Some("model".into()), retry_after: Some(5), ..error }
     }
 
     pub(crate) fn no_such_model(found: &str, known: &str) -> Self {
@@ -104,6 +128,7 @@ impl ApiError {
             EngineError::Parameter { name, .. } => (*name, None),
             EngineError::BiasToken { .. } | EngineError::BiasValue { .. } => ("logit_bias", None),
             EngineError::EmptyStop { .. } => ("stop", None),
+            EngineError::Grammar(_) => ("response_format", None),
             EngineError::PolicyTooLarge { .. }
             | EngineError::PolicyOfEncoder { .. }
             | EngineError::NothingToAnswer { .. } => ("kv_policy", None),

@@ -1,17 +1,33 @@
 //! What every dialect asks for, and what becomes of it: answers to one prompt, as they are made.
 
 use engine::{Error, Event, FinishReason, PromptToken, Request, Usage};
+use tokenizer::turn::{Part, ToolCall, TurnFormat, TurnParser, Wants};
 
 use crate::error::ApiError;
-use crate::worker::{EngineHandle, Events};
+use crate::limits::Limits;
+use crate::metrics::Watch;
+use crate::served::Served;
+use crate::worker::Events;
 
 /// `n` answers to one prompt.
+#[derive(Clone)]
 pub(crate) struct Generation {
     /// The seed of the first answer; those after it have the numbers after it.
     pub(crate) request: Request,
     pub(crate) n: usize,
     /// The field that the prompt came from.
     pub(crate) prompt_field: &'static str,
+    /// How an answer is read; `None`: it is a text.
+    pub(crate) turn: Option<Turn>,
+}
+
+/// How the turn of a model is read.
+#[derive(Clone)]
+pub(crate) struct Turn {
+    pub(crate) format: TurnFormat,
+    pub(crate) wants: Wants,
+    /// The end of the prompt, which may have begun the turn.
+    pub(crate) prompt_tail: String,
 }
 
 /// What happened to one of the answers.
@@ -23,16 +39,21 @@ pub(crate) struct Delta {
 
 #[derive(Debug)]
 pub(crate) enum What {
+    /// So many tokens of the prompt are computed, of so many.
+    Progress {
+        n_computed: usize,
+        n_prompt: usize,
+    },
     Prompt(Vec<PromptToken>),
     Token {
         id: u32,
         logprob: f32,
         top: Vec<(u32, f32)>,
-        text: String,
+        parts: Vec<Part>,
     },
-    /// The rest of the text, and the end.
+    /// The rest of the answer, and the end.
     End {
-        text: String,
+        parts: Vec<Part>,
         reason: FinishReason,
         usage: Box<Usage>,
     },
@@ -40,9 +61,36 @@ pub(crate) enum What {
 
 /// Answers on their way.
 pub(crate) struct Answers {
-    running: Vec<(usize, Events)>,
+    running: Vec<Running>,
     prompt_field: &'static str,
     next_idx: usize,
+}
+
+struct Running {
+    choice: usize,
+    events: Events,
+    parser: Option<TurnParser>,
+    watch: Watch,
+}
+
+/// All of an answer.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Written {
+    pub(crate) reasoning: String,
+    pub(crate) text: String,
+    pub(crate) calls: Vec<ToolCall>,
+}
+
+impl Written {
+    pub(crate) fn add(&mut self, parts: Vec<Part>) {
+        for part in parts {
+            match part {
+                Part::Reasoning(text) => self.reasoning.push_str(&text),
+                Part::Text(text) => self.text.push_str(&text),
+                Part::Call(call) => self.calls.push(call),
+            }
+        }
+    }
 }
 
 impl Generation {
@@ -50,14 +98,35 @@ impl Generation {
     ///
     /// # Errors
     /// What the engine says of the request.
-    pub(crate) async fn start(self, engine: &EngineHandle) -> Result<Answers, ApiError> {
-        let Self { request, n, prompt_field } = self;
+    pub(crate) async fn start(self, served: &Served, limits: &Limits) -> Result<Answers, ApiError> {
+        let Self { request, n, prompt_field, turn } = self;
         let mut running = Vec::with_capacity(n);
         for choice in 0..n {
+            let watch = Watch::new(served.engine.metrics().clone());
             let request = request.sample(choice as u64);
-            running.push((choice, engine.submit(request, prompt_field).await?));
+            let events = served.engine.submit(request, limits.n_in_flight, prompt_field).await?;
+            let parser = turn.as_ref().map(|Turn { format, wants, prompt_tail }| {
+                TurnParser::new(*format, *wants, prompt_tail)
+            });
+            running.push(Running { choice, events, parser, watch });
         }
         Ok(Answers { running, prompt_field, next_idx: 0 })
+    }
+}
+
+impl Running {
+    fn parts(&mut self, text: String) -> Vec<Part> {
+        match &mut self.parser {
+            Some(parser) => parser.push(&text),
+            None if text.is_empty() => Vec::new(),
+            None => vec![Part::Text(text)],
+        }
+    }
+
+    fn last_parts(&mut self, text: String) -> Vec<Part> {
+        let mut parts = self.parts(text);
+        parts.extend(self.parser.iter_mut().flat_map(TurnParser::finish));
+        parts
     }
 }
 
@@ -67,26 +136,29 @@ impl Answers {
     /// # Errors
     /// An answer that failed.
     pub(crate) async fn next(&mut self) -> Result<Option<Delta>, ApiError> {
-        loop {
-            if self.running.is_empty() {
-                return Ok(None);
-            }
-            let (choice, event) = self.next_event().await;
-            let Some(event) = event else { return Err(ApiError::gone()) };
-            let what = match event {
-                Event::Progress { .. } => continue,
-                Event::Prompt { tokens, .. } => What::Prompt(tokens),
-                Event::Token { token_id, logprob, top, text, .. } => {
-                    What::Token { id: token_id, logprob, top, text }
-                }
-                Event::Finished { text, reason, usage, .. } => {
-                    self.running.retain(|(running, _)| *running != choice);
-                    What::End { text, reason, usage: Box::new(usage) }
-                }
-                Event::Failed { error, .. } => return Err(self.failed(&error)),
-            };
-            return Ok(Some(Delta { choice, what }));
+        if self.running.is_empty() {
+            return Ok(None);
         }
+        let (idx, event) = self.next_event().await;
+        let Some(event) = event else { return Err(ApiError::gone()) };
+        let running = &mut self.running[idx];
+        let choice = running.choice;
+        let what = match event {
+            Event::Progress { n_computed, n_prompt, .. } => What::Progress { n_computed, n_prompt },
+            Event::Prompt { tokens, .. } => What::Prompt(tokens),
+            Event::Token { token_id, logprob, top, text, .. } => {
+                running.watch.token();
+                What::Token { id: token_id, logprob, top, parts: running.parts(text) }
+            }
+            Event::Finished { text, reason, usage, .. } => {
+                running.watch.end(reason, &usage);
+                let parts = running.last_parts(text);
+                self.running.remove(idx);
+                What::End { parts, reason, usage: Box::new(usage) }
+            }
+            Event::Failed { error, .. } => return Err(self.failed(&error)),
+        };
+        Ok(Some(Delta { choice, what }))
     }
 
     fn failed(&self, error: &Error) -> ApiError {
@@ -99,11 +171,10 @@ impl Answers {
         std::future::poll_fn(|context| {
             for step in 0..running.len() {
                 let idx = (*next_idx + step) % running.len();
-                let (choice, events) = &mut running[idx];
-                let next = std::pin::pin!(events.next());
+                let next = std::pin::pin!(running[idx].events.next());
                 if let std::task::Poll::Ready(event) = next.poll(context) {
                     *next_idx = idx + 1;
-                    return std::task::Poll::Ready((*choice, event));
+                    return std::task::Poll::Ready((idx, event));
                 }
             }
             std::task::Poll::Pending

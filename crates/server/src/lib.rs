@@ -1,8 +1,8 @@
 //! Serves models over HTTP: the one crate that knows HTTP and async.
 //!
-//! A request is read by a dialect ([`openai`], [`anthropic`]), becomes a
-//! [`generation::Generation`], and runs on the thread of its model ([`worker`]), whose events the
-//! dialect writes back.
+//! A request is read by a dialect ([`openai`], [`responses`], [`anthropic`], [`ollama`]), becomes a
+//! [`conversation::Conversation`] and a [`generation::Generation`], and runs on the thread of its
+//! model ([`worker`]), whose events the dialect writes back.
 
 #![forbid(unsafe_code)]
 
@@ -10,20 +10,33 @@ mod access;
 mod anthropic;
 mod app;
 mod body;
-mod chat;
+mod conversation;
 mod encoder;
 mod error;
 mod generation;
 mod limits;
+mod listen;
+mod llama_cpp;
+mod metrics;
+mod models;
+mod ollama;
 mod openai;
+mod openapi;
+mod rerank;
+mod responses;
+mod routes;
+mod served;
 mod sse;
-mod tokens;
+mod trace;
 mod worker;
 
 pub use access::{Keys, KeysError};
-pub use app::{Models, Served, Server, ServerError, ServerOptions};
+pub use app::{Server, ServerError, ServerOptions};
 pub use encoder::{Reading, ServedEncoder};
 pub use limits::Limits;
+pub use listen::{Tls, TlsError};
+pub use models::{Load, Model, Models};
+pub use served::Served;
 
 /// Ends a server when it is sent something.
 pub type Stop = tokio::sync::oneshot::Sender<()>;

@@ -10,6 +10,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
 use crate::error::ApiError;
+use crate::metrics::Metrics;
 
 /// What the thread is told.
 enum Command {
@@ -23,38 +24,47 @@ enum Command {
     Cancel(RequestId),
 }
 
-/// The way to an engine's thread, which ends with the last of its handles.
-#[derive(Clone)]
+/// The way to an engine's thread, which ends with it and the last of its requests.
 pub(crate) struct EngineHandle {
     commands: Sender<Command>,
     n_in_flight: Arc<AtomicUsize>,
-    n_in_flight_max: usize,
+    metrics: Metrics,
     /// What the thread holds as long as it runs.
     alive: Weak<()>,
 }
 
 impl EngineHandle {
-    pub(crate) fn start(engine: Engine, n_in_flight_max: usize) -> Self {
+    pub(crate) fn start(engine: Engine) -> Self {
         let (commands, receiver) = channel();
         let thread = std::thread::Builder::new().name("engine".into());
         let of_thread = Arc::new(());
         let alive = Arc::downgrade(&of_thread);
+        let metrics = Metrics::new(&engine);
+        let of_engine = metrics.clone();
         let work = move || {
             let _of_thread = of_thread;
-            run(engine, &receiver);
+            run(engine, &receiver, &of_engine);
         };
         thread.spawn(work).expect("a thread");
-        Self { commands, n_in_flight: Arc::default(), n_in_flight_max, alive }
+        Self { commands, n_in_flight: Arc::default(), metrics, alive }
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// Gives the engine a request. Whoever drops its events cancels it.
     ///
     /// # Errors
-    /// Too many requests already, and whatever the engine says of this one; `prompt` is the field
-    /// that its prompt came from.
-    pub(crate) async fn submit(&self, request: Request, prompt: &str) -> Result<Events, ApiError> {
-        let place = Place::take(&self.n_in_flight, self.n_in_flight_max)
-            .ok_or_else(|| ApiError::busy(self.n_in_flight_max))?;
+    /// `n_in_flight_max` requests already, and whatever the engine says of this one; `prompt` is
+    /// the field that its prompt came from.
+    pub(crate) async fn submit(
+        &self,
+        request: Request,
+        n_in_flight_max: usize,
+        prompt: &str,
+    ) -> Result<Events, ApiError> {
+        let place = Place::take(&self.n_in_flight, n_in_flight_max)?;
         let ((sender, events), (reply, answer)) = (unbounded_channel(), oneshot::channel());
         let request = Box::new(request);
         let command = Command::Submit { request, events: sender, reply };
@@ -75,11 +85,13 @@ impl EngineHandle {
 pub(crate) struct Place(Arc<AtomicUsize>);
 
 impl Place {
-    /// `None`: all are taken.
-    pub(crate) fn take(n_in_flight: &Arc<AtomicUsize>, n_max: usize) -> Option<Self> {
+    /// # Errors
+    /// All are taken.
+    pub(crate) fn take(n_in_flight: &Arc<AtomicUsize>, n_max: usize) -> Result<Self, ApiError> {
         let one_more = |n: usize| (n < n_max).then_some(n + 1);
-        n_in_flight.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
-        Some(Self(Arc::clone(n_in_flight)))
+        let taken = n_in_flight.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
+        taken.map_err(|_| ApiError::busy(n_max))?;
+        Ok(Self(Arc::clone(n_in_flight)))
     }
 }
 
@@ -117,7 +129,7 @@ impl Drop for Events {
     }
 }
 
-fn run(mut engine: Engine, commands: &Receiver<Command>) {
+fn run(mut engine: Engine, commands: &Receiver<Command>, metrics: &Metrics) {
     let mut listeners: HashMap<RequestId, UnboundedSender<Event>> = HashMap::new();
     loop {
         if engine.is_idle() {
@@ -145,6 +157,7 @@ fn run(mut engine: Engine, commands: &Receiver<Command>) {
                 listeners.remove(&id);
             }
         }
+        metrics.observe_step(&engine);
     }
 }
 

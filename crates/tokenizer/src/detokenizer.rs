@@ -12,6 +12,8 @@ pub struct Detokenizer {
     /// The start of a character whose rest is still to come; at most three bytes.
     pending: Vec<u8>,
     place: Place,
+    /// Control tokens that show, sorted.
+    shown: Vec<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,12 +25,22 @@ pub(crate) enum Place {
 
 impl Detokenizer {
     pub(crate) fn new(tokenizer: Tokenizer, place: Place) -> Self {
-        Self { tokenizer, pending: Vec::new(), place }
+        Self { tokenizer, pending: Vec::new(), place, shown: Vec::new() }
     }
 
-    /// The text that this token completes; empty for a control token.
+    /// The same with control tokens that show, each as it is named.
+    #[must_use]
+    pub fn showing(self, ids: &[u32]) -> Self {
+        let mut shown = ids.to_vec();
+        shown.sort_unstable();
+        Self { shown, ..self }
+    }
+
+    /// The text that this token completes; empty for a control token that does not show.
     pub fn push(&mut self, id: u32) -> String {
-        let bytes = self.tokenizer.token_bytes(id, Special::Hide);
+        let is_shown = self.shown.binary_search(&id).is_ok();
+        let special = if is_shown { Special::Show } else { Special::Hide };
+        let bytes = self.tokenizer.token_bytes(id, special);
         let visible = match bytes {
             [b' ', rest @ ..] if self.place == Place::Start => {
                 if self.tokenizer.starts_with_space() { rest } else { bytes }

@@ -21,6 +21,7 @@ mod special;
 pub mod template;
 mod text_index;
 mod tokenizer;
+pub mod turn;
 mod vocab;
 
 pub use detokenizer::Detokenizer;

@@ -170,7 +170,7 @@ impl Plan {
         let kv = args.kv.clone().unwrap_or(args.runtime.default_kv());
         let shape = kv.shape(&model.config)?;
         let n_threads = machine::n_threads(args.runtime.threads)?;
-        let kv_policy = args.kv_policy.map_or(KvPolicy::KeepAll, |policy| policy.0);
+        let kv_policy = args.kv_policy.unwrap_or(KvPolicy::KeepAll);
         let kv_policy = kv_policy.after_prompt(n_prompt);
         let load = Load { n_ctx, kv_policy, n_parallel: args.parallel as usize, n_threads };
         Ok(Self { model, kv, shape, load, n_prompt, n_answer })

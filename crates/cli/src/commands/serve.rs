@@ -1,70 +1,105 @@
 //! `lookback serve`: models behind an address.
 
+use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Result;
 use engine::{Embedder, Engine, Loaded, Recipe};
 use model::load::ModelFile;
-use server::{Keys, Limits, Models, Reading, Served, ServedEncoder, Server, ServerOptions};
+use server::{
+    Keys, Limits, Model, Models, Reading, Served, ServedEncoder, Server, ServerOptions, Tls,
+};
 
 use super::embed;
 use crate::interrupt::Interrupt;
 use crate::open::{self, N_LOGIT_ROWS_MAX, N_TOKENS_MAX, Show, Text};
-use crate::serve_args::ServeArgs;
+use crate::serve_args::{LogForm, ServeArgs};
 use crate::{machine, output};
 
 pub(crate) fn serve(args: &ServeArgs) -> Result<ExitCode> {
-    let keys = args.api_key_file.as_deref().map(Keys::read).transpose()?.unwrap_or_default();
-    let options = ServerOptions { limits: Limits::default(), keys, is_lenient: args.lenient };
-    let names = names(&args.models)?;
-    let mut models = Models::default();
-    {
-        // Loading can be stopped; later on signals are the server's.
-        let interrupt = Interrupt::install()?;
-        for (model, name) in args.models.iter().zip(names) {
-            load(args, model, name, &mut models, &interrupt)?;
-        }
-    }
+    start_log(args.log);
+    let options = options(args)?;
     let address = SocketAddr::new(args.host, args.port);
-    let server = Server::bind(address, models, options)?;
-    output::line(format_args!("http://{}", server.address()))?;
+    let server = Server::bind(address, models(args)?, options)?;
+    output::line(format_args!("{}", server.url()))?;
     // Nobody stops it but a signal.
     let (_running, stop) = server::stop();
     server.run(stop)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// What requests call the models.
+fn start_log(form: LogForm) {
+    let lines = tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false);
+    match form {
+        LogForm::Text => lines.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogForm::Json => lines.json().flatten_event(true).init(),
+        LogForm::Off => {}
+    }
+}
+
+fn options(args: &ServeArgs) -> Result<ServerOptions> {
+    let keys = args.api_key_file.as_deref().map(Keys::read).transpose()?.unwrap_or_default();
+    let pair = args.tls_cert.as_deref().zip(args.tls_key.as_deref());
+    let tls = pair.map(|(certificate, key)| Tls::read(certificate, key)).transpose()?;
+    let limits = Limits { answer: Duration::from_secs(args.time_limit), ..Limits::default() };
+    let (origins, is_lenient) = (args.origins.clone(), args.lenient);
+    Ok(ServerOptions { limits, keys, is_lenient, origins, tls })
+}
+
+fn models(args: &ServeArgs) -> Result<Models> {
+    let names = names(&args.models)?;
+    let mut models = Models::default();
+    models.n_loaded_max = args.loaded_max.map(usize::from);
+    models.idle = args.idle_unload.map(Duration::from_secs);
+    // Loading can be stopped; later on signals are the server's.
+    let interrupt = Interrupt::install()?;
+    for (name, model) in names {
+        if args.on_demand {
+            let (args, interrupt, of_load) = (args.clone(), interrupt.clone(), name.clone());
+            let load = move || {
+                let loaded = load(&args, &model, of_load.clone(), &interrupt);
+                loaded.map_err(|error| format!("{error:#}"))
+            };
+            models.add_on_demand(name, Box::new(load));
+        } else {
+            let loaded = load(args, &model, name.clone(), &interrupt)?;
+            models.add(name, loaded);
+        }
+    }
+    Ok(models)
+}
+
+/// What requests call the models, and where these are.
 ///
 /// # Errors
 /// Two of one name.
-fn names(models: &[String]) -> Result<Vec<String>> {
-    let names: Vec<String> = models.iter().map(|name| open::short_name(name).to_owned()).collect();
-    for (i, name) in names.iter().enumerate() {
-        if names[..i].contains(name) {
-            anyhow::bail!(crate::Usage(format!("-m: two models are called {name}")));
+fn names(models: &[String]) -> Result<Vec<(String, String)>> {
+    let mut all: Vec<(String, String)> = Vec::with_capacity(models.len());
+    for given in models {
+        let named = given.split_once('=').filter(|(name, _)| !name.contains('/'));
+        let (name, model) = named.unwrap_or((open::short_name(given), given));
+        if all.iter().any(|(known, _)| known == name) {
+            anyhow::bail!(crate::Usage(format!(
+                "-m: two models are called {name}; NAME=MODEL gives one another name"
+            )));
         }
+        all.push((name.to_owned(), model.to_owned()));
     }
-    Ok(names)
+    Ok(all)
 }
 
-fn load(
-    args: &ServeArgs,
-    model: &str,
-    name: String,
-    models: &mut Models,
-    interrupt: &Interrupt,
-) -> Result<()> {
+fn load(args: &ServeArgs, model: &str, name: String, interrupt: &Interrupt) -> Result<Model> {
     let model = args.model(model);
     let arithmetic = open::arithmetic(&args.runtime);
     let (file, opened) = open::load(&model, arithmetic, Show::Progress, interrupt)?;
     open::check_one_text(&opened.loaded.model, &name)?;
-    match opened.loaded.model.continues_text() {
-        true => models.writers.push(writer(args, name, opened.loaded)?),
-        false => models.encoders.push(encoder(args, name, opened.loaded, &file)?),
-    }
-    Ok(())
+    Ok(match opened.loaded.model.continues_text() {
+        true => Model::Writer(Arc::new(writer(args, name, opened.loaded)?)),
+        false => Model::Encoder(Arc::new(encoder(args, name, opened.loaded, &file)?)),
+    })
 }
 
 fn writer(args: &ServeArgs, name: String, loaded: Loaded) -> Result<Served> {
@@ -77,8 +112,7 @@ fn writer(args: &ServeArgs, name: String, loaded: Loaded) -> Result<Served> {
     let sizes = (N_LOGIT_ROWS_MAX, args.parallel.into());
     let runner = open::runner(&loaded, &args.runtime, &args.cache, Text::Conversation, sizes)?;
     let engine = Engine::new(Box::new(runner), loaded.tokenizer.clone());
-    let (texts, policy) = ((loaded.tokenizer, template), args.cache.kv_policy());
-    Ok(Served::start(name, engine, texts, policy, &Limits::default()))
+    Ok(Served::start(name, engine, (loaded.tokenizer, template), args.cache.kv_policy()))
 }
 
 fn encoder(
@@ -110,10 +144,12 @@ mod tests {
         let check = |models: &[&str], expected: Option<&[&str]>| {
             let models: Vec<String> = models.iter().map(|&name| name.into()).collect();
             let found = names(&models).ok();
+            let found = found.map(|all| all.into_iter().map(|(name, _)| name).collect::<Vec<_>>());
             let expected = expected.map(|all| all.iter().map(|&name| name.to_owned()).collect());
             assert_eq!(found, expected);
         };
         check(&["a/x.gguf", "qwen"], Some(&["x", "qwen"]));
         check(&["a/x.gguf", "b/x.gguf"], None);
+        check(&["a/x.gguf", "y=b/x.gguf"], Some(&["x", "y"]));
     }
 }

@@ -19,7 +19,8 @@ use filters::Candidate;
 /// The steps, in this order; each sees what the one before it left:
 ///
 /// 1. penalties: repeat, then presence and frequency
-/// 2. bias, then banned tokens are excluded, and those that come too early
+/// 2. bias, then banned tokens are excluded, those that come too early, and those that a grammar
+///    does not have there
 /// 3. temperature; 0 ends here with the largest logit, of equal ones the lowest id
 /// 4. top-k
 /// 5. top-p, of the probabilities that top-k left
@@ -111,6 +112,20 @@ impl Sampler {
     /// [`Error::NanLogits`] when any logit is NaN; [`Error::NoCandidates`] when all that are not
     /// banned are minus infinity. Plus infinity is a logit above all finite ones.
     pub fn sample(&mut self, logits: &[f32], history: History<'_>) -> Result<Sampled, Error> {
+        self.sample_restricted(logits, history, &mut |_| {})
+    }
+
+    /// The same among the tokens that `restrict` leaves: it sets the logits of the others,
+    /// `[n_vocab]`, to minus infinity, after the banned ones.
+    ///
+    /// # Errors
+    /// As [`Sampler::sample`].
+    pub fn sample_restricted(
+        &mut self,
+        logits: &[f32],
+        history: History<'_>,
+        restrict: &mut dyn FnMut(&mut [f32]),
+    ) -> Result<Sampled, Error> {
         assert_eq!(logits.len(), self.logits.len());
         assert!(history.n_prompt <= history.tokens.len());
         if has_nan(logits) {
@@ -127,6 +142,7 @@ impl Sampler {
         for &id in self.banned.iter().chain(ends) {
             self.logits[id as usize] = f32::NEG_INFINITY;
         }
+        restrict(&mut self.logits);
         let max = logprob::max(&self.logits);
         if max == f32::NEG_INFINITY {
             return Err(Error::NoCandidates);

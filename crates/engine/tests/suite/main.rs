@@ -9,6 +9,7 @@ mod embed;
 mod encoder_decoder;
 mod fairness;
 mod formats;
+mod grammar;
 mod kv_compare;
 mod logprobs;
 mod outcome;

@@ -7,55 +7,49 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use engine::{FinishReason, Usage};
 use serde_json::{Value, json};
+use tokenizer::turn::ToolCall;
 
-use super::request::{Answer, Conversation};
-use super::{error_json, shaped};
+use super::{Body, CountBody, shaped};
 use crate::access::client_of;
 use crate::app::{App, random};
 use crate::body;
 use crate::error::ApiError;
-use crate::generation::{Answers, Delta, What};
-use crate::sse::{self, Closed, Sink};
+use crate::generation::{Answers, Delta, What, Written};
+use crate::sse::{self, Kind};
 
 pub(crate) async fn messages(State(app): State<Arc<App>>, request: Request) -> Response {
-    answer(app, request).await.unwrap_or_else(shaped)
+    answer(&app, request).await.unwrap_or_else(shaped)
 }
 
 pub(crate) async fn count_tokens(State(app): State<Arc<App>>, request: Request) -> Response {
-    count(app, request).await.unwrap_or_else(shaped)
+    count(&app, request).await.unwrap_or_else(shaped)
 }
 
-async fn count(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
-    let options = &app.options;
-    let body = body::read(request.into_body(), &options.limits, options.is_lenient);
-    let conversation: Conversation = body.await?;
-    let served = app.model(conversation.model.as_deref())?;
-    let n_tokens = conversation.prompt(served)?.len();
+async fn count(app: &App, request: Request) -> Result<Response, ApiError> {
+    let asked: CountBody = body::read(request, &app.options).await?;
+    let served = app.models.writer(asked.model.as_deref()).await?;
+    let n_tokens = asked.read()?.encode(&served)?.len();
     Ok(Json(json!({"input_tokens": n_tokens})).into_response())
 }
 
-async fn answer(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
-    let options = &app.options;
+async fn answer(app: &App, request: Request) -> Result<Response, ApiError> {
+    let limits = &app.options.limits;
     let client = client_of(request.headers());
-    let body = body::read(request.into_body(), &options.limits, options.is_lenient);
-    let (conversation, answer): (Conversation, Answer) = body.await?;
-    let served = app.model(conversation.model.as_deref())?;
+    let (asked, answer): Body = body::read(request, &app.options).await?;
+    let served = app.models.writer(asked.model.as_deref()).await?;
     let is_stream = answer.stream == Some(true);
-    let prompt = conversation.prompt(served)?;
-    let n_prompt = prompt.len();
-    let mut generation = answer.generation((&app, served), prompt)?;
+    let generation = asked.read()?.ask(&served, answer.sampling(), "messages")?;
+    let mut generation = answer.apply(generation, limits)?;
     generation.request.client = client;
-    let stops = generation.request.stop.clone();
-    let answers = generation.start(&served.engine).await?;
     let message = Message {
         id: format!("msg_{:016x}", random()),
         model: served.name.clone(),
-        n_prompt,
-        stops,
+        n_prompt: generation.request.prompt.len(),
+        stops: generation.request.stop.clone(),
     };
+    let answers = generation.start(&served, limits).await?;
     if is_stream {
-        let keep_alive = options.limits.keep_alive;
-        return Ok(sse::response(keep_alive, move |sink| async move {
+        return Ok(sse::response(Kind::Events, limits.keep_alive, move |sink| async move {
             message.stream(answers, &sink).await
         }));
     }
@@ -63,16 +57,16 @@ async fn answer(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
 }
 
 /// What is known of an answer before it is there.
-struct Message {
+pub(super) struct Message {
     id: String,
     model: String,
-    n_prompt: usize,
+    pub(super) n_prompt: usize,
     /// Texts that end it.
     stops: Vec<String>,
 }
 
 impl Message {
-    fn json(&self, content: Value, end: (Value, Value), usage: &Value) -> Value {
+    pub(super) fn json(&self, content: Value, end: (Value, Value), usage: &Value) -> Value {
         let (stop_reason, stop_sequence) = end;
         json!({
             "id": self.id,
@@ -87,16 +81,15 @@ impl Message {
     }
 
     async fn whole(&self, mut answers: Answers) -> Result<Value, ApiError> {
-        let mut all = String::new();
+        let mut written = Written::default();
         while let Some(Delta { what, .. }) = answers.next().await? {
             match what {
-                What::Prompt(_) => {}
-                What::Token { text, .. } => all.push_str(&text),
-                What::End { text, reason, usage } => {
-                    all.push_str(&text);
-                    let content = json!([{"type": "text", "text": all}]);
-                    let end = self.end(reason, &usage);
-                    let mut json = self.json(content, end, &usage_json(&usage));
+                What::Progress { .. } | What::Prompt(_) => {}
+                What::Token { parts, .. } => written.add(parts),
+                What::End { parts, reason, usage } => {
+                    written.add(parts);
+                    let end = self.end(reason, &usage, !written.calls.is_empty());
+                    let mut json = self.json(content_json(&written), end, &usage_json(&usage));
                     json["context"] = json!(usage.context());
                     return Ok(json);
                 }
@@ -105,48 +98,15 @@ impl Message {
         Err(ApiError::gone())
     }
 
-    async fn stream(&self, mut answers: Answers, sink: &Sink) -> Result<(), Closed> {
-        let usage = json!({"input_tokens": self.n_prompt, "output_tokens": 0});
-        let message = self.json(json!([]), (Value::Null, Value::Null), &usage);
-        let event = async |name: &str, mut json: Value| {
-            json["type"] = name.into();
-            sink.event(name, &json).await
-        };
-        event("message_start", json!({"message": message})).await?;
-        let block = json!({"type": "text", "text": ""});
-        event("content_block_start", json!({"index": 0, "content_block": block})).await?;
-        let delta = async |text: &str| {
-            let delta = json!({"type": "text_delta", "text": text});
-            event("content_block_delta", json!({"index": 0, "delta": delta})).await
-        };
-        loop {
-            let what = match sink.wait(answers.next()).await? {
-                Ok(Some(Delta { what, .. })) => what,
-                Ok(None) => return Ok(()),
-                Err(error) => return sink.event("error", &error_json(&error)).await,
-            };
-            match what {
-                What::Prompt(_) => {}
-                What::Token { text, .. } if text.is_empty() => {}
-                What::Token { text, .. } => delta(&text).await?,
-                What::End { text, reason, usage } => {
-                    if !text.is_empty() {
-                        delta(&text).await?;
-                    }
-                    event("content_block_stop", json!({"index": 0})).await?;
-                    let (stop_reason, stop_sequence) = self.end(reason, &usage);
-                    let delta = json!({"stop_reason": stop_reason, "stop_sequence": stop_sequence});
-                    let end = json!({"delta": delta, "usage": usage_json(&usage)});
-                    event("message_delta", end).await?;
-                    return event("message_stop", json!({})).await;
-                }
-            }
-        }
-    }
-
     /// Why it ended, and the text that ended it.
-    fn end(&self, reason: FinishReason, usage: &Usage) -> (Value, Value) {
+    pub(super) fn end(
+        &self,
+        reason: FinishReason,
+        usage: &Usage,
+        has_calls: bool,
+    ) -> (Value, Value) {
         match (reason, usage.stop_idx) {
+            (FinishReason::Stop, None) if has_calls => ("tool_use".into(), Value::Null),
             (FinishReason::Stop, None) => ("end_turn".into(), Value::Null),
             (FinishReason::Stop, Some(stop_idx)) => {
                 ("stop_sequence".into(), self.stops[stop_idx].as_str().into())
@@ -158,8 +118,35 @@ impl Message {
     }
 }
 
+/// The blocks of an answer: reasoning, text, calls.
+fn content_json(Written { reasoning, text, calls }: &Written) -> Value {
+    let mut blocks = Vec::new();
+    if !reasoning.is_empty() {
+        // Nobody signs what is said on one's own machine.
+        blocks.push(json!({"type": "thinking", "thinking": reasoning, "signature": ""}));
+    }
+    if !text.is_empty() || calls.is_empty() {
+        blocks.push(json!({"type": "text", "text": text}));
+    }
+    blocks.extend(calls.iter().map(|call| {
+        let mut block = call_block(call);
+        block["input"] = input_of(call);
+        block
+    }));
+    blocks.into()
+}
+
+/// A call without its arguments.
+pub(super) fn call_block(ToolCall { name, .. }: &ToolCall) -> Value {
+    json!({"type": "tool_use", "id": format!("toolu_{:016x}", random()), "name": name, "input": {}})
+}
+
+fn input_of(ToolCall { arguments, .. }: &ToolCall) -> Value {
+    serde_json::from_str(arguments).unwrap_or_else(|_| json!({}))
+}
+
 /// Tokens that were cached are not among those of the input.
-fn usage_json(usage: &Usage) -> Value {
+pub(super) fn usage_json(usage: &Usage) -> Value {
     json!({
         "input_tokens": usage.n_prefilled(),
         "cache_creation_input_tokens": 0,

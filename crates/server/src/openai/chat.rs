@@ -1,36 +1,50 @@
 //! `POST /v1/chat/completions`.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
-use engine::LogprobsWanted;
+use engine::{FinishReason, LogprobsWanted};
 use serde_json::{Map, Value, json};
+use tokenizer::turn::Part;
 
 use super::logprobs::{Place, of_chat};
 use super::request::Common;
+use super::tools::{ToolFields, call_json};
 use super::usage::Totals;
 use super::{Head, error_json, finish_reason, shaped, with};
 use crate::access::client_of;
-use crate::app::{App, Served};
+use crate::app::App;
 use crate::body::{self, fields};
-use crate::chat::{self, Continues};
+use crate::conversation::{Conversation, Forms, Reasoning};
 use crate::error::ApiError;
-use crate::generation::{Answers, Delta, What};
-use crate::sse::{self, Closed, Sink};
+use crate::generation::{Answers, Delta, What, Written};
+use crate::served::Served;
+use crate::sse::{self, Closed, Kind, Sink};
 
 fields! {
     Chat {
+        /// Objects with a role and content.
         messages: Vec<Value>,
         logprobs: bool,
+        /// The likeliest tokens in each place, up to 20; with logprobs.
         top_logprobs: usize,
+        /// none, minimal, low, medium or high.
         reasoning_effort: String,
+        /// Most tokens of reasoning, and fewest.
+        reasoning_budget: usize,
+        reasoning_min: usize,
+        /// More variables for the chat template.
         chat_template_kwargs: Map<String, Value>,
         modalities: Vec<String>,
     }
-    without_effect: ["verbosity"]
+    without_effect: ["verbosity", "prediction"]
 }
+
+/// All fields of a chat.
+pub(crate) type Body = (Common, (Chat, (Forms, ToolFields)));
 
 const CHUNK: &str = "chat.completion.chunk";
 
@@ -39,36 +53,32 @@ pub(crate) async fn chat_completions(State(app): State<Arc<App>>, request: Reque
 }
 
 async fn answer(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
-    let options = &app.options;
+    let limits = &app.options.limits;
     let client = client_of(request.headers());
-    let body = body::read(request.into_body(), &options.limits, options.is_lenient);
-    let (common, own): (Common, Chat) = body.await?;
-    let served = app.model(common.model.as_deref())?;
-    common.check_supported()?;
+    let (common, (own, (forms, tools))): Body = body::read(request, &app.options).await?;
+    let served = app.models.writer(common.model.as_deref()).await?;
     let logprobs = own.logprobs_wanted()?;
-    let is_plain = |modality: &String| modality == "text";
-    if own.modalities.as_ref().is_some_and(|all| !all.iter().all(is_plain)) {
-        return Err(ApiError::field("modalities", "expected text alone"));
-    }
-    let (is_stream, has_usage) = (common.stream == Some(true), common.includes_usage());
-    let shows_logprobs = own.logprobs == Some(true);
-    let prompt = own.prompt(served)?;
-    let mut generation = common.generation((&app, served), (prompt, "messages"), logprobs)?;
+    let shows = Shows {
+        logprobs: own.logprobs == Some(true),
+        usage: common.includes_usage(),
+        progress: common.return_progress == Some(true),
+    };
+    let conversation = Conversation { form: forms.form()?, tools: tools.read()?, ..own.read()? };
+    let (is_stream, sampling) = (common.is_stream(), common.sampling()?);
+    let generation = conversation.ask(&served, sampling, "messages")?;
+    let mut generation = common.apply(generation, limits, logprobs)?;
     generation.request.client = client;
     if generation.request.n_tokens_max == Some(0) {
         return Err(ApiError::field("max_tokens", "expected at least 1, found 0"));
     }
     let n = generation.n;
-    let answers = generation.start(&served.engine).await?;
-    let head = Head::new("chatcmpl-", served);
+    let answers = generation.start(&served, limits).await?;
+    let head = Head::new("chatcmpl-", &served);
     if !is_stream {
-        return whole(served, answers, (n, shows_logprobs), &head).await;
+        return whole(&served, answers, (n, shows.logprobs), &head).await;
     }
-    let (keep_alive, name) = (options.limits.keep_alive, served.name.clone());
-    let app = Arc::clone(&app);
-    Ok(sse::response(keep_alive, move |sink| async move {
-        let served = app.model(Some(&name)).expect("it was served a moment ago");
-        let stream = Stream { served, head, shows_logprobs, has_usage };
+    Ok(sse::response(Kind::Events, limits.keep_alive, move |sink| async move {
+        let stream = Stream { served, head, shows, started: Instant::now() };
         stream.write(answers, n, &sink).await
     }))
 }
@@ -82,22 +92,47 @@ impl Chat {
         Ok(LogprobsWanted { n_top, of_prompt: false })
     }
 
-    fn prompt(self, served: &Served) -> Result<Vec<u32>, ApiError> {
-        let messages = self.messages.ok_or_else(|| ApiError::field("messages", "it is missing"))?;
-        let mut extra = self.chat_template_kwargs.unwrap_or_default();
-        if let Some(effort) = self.reasoning_effort {
-            extra.entry("reasoning_effort").or_insert(effort.into());
+    fn read(self) -> Result<Conversation, ApiError> {
+        let is_plain = |modality: &String| modality == "text";
+        if self.modalities.as_ref().is_some_and(|all| !all.iter().all(is_plain)) {
+            return Err(ApiError::field("modalities", "expected text alone"));
         }
-        chat::encode(served, &messages, Continues::Anew, extra)
+        let messages = self.messages.ok_or_else(|| ApiError::missing("messages"))?;
+        let (n_tokens_max, n_tokens_min) = (self.reasoning_budget, self.reasoning_min);
+        let field = match (n_tokens_max, n_tokens_min) {
+            (Some(_), _) => Some("reasoning_budget"),
+            (None, Some(_)) => Some("reasoning_min"),
+            _ => None,
+        };
+        let effort = self.reasoning_effort;
+        let reasoning = Reasoning { effort, n_tokens_max, n_tokens_min, field, is_on: None };
+        let extra = self.chat_template_kwargs.unwrap_or_default();
+        Ok(Conversation { messages, reasoning, extra, ..Conversation::default() })
     }
+}
+
+/// What is shown beside the answers.
+#[derive(Clone, Copy)]
+struct Shows {
+    logprobs: bool,
+    usage: bool,
+    progress: bool,
 }
 
 /// One answer, as far as it has come.
 #[derive(Default)]
-struct Choice {
-    text: String,
+struct Answer {
+    written: Written,
     places: Vec<Place>,
     finish_reason: Option<&'static str>,
+}
+
+/// Calls are a reason of their own, but for an answer that was cut.
+fn chat_finish_reason(reason: FinishReason, has_calls: bool) -> &'static str {
+    match finish_reason(reason) {
+        "stop" if has_calls => "tool_calls",
+        reason => reason,
+    }
 }
 
 async fn whole(
@@ -106,28 +141,29 @@ async fn whole(
     (n, shows_logprobs): (usize, bool),
     head: &Head,
 ) -> Result<Response, ApiError> {
-    let mut choices: Vec<Choice> = (0..n).map(|_| Choice::default()).collect();
+    let mut choices: Vec<Answer> = (0..n).map(|_| Answer::default()).collect();
     let mut totals = Totals::default();
     while let Some(Delta { choice: idx, what }) = answers.next().await? {
         let choice = &mut choices[idx];
         match what {
-            What::Prompt(_) => {}
-            What::Token { id, logprob, top, text } => {
-                choice.text.push_str(&text);
+            What::Progress { .. } | What::Prompt(_) => {}
+            What::Token { id, logprob, top, parts } => {
+                choice.written.add(parts);
                 choice.places.push(Place { id, logprob: Some(logprob), top });
             }
-            What::End { text, reason, usage } => {
-                choice.text.push_str(&text);
-                choice.finish_reason = Some(finish_reason(reason));
+            What::End { parts, reason, usage } => {
+                choice.written.add(parts);
+                let has_calls = !choice.written.calls.is_empty();
+                choice.finish_reason = Some(chat_finish_reason(reason, has_calls));
                 totals.add(idx, usage);
             }
         }
     }
-    let choice = |(index, Choice { text, places, finish_reason }): (usize, Choice)| {
+    let choice = |(index, Answer { written, places, finish_reason }): (usize, Answer)| {
         let logprobs = shows_logprobs.then(|| of_chat(&served.tokenizer, &places));
         json!({
             "index": index,
-            "message": {"role": "assistant", "content": text, "refusal": null},
+            "message": message_json(&written),
             "logprobs": logprobs,
             "finish_reason": finish_reason,
         })
@@ -138,21 +174,33 @@ async fn whole(
     Ok(Json(json).into_response())
 }
 
-/// What the chunks of a stream have in common.
-struct Stream<'a> {
-    served: &'a Served,
-    head: Head,
-    shows_logprobs: bool,
-    has_usage: bool,
+fn message_json(Written { reasoning, text, calls }: &Written) -> Value {
+    let content = if text.is_empty() && !calls.is_empty() { Value::Null } else { json!(text) };
+    let mut message = json!({"role": "assistant", "content": content, "refusal": null});
+    if !reasoning.is_empty() {
+        message["reasoning_content"] = reasoning.as_str().into();
+    }
+    if !calls.is_empty() {
+        message["tool_calls"] = calls.iter().map(call_json).collect();
+    }
+    message
 }
 
-impl Stream<'_> {
+/// What the chunks of a stream have in common.
+struct Stream {
+    served: Arc<Served>,
+    head: Head,
+    shows: Shows,
+    started: Instant,
+}
+
+impl Stream {
     async fn write(&self, mut answers: Answers, n: usize, sink: &Sink) -> Result<(), Closed> {
         for index in 0..n {
             let role = json!({"role": "assistant", "content": ""});
             self.chunk(sink, index, role, None, None).await?;
         }
-        let mut totals = Totals::default();
+        let (mut totals, mut n_calls) = (Totals::default(), vec![0; n]);
         loop {
             let Delta { choice: index, what } = match sink.wait(answers.next()).await? {
                 Ok(Some(delta)) => delta,
@@ -161,28 +209,66 @@ impl Stream<'_> {
             };
             match what {
                 What::Prompt(_) => {}
-                What::Token { id, logprob, top, text } => {
-                    if text.is_empty() && !self.shows_logprobs {
-                        continue;
-                    }
-                    let place = Place { id, logprob: Some(logprob), top };
-                    self.chunk(sink, index, json!({"content": text}), Some(place), None).await?;
+                What::Progress { n_computed, n_prompt } => {
+                    self.progress(sink, (n_computed, n_prompt)).await?;
                 }
-                What::End { text, reason, usage } => {
+                What::Token { id, logprob, top, parts } => {
+                    let place = Some(Place { id, logprob: Some(logprob), top });
+                    self.parts(sink, index, &mut n_calls, parts, place).await?;
+                }
+                What::End { parts, reason, usage } => {
                     totals.add(index, usage);
-                    if !text.is_empty() {
-                        self.chunk(sink, index, json!({"content": text}), None, None).await?;
-                    }
-                    self.chunk(sink, index, json!({}), None, Some(finish_reason(reason))).await?;
+                    self.parts(sink, index, &mut n_calls, parts, None).await?;
+                    let reason = chat_finish_reason(reason, n_calls[index] > 0);
+                    self.chunk(sink, index, json!({}), None, Some(reason)).await?;
                 }
             }
         }
-        if self.has_usage {
+        if self.shows.usage {
             let mut json = with(self.head.json(CHUNK, json!([])), "usage", totals.usage());
             totals.extend(&mut json);
             sink.data(&json).await?;
         }
         sink.text("[DONE]").await
+    }
+
+    /// A chunk for each part; a token that completes none has one where its probability shows.
+    async fn parts(
+        &self,
+        sink: &Sink,
+        index: usize,
+        n_calls: &mut [usize],
+        parts: Vec<Part>,
+        place: Option<Place>,
+    ) -> Result<(), Closed> {
+        let mut place = place.filter(|_| self.shows.logprobs);
+        if parts.is_empty() && place.is_some() {
+            self.chunk(sink, index, json!({"content": ""}), place.take(), None).await?;
+        }
+        for part in parts {
+            let delta = match part {
+                Part::Text(text) => json!({"content": text}),
+                Part::Reasoning(text) => json!({"reasoning_content": text}),
+                Part::Call(call) => {
+                    let json = with(call_json(&call), "index", n_calls[index].into());
+                    n_calls[index] += 1;
+                    json!({"tool_calls": [json]})
+                }
+            };
+            self.chunk(sink, index, delta, place.take(), None).await?;
+        }
+        Ok(())
+    }
+
+    /// How far the prompt is read, in llama.cpp's form.
+    async fn progress(&self, sink: &Sink, (n, n_prompt): (usize, usize)) -> Result<(), Closed> {
+        if !self.shows.progress {
+            return Ok(());
+        }
+        let time_ms = self.started.elapsed().as_millis() as u64;
+        let progress = json!({"total": n_prompt, "processed": n, "time_ms": time_ms});
+        let json = with(self.head.json(CHUNK, json!([])), "prompt_progress", progress);
+        sink.data(&json).await
     }
 
     async fn chunk(
@@ -193,8 +279,7 @@ impl Stream<'_> {
         place: Option<Place>,
         finish_reason: Option<&str>,
     ) -> Result<(), Closed> {
-        let places = place.filter(|_| self.shows_logprobs);
-        let logprobs = places.map(|place| of_chat(&self.served.tokenizer, &[place]));
+        let logprobs = place.map(|place| of_chat(&self.served.tokenizer, &[place]));
         let choice = json!({
             "index": index,
             "delta": delta,
@@ -202,7 +287,7 @@ impl Stream<'_> {
             "finish_reason": finish_reason,
         });
         let mut json = self.head.json(CHUNK, json!([choice]));
-        if self.has_usage {
+        if self.shows.usage {
             json["usage"] = Value::Null;
         }
         sink.data(&json).await

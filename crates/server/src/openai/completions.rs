@@ -1,29 +1,36 @@
 //! `POST /v1/completions`: texts that are continued, and scored.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use engine::{LogprobsWanted, SpecialText};
-use serde::Deserialize;
 use serde_json::{Value, json};
+use tokenizer::turn::Part;
 
-use super::logprobs::{self, Place, of_text};
+use super::logprobs::{Place, of_text};
 use super::request::Common;
+use super::texts::Texts;
 use super::usage::Totals;
 use super::{Head, error_json, finish_reason, shaped, with};
 use crate::access::client_of;
-use crate::app::{App, Served};
+use crate::app::App;
 use crate::body::{self, fields};
+use crate::conversation::Forms;
 use crate::error::ApiError;
 use crate::generation::{Answers, Delta, Generation, What};
-use crate::sse::{self, Closed, Sink};
+use crate::served::Served;
+use crate::sse::{self, Closed, Kind, Sink};
 
 fields! {
     Text {
-        prompt: Prompts,
+        /// Texts or token ids, one or several.
+        prompt: Texts,
+        /// Puts the prompt before the answer, with its probabilities where logprobs is given.
         echo: bool,
+        /// Probabilities of the tokens, and of so many of the likeliest in each place.
         logprobs: usize,
         suffix: String,
         best_of: usize,
@@ -31,15 +38,8 @@ fields! {
     without_effect: []
 }
 
-/// One prompt or several, as texts or as tokens.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-pub(crate) enum Prompts {
-    Text(String),
-    Ids(Vec<u32>),
-    Texts(Vec<String>),
-    ManyIds(Vec<Vec<u32>>),
-}
+/// All fields of a text.
+pub(crate) type Body = (Common, (Text, Forms));
 
 const OBJECT: &str = "text_completion";
 
@@ -62,14 +62,12 @@ struct Shown {
 }
 
 async fn answer(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
-    let options = &app.options;
+    let limits = &app.options.limits;
     let client = client_of(request.headers());
-    let body = body::read(request.into_body(), &options.limits, options.is_lenient);
-    let (common, own): (Common, Text) = body.await?;
-    let served = app.model(common.model.as_deref())?;
-    common.check_supported()?;
+    let (common, (own, forms)): Body = body::read(request, &app.options).await?;
+    let served = app.models.writer(common.model.as_deref()).await?;
     own.check_supported(common.n)?;
-    let (is_stream, has_usage) = (common.stream == Some(true), common.includes_usage());
+    let (is_stream, has_usage) = (common.is_stream(), common.includes_usage());
     let echo = own.echo == Some(true);
     let shown = Shown { echo, logprobs: own.logprobs.is_some(), n: common.n.unwrap_or(1) };
     if is_stream && echo {
@@ -77,30 +75,31 @@ async fn answer(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
     }
     let logprobs =
         LogprobsWanted { n_top: own.logprobs.unwrap_or(0), of_prompt: echo && shown.logprobs };
-    let prompts = tokio::task::block_in_place(|| own.prompts(served))?;
-    let (n_choices, n_max) = (prompts.len() * shown.n, options.limits.n_choices);
-    if prompts.is_empty() || n_choices > n_max {
-        let message = format!("expected 1 to {n_max} answers, found {n_choices}");
-        return Err(ApiError::field("prompt", message));
-    }
+    let prompts = tokio::task::block_in_place(|| own.prompts(&served))?;
+    let form = forms.form()?;
+    let constraint = form.map(|form| served.compile(&form.grammar, form.field)).transpose()?;
+    let request = engine::Request {
+        kv_policy: served.kv_policy,
+        constraint,
+        client,
+        ..engine::Request::new(Vec::new(), common.sampling()?)
+    };
     // Bounds, seeds and texts are those of all prompts.
-    let mut like = common.generation((&app, served), (Vec::new(), "prompt"), logprobs)?;
-    like.request.client = client;
+    let like = Generation { request, n: 1, prompt_field: "prompt", turn: None };
+    let like = common.apply(like, limits, logprobs)?;
+    limits.check_choices(prompts.len() * like.n, "prompt")?;
     let mut asked = Vec::with_capacity(prompts.len());
     for prompt in prompts {
-        let request = engine::Request { prompt: prompt.clone(), ..like.request.clone() };
-        let generation = Generation { request, n: like.n, prompt_field: "prompt" };
-        asked.push(Asked { prompt, answers: generation.start(&served.engine).await? });
+        let mut generation = like.clone();
+        generation.request.prompt.clone_from(&prompt);
+        asked.push(Asked { prompt, answers: generation.start(&served, limits).await? });
     }
-    let head = Head::new("cmpl-", served);
+    let head = Head::new("cmpl-", &served);
     if !is_stream {
-        return whole(served, asked, shown, &head).await;
+        return whole(&served, asked, shown, &head).await;
     }
-    let (keep_alive, name) = (options.limits.keep_alive, served.name.clone());
-    let app = Arc::clone(&app);
-    Ok(sse::response(keep_alive, move |sink| async move {
-        let served = app.model(Some(&name)).expect("it was served a moment ago");
-        stream(served, asked, (shown, has_usage), head, &sink).await
+    Ok(sse::response(Kind::Events, limits.keep_alive, move |sink| async move {
+        stream(&served, asked, (shown, has_usage), head, &sink).await
     }))
 }
 
@@ -119,14 +118,10 @@ impl Text {
     }
 
     fn prompts(self, served: &Served) -> Result<Vec<Vec<u32>>, ApiError> {
-        let prompts = self.prompt.ok_or_else(|| ApiError::field("prompt", "it is missing"))?;
-        let encode = |text: &String| served.tokenizer.encode_prompt(text, SpecialText::Parse);
-        Ok(match prompts {
-            Prompts::Text(text) => vec![encode(&text)],
-            Prompts::Texts(texts) => texts.iter().map(encode).collect(),
-            Prompts::Ids(ids) => vec![ids],
-            Prompts::ManyIds(all) => all,
-        })
+        let prompts = self.prompt.ok_or_else(|| ApiError::missing("prompt"))?;
+        let encode = |text: &str| served.tokenizer.encode_prompt(text, SpecialText::Parse);
+        let Ok(ids) = prompts.into_ids(|text| Ok::<_, Infallible>(encode(text)));
+        Ok(ids)
     }
 }
 
@@ -158,41 +153,47 @@ async fn texts_of(
     shown: Shown,
 ) -> Result<(Vec<Value>, Totals), ApiError> {
     let tokenizer = &served.tokenizer;
-    let mut choices: Vec<(String, Vec<Place>, &str)> = Vec::new();
-    for _ in 0..shown.n {
-        let mut start = (String::new(), Vec::new(), "");
-        if shown.echo {
-            start.0 = logprobs::text(tokenizer, prompt);
-            let first = prompt.first().map(|&id| Place { id, logprob: None, top: Vec::new() });
-            start.1.extend(first);
-        }
-        choices.push(start);
+    let mut start: (String, Vec<Place>, &str) = Default::default();
+    if shown.echo {
+        start.0 = served.text(prompt);
+        let first = prompt.first().map(|&id| Place { id, logprob: None, top: Vec::new() });
+        start.1.extend(first);
     }
-    let mut totals = Totals::default();
+    let (mut choices, mut totals) = (vec![start; shown.n], Totals::default());
     while let Some(Delta { choice, what }) = answers.next().await? {
         let (all, places, end) = &mut choices[choice];
         match what {
+            What::Progress { .. } => {}
             What::Prompt(tokens) => places.extend(tokens.into_iter().map(|token| Place {
                 id: token.token_id,
                 logprob: Some(token.logprob),
                 top: token.top,
             })),
-            What::Token { id, logprob, top, text } => {
-                all.push_str(&text);
+            What::Token { id, logprob, top, parts } => {
+                all.push_str(&text_of(parts));
                 places.push(Place { id, logprob: Some(logprob), top });
             }
-            What::End { text, reason, usage } => {
-                all.push_str(&text);
+            What::End { parts, reason, usage } => {
+                all.push_str(&text_of(parts));
                 *end = finish_reason(reason);
                 totals.add(choice, usage);
             }
         }
     }
     let choice = |(text, places, end): (String, Vec<Place>, &str)| {
-        let logprobs = shown.logprobs.then(|| of_text(tokenizer, &places, 0));
+        let logprobs = shown.logprobs.then(|| of_text(tokenizer, &places));
         json!({"text": text, "index": 0, "logprobs": logprobs, "finish_reason": end})
     };
     Ok((choices.into_iter().map(choice).collect(), totals))
+}
+
+/// An answer that is not read has no other parts.
+fn text_of(parts: Vec<Part>) -> String {
+    let text = |part| match part {
+        Part::Text(text) => Some(text),
+        Part::Reasoning(_) | Part::Call(_) => None,
+    };
+    parts.into_iter().filter_map(text).collect()
 }
 
 async fn stream(
@@ -205,7 +206,7 @@ async fn stream(
     let mut totals = Totals::default();
     let chunk = async |index: usize, text: &str, place: Option<Place>, end: Option<&str>| {
         let place = place.filter(|_| shown.logprobs);
-        let logprobs = place.map(|place| of_text(&served.tokenizer, &[place], 0));
+        let logprobs = place.map(|place| of_text(&served.tokenizer, &[place]));
         let choice =
             json!({"text": text, "index": index, "logprobs": logprobs, "finish_reason": end});
         let mut json = head.json(OBJECT, json!([choice]));
@@ -224,16 +225,17 @@ async fn stream(
             };
             let index = prompt_idx * shown.n + choice;
             match what {
-                What::Prompt(_) => {}
-                What::Token { id, logprob, top, text } => {
+                What::Progress { .. } | What::Prompt(_) => {}
+                What::Token { id, logprob, top, parts } => {
+                    let text = text_of(parts);
                     if !text.is_empty() || shown.logprobs {
                         let place = Place { id, logprob: Some(logprob), top };
                         chunk(index, &text, Some(place), None).await?;
                     }
                 }
-                What::End { text, reason, usage } => {
+                What::End { parts, reason, usage } => {
                     of_prompt.add(choice, usage);
-                    chunk(index, &text, None, Some(finish_reason(reason))).await?;
+                    chunk(index, &text_of(parts), None, Some(finish_reason(reason))).await?;
                 }
             }
         }

@@ -7,27 +7,25 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::shaped;
+use super::texts::Texts;
 use crate::app::App;
 use crate::body::{self, fields};
 use crate::error::ApiError;
 
 fields! {
-    Embeddings { model: String, input: Texts, encoding_format: String, dimensions: usize, }
+    Embeddings {
+        /// One of /v1/models that makes vectors.
+        model: String,
+        /// Texts or token ids, one or several.
+        input: Texts,
+        /// float or base64.
+        encoding_format: String,
+        dimensions: usize,
+    }
     without_effect: ["user"]
-}
-
-/// One text or several, as texts or as tokens.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-pub(crate) enum Texts {
-    One(String),
-    Ids(Vec<u32>),
-    Many(Vec<String>),
-    ManyIds(Vec<Vec<u32>>),
 }
 
 /// Texts of one request.
@@ -38,10 +36,8 @@ pub(crate) async fn embeddings(State(app): State<Arc<App>>, request: Request) ->
 }
 
 async fn answer(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
-    let options = &app.options;
-    let body = body::read(request.into_body(), &options.limits, options.is_lenient);
-    let body: Embeddings = body.await?;
-    let encoder = app.encoder(body.model.as_deref())?;
+    let body: Embeddings = body::read(request, &app.options).await?;
+    let encoder = app.models.encoder(body.model.as_deref()).await?;
     if let Some(found) = body.dimensions {
         let message = format!("vectors have the width of the model, and none is cut to {found}");
         return Err(ApiError::field("dimensions", message));
@@ -54,20 +50,15 @@ async fn answer(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
             return Err(ApiError::field("encoding_format", message));
         }
     };
-    let input = body.input.ok_or_else(|| ApiError::field("input", "it is missing"))?;
-    let encode = |text: &String| encoder.encode(text, "input");
-    let texts: Vec<Vec<u32>> = match input {
-        Texts::One(text) => vec![encode(&text)?],
-        Texts::Ids(ids) => vec![ids],
-        Texts::Many(texts) => texts.iter().map(encode).collect::<Result<_, _>>()?,
-        Texts::ManyIds(all) => all,
-    };
+    let input = body.input.ok_or_else(|| ApiError::missing("input"))?;
+    let encode = || input.into_ids(|text| encoder.encode(text, "input"));
+    let texts = tokio::task::block_in_place(encode)?;
     if texts.is_empty() || texts.len() > N_TEXTS_MAX {
         let message = format!("expected 1 to {N_TEXTS_MAX} texts, found {}", texts.len());
         return Err(ApiError::field("input", message));
     }
     let n_tokens: usize = texts.iter().map(Vec::len).sum();
-    let vectors = encoder.embed(texts, options.limits.n_in_flight, "input").await?;
+    let vectors = encoder.embed(texts, app.options.limits.n_in_flight, "input").await?;
     let entry = |(index, vector): (usize, Vec<f32>)| {
         let embedding = match as_base64 {
             false => json!(vector),

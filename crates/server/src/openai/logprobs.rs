@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 use tokenizer::{Special, Tokenizer};
 
 /// A token in its place.
+#[derive(Clone)]
 pub(super) struct Place {
     pub(super) id: u32,
     /// `None`: the first token of a text has nothing before it.
@@ -11,10 +12,9 @@ pub(super) struct Place {
     pub(super) top: Vec<(u32, f32)>,
 }
 
-/// Tokens as they are, those that control the model too.
-pub(super) fn text(tokenizer: &Tokenizer, ids: &[u32]) -> String {
-    let bytes = ids.iter().flat_map(|&id| tokenizer.token_bytes(id, Special::Show));
-    String::from_utf8_lossy(&bytes.copied().collect::<Vec<u8>>()).into_owned()
+/// A token as it is, one that controls the model too.
+fn text(tokenizer: &Tokenizer, id: u32) -> String {
+    String::from_utf8_lossy(tokenizer.token_bytes(id, Special::Show)).into_owned()
 }
 
 fn entry(tokenizer: &Tokenizer, id: u32, logprob: f32) -> Value {
@@ -33,19 +33,18 @@ pub(super) fn of_chat(tokenizer: &Tokenizer, places: &[Place]) -> Value {
     json!({"content": places.iter().map(place).collect::<Vec<_>>(), "refusal": null})
 }
 
-/// As texts have them: a list for each kind of fact. `offset`: where the first token begins in the
-/// text, in characters.
-pub(super) fn of_text(tokenizer: &Tokenizer, places: &[Place], mut offset: usize) -> Value {
-    let (mut tokens, mut offsets) = (Vec::new(), Vec::new());
+/// As texts have them: a list for each kind of fact, offsets in characters.
+pub(super) fn of_text(tokenizer: &Tokenizer, places: &[Place]) -> Value {
+    let (mut tokens, mut offsets, mut offset) = (Vec::new(), Vec::new(), 0);
     for place in places {
-        let token = text(tokenizer, &[place.id]);
+        let token = text(tokenizer, place.id);
         offsets.push(offset);
         offset += token.chars().count();
         tokens.push(token);
     }
     let top = |place: &Place| {
         place.logprob?;
-        let top = place.top.iter().map(|&(id, x)| (text(tokenizer, &[id]), json!(x)));
+        let top = place.top.iter().map(|&(id, x)| (text(tokenizer, id), json!(x)));
         Some(top.collect::<Map<_, _>>())
     };
     json!({

@@ -5,6 +5,8 @@ mod completions;
 mod embeddings;
 mod logprobs;
 mod request;
+mod texts;
+mod tools;
 mod usage;
 
 use std::sync::Arc;
@@ -15,12 +17,16 @@ use axum::response::{IntoResponse as _, Response};
 use engine::FinishReason;
 use serde_json::{Value, json};
 
-pub(crate) use self::chat::chat_completions;
-pub(crate) use self::completions::completions;
-pub(crate) use self::embeddings::embeddings;
+pub(crate) use self::chat::{Body as ChatBody, chat_completions};
+pub(crate) use self::completions::{Body as TextBody, completions};
+pub(crate) use self::embeddings::{Embeddings as EmbeddingsBody, embeddings};
+pub(crate) use self::request::OneOrMany;
+pub(crate) use self::tools::{ToolFields, call_id};
 
-use crate::app::{App, Served, random, unix_seconds};
+use crate::app::{App, random, unix_seconds};
 use crate::error::ApiError;
+use crate::models::Listed;
+use crate::served::Served;
 
 /// An error as OpenAI's clients read it.
 pub(crate) fn shaped(error: ApiError) -> Response {
@@ -32,29 +38,29 @@ fn error_json(ApiError { kind, message, field, code, .. }: &ApiError) -> Value {
 }
 
 pub(crate) async fn models(State(app): State<Arc<App>>) -> Response {
-    let data: Vec<Value> = app.listed().map(|listed| model_json(&app, listed)).collect();
+    let data: Vec<Value> = app.models.listed().map(|listed| model_json(&app, &listed)).collect();
     Json(json!({"object": "list", "data": data})).into_response()
 }
 
 pub(crate) async fn model(State(app): State<Arc<App>>, Path(name): Path<String>) -> Response {
-    match app.listed().find(|(listed, _)| *listed == name) {
-        Some(listed) => Json(model_json(&app, listed)).into_response(),
-        None => shaped(app.no_such_model(&name)),
+    match app.models.listed().find(|listed| listed.name == name) {
+        Some(listed) => Json(model_json(&app, &listed)).into_response(),
+        None => shaped(app.models.no_such(&name)),
     }
 }
 
-fn model_json(app: &App, (name, n_ctx): (&str, usize)) -> Value {
+fn model_json(app: &App, Listed { name, model }: &Listed) -> Value {
     json!({
         "id": name,
         "object": "model",
         "created": app.started,
         "owned_by": "lookback",
-        "context_length": n_ctx,
+        "context_length": model.as_ref().map(|model| model.n_ctx()),
+        "status": if model.is_some() { "loaded" } else { "unloaded" },
     })
 }
 
 /// What stands in all objects of one answer.
-#[derive(Clone)]
 struct Head {
     id: String,
     created: u64,

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use engine::{Embedder, LoadSettings, Loaded, Pooling, SpecialText, load_model, normalize};
 use serde_json::{Value, json};
-use server::{Limits, Models, Reading, ServedEncoder, ServerOptions};
+use server::{Limits, Model, Models, Reading, ServedEncoder, ServerOptions};
 
 use crate::lab::Lab;
 
@@ -37,8 +37,10 @@ fn lab_with(options: ServerOptions) -> Lab {
         pooling: Pooling::Mean,
         n_tokens_max: N_TOKENS_MAX,
     };
-    let encoders = vec![ServedEncoder::start("bert".into(), embedder, reading)];
-    Lab::serve(Models { writers: Vec::new(), encoders }, options)
+    let encoder = ServedEncoder::start("bert".into(), embedder, reading);
+    let mut models = Models::default();
+    models.add("bert".into(), Model::Encoder(Arc::new(encoder)));
+    Lab::serve(models, options)
 }
 
 fn vectors(reply: &Value) -> Vec<Vec<f32>> {

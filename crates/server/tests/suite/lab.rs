@@ -2,13 +2,14 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use engine::Engine;
 use model::kv::KvPolicy;
 use scripted_runner::{Limits as Sizes, ScriptedRunner, Vocabulary, only};
 use serde_json::{Value, json};
-use server::{Models, Served, Server, ServerOptions, Stop};
+use server::{Model, Models, Served, Server, ServerOptions, Stop};
 
 /// What the script answers with, over and over, to a prompt that ends in the word before it.
 pub(crate) const WORDS: [&str; 6] = [" one", " two", " three", "go", "on", "llama"];
@@ -54,6 +55,46 @@ fn script(vocabulary: &Vocabulary) -> impl Fn(&[u32]) -> Vec<f32> + Send + 'stat
     }
 }
 
+/// Its prompts end in `go`.
+pub(crate) fn saying(text: &str) -> impl Fn(&[u32]) -> Vec<f32> + Send + 'static {
+    let vocabulary = vocabulary();
+    let answer = vocabulary.bytes(text.as_bytes());
+    move |tokens| {
+        let go = tokens.iter().rposition(|&id| id == vocabulary.word(SHORT));
+        let n_written = tokens.len() - 1 - go.expect("a prompt that ends in it");
+        let id = *answer.get(n_written).unwrap_or(&Vocabulary::EOS);
+        let mut logits: Vec<f32> =
+            (0..vocabulary.n_vocab()).map(|other| (other * 7 % 11) as f32 / 10.0).collect();
+        // Words of the script are never a part of it.
+        for word in WORDS {
+            logits[vocabulary.word(word) as usize] = f32::NEG_INFINITY;
+        }
+        logits[id as usize] = 50.0;
+        logits
+    }
+}
+
+/// A scripted model.
+pub(crate) fn served(
+    name: &str,
+    script: impl Fn(&[u32]) -> Vec<f32> + Send + 'static,
+    template: Option<&str>,
+) -> Model {
+    let vocabulary = vocabulary();
+    let sizes = Sizes {
+        n_vocab: vocabulary.n_vocab(),
+        n_ctx: 100_000,
+        n_positions_max: 1_000_000,
+        n_tokens_max: 64,
+    };
+    let runner = ScriptedRunner::new(sizes, script);
+    let tokenizer = vocabulary.tokenizer();
+    let template = template.map(|source| tokenizer.compile_template(source).expect("a template"));
+    let engine = Engine::new(Box::new(runner), tokenizer.clone());
+    let texts = (tokenizer, template);
+    Model::Writer(Arc::new(Served::start(name.into(), engine, texts, KvPolicy::KeepAll)))
+}
+
 impl Lab {
     pub(crate) fn new() -> Self {
         Self::with(ServerOptions::default(), None)
@@ -61,6 +102,12 @@ impl Lab {
 
     pub(crate) fn with(options: ServerOptions, template: Option<&str>) -> Self {
         Self::of_script(script(&vocabulary()), options, template)
+    }
+
+    /// With a model that would write this text after any prompt, and would rather write something
+    /// else than nothing where it may not.
+    pub(crate) fn saying(text: &str, template: &str) -> Self {
+        Self::of_script(saying(text), ServerOptions::default(), Some(template))
     }
 
     /// With a model that takes its thread down with it.
@@ -74,22 +121,9 @@ impl Lab {
         options: ServerOptions,
         template: Option<&str>,
     ) -> Self {
-        let vocabulary = vocabulary();
-        let sizes = Sizes {
-            n_vocab: vocabulary.n_vocab(),
-            n_ctx: 100_000,
-            n_positions_max: 1_000_000,
-            n_tokens_max: 64,
-        };
-        let runner = ScriptedRunner::new(sizes, script);
-        let tokenizer = vocabulary.tokenizer();
-        let template =
-            template.map(|source| tokenizer.compile_template(source).expect("a template"));
-        let engine = Engine::new(Box::new(runner), tokenizer.clone());
-        let texts = (tokenizer, template);
-        let policy = KvPolicy::KeepAll;
-        let served = Served::start("script".into(), engine, texts, policy, &options.limits);
-        Self::serve(Models { writers: vec![served], encoders: Vec::new() }, options)
+        let mut models = Models::default();
+        models.add("script".into(), served("script", script, template));
+        Self::serve(models, options)
     }
 
     pub(crate) fn serve(models: Models, options: ServerOptions) -> Self {

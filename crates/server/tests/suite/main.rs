@@ -5,6 +5,7 @@ mod anthropic;
 mod bad_requests;
 mod embeddings;
 mod lab;
+mod llama_cpp;
 mod openai;
 mod slots;
-mod tokens;
+mod turns;

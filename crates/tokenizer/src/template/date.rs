@@ -37,6 +37,11 @@ struct Civil {
     second_of_day: i64,
 }
 
+/// RFC 3339, in UTC.
+pub fn timestamp(now: SystemTime) -> String {
+    format_utc(now, "%Y-%m-%dT%H:%M:%SZ").expect("its directives are known")
+}
+
 /// Python's `strftime`, in UTC. `-` after the percent sign leaves out leading zeros.
 pub(super) fn format_utc(now: SystemTime, format: &str) -> Result<String, Error> {
     let civil = Civil::new(unix_seconds(now));

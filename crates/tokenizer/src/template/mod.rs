@@ -15,6 +15,7 @@ use minijinja::{Environment, Value};
 use serde_json::{Map, Value as Json};
 
 pub use conversation::Message;
+pub use date::timestamp;
 
 use crate::error::Error;
 use conversation::Conversation;

@@ -24,7 +24,7 @@ pub(crate) fn compare(args: &CompareArgs) -> Result<ExitCode> {
     let plot_file = args.plot.as_deref().map(PlotFile::at).transpose()?;
     let all = KvType::ALL;
     let k_types = if args.k_types.is_empty() { &all[..] } else { &args.k_types };
-    let policies: Vec<_> = args.kv_policy.iter().map(|policy| policy.0).collect();
+    let policies = args.kv_policy.clone();
     let settings = settings(k_types, &args.v_types, &policies);
     let text = args.file.as_deref().map(|path| open::read_text(None, Some(path), "text"));
     let text = text.transpose()?;

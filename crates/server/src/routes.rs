@@ -1,0 +1,217 @@
+//! What lies at which address: one table for the server and for the document that describes it.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, Method, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{MethodRouter, delete, get, post};
+use serde_json::{Value, json};
+
+use crate::access::{check_origin, is_allowed, origin_of};
+use crate::app::App;
+use crate::body::object;
+use crate::error::ApiError;
+use crate::openapi::{self, Address};
+use crate::{anthropic, llama_cpp, metrics, ollama, openai, rerank, responses, trace};
+
+/// All addresses.
+pub(crate) fn addresses() -> Vec<Address> {
+    let mut all = of_openai();
+    all.extend(of_others());
+    all.extend(of_operation());
+    all
+}
+
+fn of_openai() -> Vec<Address> {
+    vec![
+        post_at::<openai::ChatBody>(
+            "/v1/chat/completions",
+            "Answers a conversation",
+            post(openai::chat_completions),
+        ),
+        post_at::<openai::TextBody>(
+            "/v1/completions",
+            "Continues texts",
+            post(openai::completions),
+        ),
+        post_at::<responses::Body>(
+            "/v1/responses",
+            "Answers, and remembers",
+            post(responses::create),
+        ),
+        get_at("/v1/responses/{id}", "An answer that is remembered", get(responses::retrieve)),
+        Address::new(
+            Method::DELETE,
+            "/v1/responses/{id}",
+            "Forgets an answer",
+            None,
+            delete(responses::forget),
+        ),
+        get_at(
+            "/v1/responses/{id}/input_items",
+            "What an answer was to",
+            get(responses::input_items),
+        ),
+        post_at::<openai::EmbeddingsBody>(
+            "/v1/embeddings",
+            "Vectors of texts",
+            post(openai::embeddings),
+        ),
+        post_at::<rerank::Body>("/v1/rerank", "Orders texts by a question", post(rerank::rerank)),
+        post_at::<rerank::Body>("/rerank", "The same", post(rerank::rerank)),
+        get_at("/v1/models", "What is served", get(openai::models)),
+        get_at("/v1/models/{name}", "One of them", get(openai::model)),
+    ]
+}
+
+fn of_others() -> Vec<Address> {
+    vec![
+        post_at::<anthropic::Body>(
+            "/v1/messages",
+            "Answers a conversation in Anthropic's form",
+            post(anthropic::messages),
+        ),
+        post_at::<anthropic::CountBody>(
+            "/v1/messages/count_tokens",
+            "Tokens of a conversation",
+            post(anthropic::count_tokens),
+        ),
+        post_at::<ollama::ChatBody>(
+            "/api/chat",
+            "Answers a conversation in Ollama's form",
+            post(ollama::chat),
+        ),
+        post_at::<ollama::GenerateBody>(
+            "/api/generate",
+            "Continues a text in Ollama's form",
+            post(ollama::generate),
+        ),
+        post_at::<ollama::EmbedBody>(
+            "/api/embed",
+            "Vectors of texts in Ollama's form",
+            post(ollama::embed),
+        ),
+        post_at::<ollama::ShowBody>("/api/show", "What is known of a model", post(ollama::show)),
+        get_at("/api/tags", "What is served", get(ollama::tags)),
+        get_at("/api/ps", "What is in memory", get(ollama::running)),
+        get_at("/api/version", "Of this server", get(ollama::version)),
+        post_at::<llama_cpp::TokenizeBody>(
+            "/tokenize",
+            "Tokens of a text",
+            post(llama_cpp::tokenize),
+        ),
+        post_at::<llama_cpp::DetokenizeBody>(
+            "/detokenize",
+            "The text of tokens",
+            post(llama_cpp::detokenize),
+        ),
+        post_at::<llama_cpp::TemplateBody>(
+            "/apply-template",
+            "The prompt of a conversation",
+            post(llama_cpp::apply_template),
+        ),
+        get_at("/props", "What is served, and how much of it", get(llama_cpp::props)),
+        get_at("/slots", "Who is being answered", get(llama_cpp::slots)),
+    ]
+}
+
+fn of_operation() -> Vec<Address> {
+    vec![
+        get_at("/health", "Whether models answer", get(llama_cpp::health)),
+        get_at("/metrics", "Numbers for Prometheus", get(metrics::metrics)),
+        get_at("/openapi.json", "This document", get(openapi::document)),
+    ]
+}
+
+type Handlers = MethodRouter<Arc<App>>;
+
+fn post_at<T: crate::body::Fields>(
+    path: &'static str,
+    about: &'static str,
+    handlers: Handlers,
+) -> Address {
+    Address::new(Method::POST, path, about, Some(object::<T>()), handlers)
+}
+
+fn get_at(path: &'static str, about: &'static str, handlers: Handlers) -> Address {
+    Address::new(Method::GET, path, about, None, handlers)
+}
+
+pub(crate) fn router(app: Arc<App>) -> Router {
+    let mut router = Router::new();
+    for address in addresses() {
+        router = router.route(address.path, address.handlers);
+    }
+    router
+        .fallback(async |request: Request| {
+            shaped(request.uri().path(), ApiError::not_found("nothing is at this address"))
+        })
+        .method_not_allowed_fallback(async |request: Request| {
+            shaped(request.uri().path(), ApiError::method_not_allowed())
+        })
+        .layer(from_fn_with_state(Arc::clone(&app), check_access))
+        .layer(axum::middleware::from_fn(trace::traced))
+        .with_state(app)
+}
+
+async fn check_access(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    let is_open = request.uri().path() == "/health";
+    let origin = check_origin(headers, &app.names, &app.options.origins);
+    let allowed = origin_of(headers).filter(|origin| is_allowed(origin, &app.options.origins));
+    let allowed = allowed.and_then(|origin| HeaderValue::from_str(origin).ok());
+    // A page asks first whether it may; it has no key then.
+    if request.method() == Method::OPTIONS
+        && origin.is_ok()
+        && let Some(allowed) = allowed
+    {
+        return preflight(allowed);
+    }
+    let access = origin.and_then(|()| match is_open {
+        true => Ok(()),
+        false => app.options.keys.check(headers),
+    });
+    let mut response = match access {
+        Ok(()) => next.run(request).await,
+        Err(error) => shaped(request.uri().path(), error),
+    };
+    if let Some(allowed) = allowed {
+        response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
+        response.headers_mut().insert(header::VARY, HeaderValue::from_static("Origin"));
+    }
+    response
+}
+
+/// What a page may send.
+fn preflight(origin: HeaderValue) -> Response {
+    let text = HeaderValue::from_static;
+    let headers = [
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, origin),
+        (header::ACCESS_CONTROL_ALLOW_METHODS, text("GET, POST, DELETE")),
+        (
+            header::ACCESS_CONTROL_ALLOW_HEADERS,
+            text("authorization, content-type, x-api-key, anthropic-version, anthropic-beta"),
+        ),
+        (header::VARY, text("Origin")),
+    ];
+    (headers, ()).into_response()
+}
+
+/// In the dialect of those who ask there.
+fn shaped(path: &str, error: ApiError) -> Response {
+    if path.starts_with("/v1/messages") {
+        anthropic::shaped(error)
+    } else if path.starts_with("/api/") {
+        ollama::shaped(error)
+    } else {
+        openai::shaped(error)
+    }
+}
+
+/// A schema of errors, whatever the dialect.
+pub(crate) fn error_schema() -> Value {
+    json!({"type": "object", "required": ["error"]})
+}
