@@ -1,6 +1,7 @@
 #!/bin/sh
 # Fetches the test models and an aarch64 emulator once, then checks everything: format, lints, the
-# tree's rules, tests. Needs Rust with rustfmt and clippy; Python 3 with pip, for the models only.
+# tree's rules, tests. Needs Rust with rustfmt and clippy; Python 3 with pip, for the models and for
+# clients of the server; Node.js with npm, for one more client.
 set -eu
 cd "$(dirname "$0")"
 

@@ -9,7 +9,8 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use serde_json::Value;
 
-use crate::{clients, venv};
+use crate::clients;
+use crate::venv::{self, Requirements};
 
 /// Name for people, file, and the depth of long texts, where they are measured.
 const MODELS: [(&str, &str, Option<&str>); 3] = [
@@ -67,7 +68,9 @@ pub(crate) fn compare(root: &Path, scope: Scope) -> anyhow::Result<()> {
     let models = clients::models_folder()?;
     venv::call("cargo", ["build", "--release", "--package", "lookback"])?;
     let peers = root.join("xtask/peers");
-    let python = venv::python(&root.join("target/peers-venv"), &peers.join("requirements.txt"))?;
+    let requirements = peers.join("requirements.txt");
+    let venv = root.join("target/peers-venv");
+    let python = venv::python(&venv, Requirements::Roots(&requirements))?;
     let n_threads = std::thread::available_parallelism().map_or(1, usize::from).to_string();
     let mut page = Page::default();
     for (name, file, depth) in MODELS {

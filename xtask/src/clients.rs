@@ -1,13 +1,16 @@
 //! The clients that people have, against a server with a real model.
 
 use std::ffi::OsString;
+use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Instant;
 
 use anyhow::Context;
 
-use crate::venv;
+use crate::npm;
+use crate::venv::{self, Requirements};
 
 /// The smallest of `tests/fetch_models.py` that talks.
 const MODEL: &str = "SmolLM2-135M-Instruct.Q4_1.gguf";
@@ -15,19 +18,52 @@ const MODEL: &str = "SmolLM2-135M-Instruct.Q4_1.gguf";
 /// Of many clients at once; tests/clients/soak.py runs as long as it is told to.
 const SOAK_SECONDS: &str = "60";
 
-/// The model and the Python of an environment with the clients.
-///
-/// # Errors
-/// What is missing: a reason to leave them out.
-pub(crate) fn prepare(root: &Path) -> anyhow::Result<(PathBuf, PathBuf)> {
+/// Makes a client ready: what runs it. An error is a reason to leave it out.
+type Prepare = fn(&Path, &Server) -> anyhow::Result<Vec<OsString>>;
+
+const CLIENTS: [(&str, Prepare); 4] = [
+    ("clients for Python", python),
+    ("clients for Node.js", node),
+    ("lm-evaluation-harness", harness),
+    ("many clients", soak),
+];
+
+pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
+    let model = match model() {
+        Ok(model) => model,
+        Err(reason) => {
+            println!("== clients: skipped, {reason:#}\n");
+            return Ok(());
+        }
+    };
+    let build = ["build", "--quiet", "--package", "lookback"];
+    venv::call("cargo", build.map(|word| word.to_owned()))?;
+    let server = Server::start(root, model)?;
+    for (name, prepare) in CLIENTS {
+        let command = match prepare(root, &server) {
+            Ok(command) => command,
+            Err(reason) => {
+                println!("== {name}: skipped, {reason:#}\n");
+                continue;
+            }
+        };
+        let start = Instant::now();
+        println!("== {name}: {}", command.join(" ".as_ref()).display());
+        let (program, arguments) = command.split_first().context("a program")?;
+        venv::call(program, arguments).with_context(|| name)?;
+        println!("== {name}: passed in {:.1} s\n", start.elapsed().as_secs_f64());
+    }
+    Ok(())
+}
+
+fn model() -> anyhow::Result<PathBuf> {
     let model = models_folder()?.join(MODEL);
     anyhow::ensure!(
         model.exists(),
         "{} is missing; tests/fetch_models.py fetches it",
         model.display()
     );
-    let requirements = root.join("tests/clients/requirements.txt");
-    Ok((model, venv::python(&root.join("target/clients-venv"), &requirements)?))
+    Ok(model)
 }
 
 /// Where tests/fetch_models.py puts the test models.
@@ -39,32 +75,60 @@ pub(crate) fn models_folder() -> anyhow::Result<PathBuf> {
     Ok(home.join(".cache/lookback-models"))
 }
 
-pub(crate) fn run(root: &Path, (model, python): &(PathBuf, PathBuf)) -> anyhow::Result<()> {
-    let build = ["build", "--quiet", "--package", "lookback"];
-    venv::call("cargo", build.map(|word| word.to_owned()))?;
-    let server = Server::start(root, model)?;
-    let script = |name: &str| root.join("tests/clients").join(name).into_os_string();
-    let (address, pid) = (OsString::from(&server.address), server.child.id().to_string());
-    venv::call(python, [&script("check.py"), &address])?;
-    let seconds = OsString::from(SOAK_SECONDS);
-    venv::call(python, [&script("soak.py"), &address, &pid.into(), &seconds])
+/// Those of OpenAI and Anthropic for Python.
+fn python(root: &Path, server: &Server) -> anyhow::Result<Vec<OsString>> {
+    let (python, script) = (python_of_clients(root)?, root.join("tests/clients/check.py"));
+    Ok(vec![python.into(), script.into(), server.address.clone()])
+}
+
+/// OpenAI's for JavaScript.
+fn node(root: &Path, server: &Server) -> anyhow::Result<Vec<OsString>> {
+    let (source, folder) = (root.join("tests/clients/node"), root.join("target/clients-node"));
+    npm::install(&source, &folder)?;
+    // Packages are looked for beside the script.
+    let script = folder.join("check.mjs");
+    fs::copy(source.join("check.mjs"), &script)?;
+    Ok(vec!["node".into(), script.into(), server.address.clone()])
+}
+
+/// What scores models, with tasks of ours.
+fn harness(root: &Path, server: &Server) -> anyhow::Result<Vec<OsString>> {
+    let source = root.join("tests/clients/lm_eval");
+    let requirements = source.join("requirements.txt");
+    let python = venv::python(&root.join("target/lm-eval-venv"), Requirements::All(&requirements))?;
+    let script = source.join("check.py");
+    Ok(vec![python.into(), script.into(), server.address.clone(), server.model.clone().into()])
+}
+
+fn soak(root: &Path, server: &Server) -> anyhow::Result<Vec<OsString>> {
+    let (python, script) = (python_of_clients(root)?, root.join("tests/clients/soak.py"));
+    let pid = server.child.id().to_string().into();
+    Ok(vec![python.into(), script.into(), server.address.clone(), pid, SOAK_SECONDS.into()])
+}
+
+fn python_of_clients(root: &Path) -> anyhow::Result<PathBuf> {
+    let requirements = root.join("tests/clients/requirements.txt");
+    venv::python(&root.join("target/clients-venv"), Requirements::Roots(&requirements))
 }
 
 struct Server {
     child: Child,
-    address: String,
+    address: OsString,
+    model: PathBuf,
 }
 
 impl Server {
-    fn start(root: &Path, model: &Path) -> anyhow::Result<Self> {
+    fn start(root: &Path, model: PathBuf) -> anyhow::Result<Self> {
         let binary = root.join("target/debug/lookback");
         let mut command = Command::new(binary);
-        command.args(["serve", "--port", "0", "-m"]).arg(model).stdout(Stdio::piped());
-        let mut server = Self { child: command.spawn()?, address: String::new() };
+        command.args(["serve", "--port", "0", "-m"]).arg(&model).stdout(Stdio::piped());
+        let mut server = Self { child: command.spawn()?, address: OsString::new(), model };
         let stdout = server.child.stdout.as_mut().context("a pipe")?;
-        BufReader::new(stdout).read_line(&mut server.address)?;
-        server.address.truncate(server.address.trim_end().len());
-        anyhow::ensure!(server.address.starts_with("http://"), "the server did not start");
+        let mut address = String::new();
+        BufReader::new(stdout).read_line(&mut address)?;
+        let address = address.trim_end();
+        anyhow::ensure!(address.starts_with("http://"), "the server did not start");
+        server.address = address.into();
         Ok(server)
     }
 }

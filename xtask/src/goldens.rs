@@ -3,12 +3,13 @@
 
 use std::path::Path;
 
-use crate::venv;
+use crate::venv::{self, Requirements};
 
 pub(crate) fn run(root: &Path, cases: &[&str]) -> anyhow::Result<()> {
     let folder = root.join("tests/goldens");
     let requirements = folder.join("requirements.txt");
-    let python = venv::python(&root.join("target/goldens-venv"), &requirements)?;
+    let venv = root.join("target/goldens-venv");
+    let python = venv::python(&venv, Requirements::Roots(&requirements))?;
     let script = folder.join("make_tiny.py");
     venv::call(python, [script.as_path()].into_iter().chain(cases.iter().map(Path::new)))
 }

@@ -8,6 +8,7 @@ mod check;
 mod clients;
 mod goldens;
 mod new_arch;
+mod npm;
 mod venv;
 
 use std::path::Path;

@@ -7,8 +7,17 @@ use std::process::Command;
 
 use anyhow::{Context, bail};
 
-/// The Python of an environment that holds what `requirements` names, made if it is not there.
-pub(crate) fn python(venv: &Path, requirements: &Path) -> anyhow::Result<PathBuf> {
+/// Files that name packages and their versions, one a line.
+#[derive(Clone, Copy)]
+pub(crate) enum Requirements<'a> {
+    /// What they need themselves is added.
+    Roots(&'a Path),
+    /// Nothing is added: of what they say they need, it names what is used.
+    All(&'a Path),
+}
+
+/// The Python of an environment that holds what `requirements` name, made if it is not there.
+pub(crate) fn python(venv: &Path, requirements: Requirements<'_>) -> anyhow::Result<PathBuf> {
     let python = venv.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
     if !python.exists() {
         call("python3", ["-m".as_ref(), "venv".as_ref(), venv.as_os_str()])?;
@@ -18,13 +27,18 @@ pub(crate) fn python(venv: &Path, requirements: &Path) -> anyhow::Result<PathBuf
 }
 
 /// Installs the requirements unless a copy of them says that this was done before.
-fn install(python: &Path, requirements: &Path, installed: &Path) -> anyhow::Result<()> {
-    let wanted = fs::read(requirements).with_context(|| requirements.display().to_string())?;
+fn install(python: &Path, requirements: Requirements<'_>, installed: &Path) -> anyhow::Result<()> {
+    let (file, flags): (_, &[&str]) = match requirements {
+        Requirements::Roots(file) => (file, &[]),
+        Requirements::All(file) => (file, &["--no-deps"]),
+    };
+    let wanted = fs::read(file).with_context(|| file.display().to_string())?;
     if fs::read(installed).is_ok_and(|found| found == wanted) {
         return Ok(());
     }
     let pip = ["-m", "pip", "install", "--quiet", "--requirement"].map(OsStr::new);
-    call(python, pip.into_iter().chain([requirements.as_os_str()]))?;
+    let flags = flags.iter().map(OsStr::new);
+    call(python, pip.into_iter().chain([file.as_os_str()]).chain(flags))?;
     fs::write(installed, wanted).with_context(|| installed.display().to_string())
 }
 
