@@ -28,7 +28,7 @@ mod vocab;
 pub use embed::{Embedder, Pooling, Recipe, cosine, normalize};
 pub use engine::Engine;
 pub use error::Error;
-pub use grammar::{Constraint, Grammar, GrammarCompiler, GrammarError};
+pub use grammar::{Constraint, Grammar, GrammarCompiler, GrammarError, strict_schema};
 pub use guide::Thinking;
 pub use load::{LoadSettings, Loaded, load_file, load_model, load_tokenizer};
 pub use open_error::OpenError;

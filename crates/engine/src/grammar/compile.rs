@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokenizer::{Special, Tokenizer};
 
 use super::gbnf::to_lark;
-use super::{Grammar, GrammarError};
+use super::{Grammar, GrammarError, strict_schema};
 
 /// Of a regular expression, a schema or a text.
 const GRAMMAR_BYTES_MAX: usize = 256 << 10;
@@ -97,11 +97,13 @@ fn top_level(grammar: &Grammar) -> Result<TopLevelGrammar, GrammarError> {
         _ => Ok(()),
     };
     Ok(match grammar {
-        Grammar::JsonObject => TopLevelGrammar::from_json_schema(json!({"type": "object"})),
+        Grammar::JsonObject => {
+            TopLevelGrammar::from_json_schema(strict_schema(&json!({"type": "object"})))
+        }
         Grammar::JsonSchema(schema) => {
             check_depth(depth_of(schema))?;
             bounded(schema.to_string().len())?;
-            TopLevelGrammar::from_json_schema(schema.clone())
+            TopLevelGrammar::from_json_schema(strict_schema(schema))
         }
         Grammar::Regex(pattern) => {
             bounded(pattern.len())?;

@@ -4,7 +4,7 @@ mod compile;
 mod gbnf;
 mod masks;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub use compile::{Constraint, GrammarCompiler};
 pub use gbnf::GbnfError;
@@ -25,6 +25,17 @@ pub enum Grammar {
     Gbnf(String),
     /// One of these texts.
     Choice(Vec<String>),
+}
+
+/// A schema as the library is given it: strictly, whatever the schema itself says of that, and with
+/// white space that comes to an end. A model without better ideas writes it forever otherwise.
+pub fn strict_schema(schema: &Value) -> Value {
+    const WHITE_SPACE: &str = r"[ ]{1,2}|\r?\n[ \t]{0,40}";
+    let mut schema = schema.clone();
+    if let Some(object) = schema.as_object_mut() {
+        object.insert("x-guidance".into(), json!({"whitespace_pattern": WHITE_SPACE}));
+    }
+    schema
 }
 
 /// A grammar that cannot be used, or that an answer broke.

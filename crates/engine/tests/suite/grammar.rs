@@ -126,6 +126,19 @@ fn a_form_does_not_depend_on_who_runs_beside_it() {
     }
 }
 
+/// A schema cannot ask not to be held to, and white space comes to an end.
+#[test]
+fn schemas_are_strict() {
+    let lenient = json!({"type": "object", "properties": {"a": {"const": true}},
+        "required": ["a"], "additionalProperties": false,
+        "x-guidance": {"lenient": true, "whitespace_flexible": true}});
+    check(&Grammar::JsonSchema(lenient), |text| {
+        let spaces = text.chars().filter(|c| c.is_whitespace()).count();
+        serde_json::from_str::<Value>(text).is_ok_and(|value| value == json!({"a": true}))
+            && spaces <= 5 * 42
+    });
+}
+
 #[test]
 fn what_is_no_grammar_is_refused() {
     let vocabulary = vocabulary();

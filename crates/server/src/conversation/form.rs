@@ -1,8 +1,8 @@
 //! Forms of answers: JSON, schemas, patterns, and the many fields that ask for them.
 
-use engine::Grammar;
+use engine::{Grammar, strict_schema};
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::body::fields;
 use crate::error::ApiError;
@@ -48,7 +48,7 @@ pub(crate) struct Structured {
 
 impl crate::body::Described for Structured {
     fn schema() -> Value {
-        serde_json::json!({"type": "object"})
+        json!({"type": "object"})
     }
 }
 
@@ -147,14 +147,19 @@ impl Structured {
 }
 
 impl Form {
+    /// Whether it takes the whole answer, with nothing around it.
+    pub(crate) fn is_whole(&self) -> bool {
+        matches!(self.grammar, Grammar::Lark(_) | Grammar::Gbnf(_))
+    }
+
     /// The form as a part of a larger grammar: rules, of which `form` is the first.
     ///
     /// # Errors
     /// Notations that stand alone.
     pub(crate) fn rules(&self, opening: &str) -> Result<String, ApiError> {
         let body = match &self.grammar {
-            Grammar::JsonObject => "%json {\"type\": \"object\"}".to_owned(),
-            Grammar::JsonSchema(schema) => format!("%json {schema}"),
+            Grammar::JsonObject => format!("%json {}", strict_schema(&json!({"type": "object"}))),
+            Grammar::JsonSchema(schema) => format!("%json {}", strict_schema(schema)),
             Grammar::Regex(pattern) => format!("/{}/", pattern.replace('/', "\\/")),
             Grammar::Choice(texts) if !texts.is_empty() => {
                 let texts = texts.iter().map(|text| Value::from(text.as_str()).to_string());

@@ -14,6 +14,7 @@ use tokenizer::turn::Wants;
 pub(crate) use self::form::{Form, Forms, of_schema};
 pub(crate) use self::history::knows_tools;
 pub(crate) use self::reasoning::Reasoning;
+use self::reasoning::Stage;
 pub(crate) use self::tools::{Choice, Tool, Tools};
 
 use crate::error::ApiError;
@@ -123,13 +124,14 @@ impl Conversation {
     }
 
     /// What the answer is held to.
-    fn constraint(
-        &self,
-        served: &Served,
-        stage: reasoning::Stage,
-    ) -> Result<Option<Constraint>, ApiError> {
+    fn constraint(&self, served: &Served, stage: Stage) -> Result<Option<Constraint>, ApiError> {
         let control = |text: &str| served.control_id(text);
         let form = self.form.as_ref();
+        let stage = match stage {
+            // Where the model may leave it out, it does.
+            Stage::Maybe if form.is_some_and(Form::is_whole) => Stage::Never,
+            stage => stage,
+        };
         let calls = match (&self.tools.choice, form) {
             (Choice::Required | Choice::Named(_), _) => Some(self.tools.grammar(served)?),
             (Choice::Auto, Some(_)) if self.tools.may_call() => Some(self.tools.grammar(served)?),

@@ -1,5 +1,6 @@
 //! Tools that a model may call, or must.
 
+use engine::strict_schema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokenizer::turn::Calls;
@@ -119,8 +120,12 @@ impl Tools {
             Choice::Named(name) => tool.name == *name,
             _ => true,
         };
-        let schemas: Vec<(&str, Value)> =
-            self.all.iter().filter(is_chosen).map(|tool| (&*tool.name, tool.schema())).collect();
+        let schemas: Vec<(&str, Value)> = self
+            .all
+            .iter()
+            .filter(is_chosen)
+            .map(|tool| (&*tool.name, strict_schema(&tool.schema())))
+            .collect();
         let tools: Vec<(&str, &Value)> =
             schemas.iter().map(|(name, schema)| (*name, schema)).collect();
         let control = |text: &str| served.control_id(text);
