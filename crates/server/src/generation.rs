@@ -56,6 +56,8 @@ pub(crate) enum What {
         parts: Vec<Part>,
         reason: FinishReason,
         usage: Box<Usage>,
+        /// Tokens of the answer that are reasoning.
+        n_reasoning: usize,
     },
 }
 
@@ -70,6 +72,7 @@ struct Running {
     choice: usize,
     events: Events,
     parser: Option<TurnParser>,
+    n_reasoning: usize,
     watch: Watch,
 }
 
@@ -108,7 +111,7 @@ impl Generation {
             let parser = turn.as_ref().map(|Turn { format, wants, prompt_tail }| {
                 TurnParser::new(*format, *wants, prompt_tail)
             });
-            running.push(Running { choice, events, parser, watch });
+            running.push(Running { choice, events, parser, n_reasoning: 0, watch });
         }
         Ok(Answers { running, prompt_field, next_idx: 0 })
     }
@@ -148,13 +151,16 @@ impl Answers {
             Event::Prompt { tokens, .. } => What::Prompt(tokens),
             Event::Token { token_id, logprob, top, text, .. } => {
                 running.watch.token();
-                What::Token { id: token_id, logprob, top, parts: running.parts(text) }
+                let parts = running.parts(text);
+                let is_reasoning = running.parser.as_ref().is_some_and(TurnParser::is_reasoning);
+                running.n_reasoning += usize::from(is_reasoning);
+                What::Token { id: token_id, logprob, top, parts }
             }
             Event::Finished { text, reason, usage, .. } => {
                 running.watch.end(reason, &usage);
-                let parts = running.last_parts(text);
+                let (parts, n_reasoning) = (running.last_parts(text), running.n_reasoning);
                 self.running.remove(idx);
-                What::End { parts, reason, usage: Box::new(usage) }
+                What::End { parts, reason, usage: Box::new(usage), n_reasoning }
             }
             Event::Failed { error, .. } => return Err(self.failed(&error)),
         };

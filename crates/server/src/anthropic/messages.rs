@@ -86,7 +86,7 @@ impl Message {
             match what {
                 What::Progress { .. } | What::Prompt(_) => {}
                 What::Token { parts, .. } => written.add(parts),
-                What::End { parts, reason, usage } => {
+                What::End { parts, reason, usage, .. } => {
                     written.add(parts);
                     let end = self.end(reason, &usage, !written.calls.is_empty());
                     let mut json = self.json(content_json(&written), end, &usage_json(&usage));

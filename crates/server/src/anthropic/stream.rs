@@ -38,7 +38,7 @@ impl Message {
             match what {
                 What::Progress { .. } | What::Prompt(_) => {}
                 What::Token { parts, .. } => blocks.write(parts).await?,
-                What::End { parts, reason, usage } => {
+                What::End { parts, reason, usage, .. } => {
                     blocks.write(parts).await?;
                     if blocks.n_blocks == 0 {
                         blocks.grow(Grows::Text, String::new()).await?;

@@ -158,7 +158,7 @@ impl Reply {
             match what {
                 What::Progress { .. } | What::Prompt(_) => {}
                 What::Token { parts, .. } => written.add(parts),
-                What::End { parts, reason, usage } => {
+                What::End { parts, reason, usage, .. } => {
                     written.add(parts);
                     return Ok(self.end(&written, reason, &usage));
                 }
@@ -177,7 +177,7 @@ impl Reply {
             match what {
                 What::Progress { .. } | What::Prompt(_) => {}
                 What::Token { parts, .. } => self.parts(parts, sink).await?,
-                What::End { parts, reason, usage } => {
+                What::End { parts, reason, usage, .. } => {
                     self.parts(parts, sink).await?;
                     return sink.line(&self.end(&Written::default(), reason, &usage)).await;
                 }

@@ -151,11 +151,11 @@ async fn whole(
                 choice.written.add(parts);
                 choice.places.push(Place { id, logprob: Some(logprob), top });
             }
-            What::End { parts, reason, usage } => {
+            What::End { parts, reason, usage, n_reasoning } => {
                 choice.written.add(parts);
                 let has_calls = !choice.written.calls.is_empty();
                 choice.finish_reason = Some(chat_finish_reason(reason, has_calls));
-                totals.add(idx, usage);
+                totals.add(idx, usage, n_reasoning);
             }
         }
     }
@@ -216,8 +216,8 @@ impl Stream {
                     let place = Some(Place { id, logprob: Some(logprob), top });
                     self.parts(sink, index, &mut n_calls, parts, place).await?;
                 }
-                What::End { parts, reason, usage } => {
-                    totals.add(index, usage);
+                What::End { parts, reason, usage, n_reasoning } => {
+                    totals.add(index, usage, n_reasoning);
                     self.parts(sink, index, &mut n_calls, parts, None).await?;
                     let reason = chat_finish_reason(reason, n_calls[index] > 0);
                     self.chunk(sink, index, json!({}), None, Some(reason)).await?;

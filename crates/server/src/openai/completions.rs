@@ -173,10 +173,10 @@ async fn texts_of(
                 all.push_str(&text_of(parts));
                 places.push(Place { id, logprob: Some(logprob), top });
             }
-            What::End { parts, reason, usage } => {
+            What::End { parts, reason, usage, .. } => {
                 all.push_str(&text_of(parts));
                 *end = finish_reason(reason);
-                totals.add(choice, usage);
+                totals.add(choice, usage, 0);
             }
         }
     }
@@ -233,8 +233,8 @@ async fn stream(
                         chunk(index, &text, Some(place), None).await?;
                     }
                 }
-                What::End { parts, reason, usage } => {
-                    of_prompt.add(choice, usage);
+                What::End { parts, reason, usage, .. } => {
+                    of_prompt.add(choice, usage, 0);
                     chunk(index, &text_of(parts), None, Some(finish_reason(reason))).await?;
                 }
             }

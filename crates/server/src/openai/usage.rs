@@ -8,12 +8,14 @@ use serde_json::{Value, json};
 pub(super) struct Totals {
     n_prompt: usize,
     n_generated: usize,
+    n_reasoning: usize,
     /// Of the answer that read the prompt.
     first: Option<Box<Usage>>,
 }
 
 impl Totals {
-    pub(super) fn add(&mut self, choice: usize, usage: Box<Usage>) {
+    pub(super) fn add(&mut self, choice: usize, usage: Box<Usage>, n_reasoning: usize) {
+        self.n_reasoning += n_reasoning;
         self.n_generated += usage.n_generated;
         if choice == 0 {
             self.n_prompt = usage.n_prompt;
@@ -25,6 +27,7 @@ impl Totals {
     pub(super) fn join(&mut self, other: Self) {
         self.n_prompt += other.n_prompt;
         self.n_generated += other.n_generated;
+        self.n_reasoning += other.n_reasoning;
         self.first = self.first.take().or(other.first);
     }
 
@@ -35,6 +38,7 @@ impl Totals {
             "completion_tokens": self.n_generated,
             "total_tokens": self.n_prompt + self.n_generated,
             "prompt_tokens_details": {"cached_tokens": n_cached},
+            "completion_tokens_details": {"reasoning_tokens": self.n_reasoning},
         })
     }
 

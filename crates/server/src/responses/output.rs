@@ -48,10 +48,15 @@ impl Head {
     }
 
     /// All of it.
-    pub(super) fn ended(&self, output: Vec<Value>, reason: FinishReason, usage: &Usage) -> Value {
+    pub(super) fn ended(
+        &self,
+        output: Vec<Value>,
+        reason: FinishReason,
+        (usage, n_reasoning): (&Usage, usize),
+    ) -> Value {
         let mut json = self.0.clone();
         json["output"] = output.into();
-        json["usage"] = usage_json(usage);
+        json["usage"] = usage_json(usage, n_reasoning);
         json["context"] = json!(usage.context());
         match reason {
             FinishReason::Stop => json["status"] = "completed".into(),
@@ -78,9 +83,9 @@ pub(super) async fn whole(head: &Head, mut answers: Answers) -> Result<Value, Ap
         match what {
             What::Progress { .. } | What::Prompt(_) => {}
             What::Token { parts, .. } => written.add(parts),
-            What::End { parts, reason, usage } => {
+            What::End { parts, reason, usage, n_reasoning } => {
                 written.add(parts);
-                return Ok(head.ended(items(&written), reason, &usage));
+                return Ok(head.ended(items(&written), reason, (&usage, n_reasoning)));
             }
         }
     }
@@ -132,12 +137,12 @@ pub(super) fn call_item(id: &str, call_id: &str, ToolCall { name, arguments }: &
     })
 }
 
-fn usage_json(usage: &Usage) -> Value {
+fn usage_json(usage: &Usage, n_reasoning: usize) -> Value {
     json!({
         "input_tokens": usage.n_prompt,
         "input_tokens_details": {"cached_tokens": usage.reuse.n_reused},
         "output_tokens": usage.n_generated,
-        "output_tokens_details": {"reasoning_tokens": 0},
+        "output_tokens_details": {"reasoning_tokens": n_reasoning},
         "total_tokens": usage.n_prompt + usage.n_generated,
     })
 }

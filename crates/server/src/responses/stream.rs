@@ -51,14 +51,14 @@ pub(super) async fn write(
         match what {
             What::Progress { .. } | What::Prompt(_) => {}
             What::Token { parts, .. } => items.write(parts).await?,
-            What::End { parts, reason, usage } => {
+            What::End { parts, reason, usage, n_reasoning } => {
                 items.write(parts).await?;
                 if items.output.is_empty() && items.open.is_none() {
                     items.grow(Grows::Text, String::new()).await?;
                 }
                 items.close().await?;
                 let output = std::mem::take(&mut items.output);
-                let response = head.ended(output, reason, &usage);
+                let response = head.ended(output, reason, (&usage, n_reasoning));
                 let name = match response["status"] == "completed" {
                     true => "response.completed",
                     false => "response.incomplete",

@@ -120,3 +120,45 @@ fn who_hangs_up_frees_a_place() {
     let is_free = |_: &usize| lab.post(EMBEDDINGS, &json!({"input": "a"})).status == 200;
     (0..N_TRIES).find(is_free).expect("places are free in time");
 }
+
+#[test]
+fn texts_come_in_the_order_of_their_likeness() {
+    let lab = lab();
+    let documents = json!(["the sun", {"text": "a red hen"}, "a blue hen and the moon"]);
+    let body = json!({"query": "a red hen", "documents": documents, "return_documents": true});
+    let results = lab.post("/v1/rerank", &body).json()["results"].clone();
+    let results = results.as_array().expect("a list");
+    assert_eq!(
+        (&results[0]["index"], &results[0]["document"]["text"]),
+        (&json!(1), &json!("a red hen"))
+    );
+    let scores: Vec<f64> = results
+        .iter()
+        .map(|result| result["relevance_score"].as_f64().expect("a number"))
+        .collect();
+    assert!((scores[0] - 1.0).abs() < 1e-6 && scores.is_sorted_by(|a, b| a >= b), "{scores:?}");
+    let one = json!({"query": "a red hen", "documents": documents, "top_n": 1});
+    let one = lab.post("/rerank", &one).json();
+    assert_eq!(one["results"].as_array().map(Vec::len), Some(1));
+    for (body, field) in [
+        (json!({"documents": documents}), "query"),
+        (json!({"query": "x"}), "documents"),
+        (json!({"query": "x", "documents": []}), "documents"),
+        (json!({"query": "x", "documents": [1]}), "documents"),
+        (json!({"query": "x ".repeat(10_000), "documents": ["x"]}), "query"),
+    ] {
+        let reply = lab.post("/v1/rerank", &body);
+        assert_eq!(
+            (reply.status, &reply.json()["error"]["param"]),
+            (400, &json!(field)),
+            "{reply:?}"
+        );
+    }
+    let embedded = lab.post("/api/embed", &json!({"model": "bert", "input": ["a red hen"]})).json();
+    assert_eq!(embedded["embeddings"][0].as_array().map(Vec::len), Some(vectors_width(&lab)));
+}
+
+fn vectors_width(lab: &Lab) -> usize {
+    let reply = lab.post(EMBEDDINGS, &json!({"input": "a red hen"})).json();
+    vectors(&reply)[0].len()
+}

@@ -61,11 +61,12 @@ const HERMES: TurnFormat = TurnFormat {
     found_by: &["<tool_call>"],
     marks: &[
         THINK[0],
-        THINK[1],
+        mark(Stage::Reasoning, "</think>", Stage::Opening),
         mark(Stage::Text, "<tool_call>", Stage::Call),
         mark(Stage::Call, "</tool_call>", Stage::Text),
     ],
-    start: Stage::Text,
+    // Small models leave the marks out.
+    start: Stage::Opening,
     body: Body::JsonOrFunctionTags,
     frame: Some(Frame {
         open: "",

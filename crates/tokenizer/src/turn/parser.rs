@@ -32,7 +32,7 @@ impl TurnParser {
     pub fn new(format: TurnFormat, wants: Wants, prompt_tail: &str) -> Self {
         let is_begun = wants.reasoning && format.is_begun(prompt_tail);
         let stage = match format.start {
-            Stage::Text if is_begun => Stage::Reasoning,
+            Stage::Text | Stage::Opening if is_begun => Stage::Reasoning,
             Stage::Opening if !wants.calls => Stage::Text,
             // Its messages cannot be told apart without their headers.
             Stage::Header if !wants.reasoning && !wants.calls => Stage::Text,
@@ -48,6 +48,11 @@ impl TurnParser {
             name: String::new(),
             is_after_mark: is_begun,
         }
+    }
+
+    /// Whether what came last is said to oneself.
+    pub fn is_reasoning(&self) -> bool {
+        self.stage == Stage::Reasoning
     }
 
     /// Takes the next piece of text.
@@ -115,7 +120,10 @@ impl TurnParser {
     }
 
     fn enter(&mut self, mark: &Mark) {
-        self.stage = mark.to;
+        self.stage = match mark.to {
+            Stage::Opening if !self.wants.calls => Stage::Text,
+            stage => stage,
+        };
         self.n_searched = 0;
         self.is_after_mark = mark.to != Stage::Call;
         self.opening = match mark.to {
@@ -283,6 +291,10 @@ mod tests {
         let thinks = format!("<think>\nSo.\n</think>\n\nYes.{CALL}");
         check(template, "", &thinks, &[thought("So."), text("Yes."), f.clone()]);
         check(template, "<think>\n", "So.\n</think>\n\nYes.", &[thought("So."), text("Yes.")]);
+        let bare = "{\"name\": \"f\", \"arguments\": {\"a\": 1}}";
+        check(template, "", bare, std::slice::from_ref(&f));
+        check(template, "", &format!("<think>So.</think>\n{bare}"), &[thought("So."), f.clone()]);
+        check(template, "", "{\"a\": 1} is JSON", &[text("{\"a\": 1} is JSON")]);
         check(template, "", "a < b <tool", &[text("a < b <tool")]);
         check(template, "", "a</think>b", &[text("a</think>b")]);
         let broken = "<tool_call>{\"name\": }</tool_call> x";
