@@ -10,8 +10,8 @@ use crate::args::{CacheArgs, ModelArgs, RuntimeArgs, weight_type};
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ServeArgs {
-    /// GGUF file, Hugging Face folder, or a name from `lookback models`; several are all served, and
-    /// requests name one. NAME=MODEL gives it another name
+    /// GGUF file, Hugging Face folder, or a name from `lookback models`; several are all served,
+    /// and requests name one. NAME=MODEL gives it another name
     #[arg(short, long = "model", value_name = "MODEL", default_value = crate::hub::DEFAULT_MODEL)]
     pub(crate) models: Vec<String>,
     /// Load models when they are first asked for, instead of all at the start

@@ -16,7 +16,6 @@ mod error;
 mod generation;
 mod limits;
 mod listen;
-mod llama_cpp;
 mod metrics;
 mod models;
 mod ollama;
@@ -27,6 +26,8 @@ mod responses;
 mod routes;
 mod served;
 mod sse;
+mod status;
+mod tokens;
 mod trace;
 mod worker;
 

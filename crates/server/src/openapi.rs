@@ -7,7 +7,7 @@ use axum::routing::MethodRouter;
 use serde_json::{Map, Value, json};
 
 use crate::app::App;
-use crate::routes::{addresses, error_schema};
+use crate::routes::addresses;
 
 /// An address, what is there, and who answers.
 pub(crate) struct Address {
@@ -39,7 +39,12 @@ impl Address {
                 json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}})
             })
             .collect();
-        let of = |about: &str, schema: Value| json!({"description": about, "content": {"application/json": {"schema": schema}}});
+        let of = |about: &str, schema: Value| {
+            let content = json!({"application/json": {"schema": schema}});
+            json!({"description": about, "content": content})
+        };
+        // Whatever the dialect.
+        let error = json!({"type": "object", "required": ["error"]});
         let mut answers = Map::new();
         let mut found = of("The answer", json!({}));
         let other = match self.path {
@@ -51,8 +56,8 @@ impl Address {
             found["content"][kind] = json!({"schema": {"type": "string"}});
         }
         answers.insert("200".into(), found);
-        answers.insert("4XX".into(), of("What is wrong with the request", error_schema()));
-        answers.insert("503".into(), of("Nobody answers now", error_schema()));
+        answers.insert("4XX".into(), of("What is wrong with the request", error.clone()));
+        answers.insert("503".into(), of("Nobody answers now", error.clone()));
         let mut json = json!({"summary": self.about, "responses": answers});
         if !parameters.is_empty() {
             json["parameters"] = parameters.into();

@@ -8,14 +8,13 @@ use axum::http::{HeaderValue, Method, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, delete, get, post};
-use serde_json::{Value, json};
 
 use crate::access::{check_origin, is_allowed, origin_of};
 use crate::app::App;
 use crate::body::object;
 use crate::error::ApiError;
 use crate::openapi::{self, Address};
-use crate::{anthropic, llama_cpp, metrics, ollama, openai, rerank, responses, trace};
+use crate::{anthropic, metrics, ollama, openai, rerank, responses, status, tokens, trace};
 
 /// All addresses.
 pub(crate) fn addresses() -> Vec<Address> {
@@ -98,29 +97,25 @@ fn of_others() -> Vec<Address> {
         get_at("/api/tags", "What is served", get(ollama::tags)),
         get_at("/api/ps", "What is in memory", get(ollama::running)),
         get_at("/api/version", "Of this server", get(ollama::version)),
-        post_at::<llama_cpp::TokenizeBody>(
-            "/tokenize",
-            "Tokens of a text",
-            post(llama_cpp::tokenize),
-        ),
-        post_at::<llama_cpp::DetokenizeBody>(
+        post_at::<tokens::TokenizeBody>("/tokenize", "Tokens of a text", post(tokens::tokenize)),
+        post_at::<tokens::DetokenizeBody>(
             "/detokenize",
             "The text of tokens",
-            post(llama_cpp::detokenize),
+            post(tokens::detokenize),
         ),
-        post_at::<llama_cpp::TemplateBody>(
+        post_at::<tokens::TemplateBody>(
             "/apply-template",
             "The prompt of a conversation",
-            post(llama_cpp::apply_template),
+            post(tokens::apply_template),
         ),
-        get_at("/props", "What is served, and how much of it", get(llama_cpp::props)),
-        get_at("/slots", "Who is being answered", get(llama_cpp::slots)),
+        get_at("/props", "What is served, and how much of it", get(status::props)),
+        get_at("/slots", "Who is being answered", get(status::slots)),
     ]
 }
 
 fn of_operation() -> Vec<Address> {
     vec![
-        get_at("/health", "Whether models answer", get(llama_cpp::health)),
+        get_at("/health", "Whether models answer", get(status::health)),
         get_at("/metrics", "Numbers for Prometheus", get(metrics::metrics)),
         get_at("/openapi.json", "This document", get(openapi::document)),
     ]
@@ -209,9 +204,4 @@ fn shaped(path: &str, error: ApiError) -> Response {
     } else {
         openai::shaped(error)
     }
-}
-
-/// A schema of errors, whatever the dialect.
-pub(crate) fn error_schema() -> Value {
-    json!({"type": "object", "required": ["error"]})
 }

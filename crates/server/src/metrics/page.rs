@@ -40,8 +40,10 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Response {
 #[derive(Debug)]
 struct Page(Vec<(String, Metrics)>);
 
+type Find = fn(&Numbers) -> &dyn Number;
+
 /// A number: our name, vLLM's, what it is, and where it stands.
-type Row = (&'static str, &'static str, &'static str, fn(&Numbers) -> &dyn Number);
+type Row = (&'static str, &'static str, &'static str, Find);
 
 const ROWS: [Row; 12] = [
     ("requests_running", "num_requests_running", "Requests that are computed", |n| &n.running),
@@ -63,7 +65,7 @@ const ROWS: [Row; 12] = [
 ];
 
 /// Ends of requests, by their reasons.
-const ENDS: [(&str, fn(&Numbers) -> &dyn Number); 3] =
+const ENDS: [(&str, Find); 3] =
     [("stop", |n| &n.stopped), ("length", |n| &n.cut), ("abort", |n| &n.aborted)];
 
 impl Collector for Page {

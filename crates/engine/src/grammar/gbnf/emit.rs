@@ -265,7 +265,9 @@ ws     ::= [ \t\n]*
 
     proptest! {
         #[test]
-        fn any_text_is_read_or_refused(text in r#"(root ::= )?[a-c"\[\]()|*+?{}0-9,\\^.\n #:=-]{0,40}"#) {
+        fn any_text_is_read_or_refused(
+            text in r#"(root ::= )?[a-c"\[\]()|*+?{}0-9,\\^.\n #:=-]{0,40}"#,
+        ) {
             let _ = to_lark(&text);
         }
     }
