@@ -2,36 +2,82 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::process::Command;
+use std::process::{Child, Command};
 
 use serde_json::Value;
 
 use crate::lab::Lab;
 
+/// A server that a test ends.
+struct Served {
+    child: Child,
+    address: String,
+}
+
+impl Served {
+    fn start(lab: &Lab, arguments: &[&str]) -> Self {
+        let mut child = lab.start(&[&["serve", "--port", "0"], arguments].concat());
+        let mut line = String::new();
+        let stdout = child.stdout.as_mut().expect("a pipe");
+        BufReader::new(stdout).read_line(&mut line).expect("a line");
+        let address = line.trim().strip_prefix("http://").expect("an address").to_owned();
+        Self { child, address }
+    }
+
+    fn ask(&self, start: &str, body: &str) -> Value {
+        let request = format!("{start} HTTP/1.0\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        let mut stream = TcpStream::connect(&self.address).expect("it listens");
+        stream.write_all(request.as_bytes()).expect("it reads");
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).expect("it answers");
+        let (head, body) = reply.split_once("\r\n\r\n").expect("a head and a body");
+        assert!(head.split(' ').nth(1) == Some("200"), "{head}");
+        serde_json::from_str(body).expect("JSON")
+    }
+
+    /// What it wrote to stderr.
+    fn end(mut self) -> String {
+        let kill =
+            Command::new("sh").arg("-c").arg(format!("kill -TERM {}", self.child.id())).status();
+        assert!(kill.expect("a shell").success());
+        let mut log = String::new();
+        let stderr = self.child.stderr.as_mut().expect("a pipe");
+        stderr.read_to_string(&mut log).expect("text");
+        assert_eq!(self.child.wait().expect("it ends").code(), Some(0));
+        log
+    }
+}
+
+const ASKED: &str =
+    "{\"messages\": [{\"role\": \"user\", \"content\": \"one\"}], \"max_tokens\": 5}";
+
 #[test]
 fn a_model_is_served_until_the_process_is_told_to_end() {
     let (lab, model) = Lab::with_chat();
-    let mut child = lab.start(&["serve", "-m", &model, "--port", "0"]);
-    let mut line = String::new();
-    let stdout = child.stdout.as_mut().expect("a pipe");
-    BufReader::new(stdout).read_line(&mut line).expect("a line");
-    let address = line.trim().strip_prefix("http://").expect("an address");
-    let body = "{\"messages\": [{\"role\": \"user\", \"content\": \"one\"}], \"max_tokens\": 5}";
-    let request = format!(
-        "POST /v1/chat/completions HTTP/1.0\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    let mut stream = TcpStream::connect(address).expect("it listens");
-    stream.write_all(request.as_bytes()).expect("it reads");
-    let mut reply = String::new();
-    stream.read_to_string(&mut reply).expect("it answers");
-    let (head, body) = reply.split_once("\r\n\r\n").expect("a head and a body");
-    assert!(head.starts_with("HTTP/1.0 200") || head.starts_with("HTTP/1.1 200"), "{head}");
-    let json: Value = serde_json::from_str(body).expect("JSON");
+    let served = Served::start(&lab, &["-m", &model]);
+    let json = served.ask("POST /v1/chat/completions", ASKED);
     assert_eq!((&json["model"], &json["object"]), (&"tiny".into(), &"chat.completion".into()));
-    let kill = Command::new("sh").arg("-c").arg(format!("kill -TERM {}", child.id())).status();
-    assert!(kill.expect("a shell").success());
-    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+    let log = served.end();
+    assert!(log.contains("path=\"/v1/chat/completions\" status=200"), "{log}");
+}
+
+#[test]
+fn models_wait_to_be_asked_for() {
+    let (lab, model) = Lab::with_chat();
+    let second = format!("second={model}");
+    let models = ["-m", &model, "-m", &second, "--on-demand", "--log", "json"];
+    let served = Served::start(&lab, &models);
+    let status = |served: &Served| {
+        let models = served.ask("GET /v1/models", "")["data"].clone();
+        [0, 1].map(|idx: usize| models[idx]["status"].as_str().expect("a text").to_owned())
+    };
+    assert_eq!(status(&served), ["unloaded", "unloaded"]);
+    let asked = ASKED.replacen('{', "{\"model\": \"second\", ", 1);
+    assert_eq!(served.ask("POST /v1/chat/completions", &asked)["model"], "second");
+    assert_eq!(status(&served), ["unloaded", "loaded"]);
+    let log = served.end();
+    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    assert!(lines.filter(|line| line["message"] == "written").count() == 1, "{log}");
 }
 
 #[test]
@@ -46,4 +92,15 @@ fn what_cannot_be_served_is_refused() {
     lab.fails(&keys, &["keys", "one a line, found none"]);
     let twice = ["serve", "-m", &model, "-m", &model, "--port", "0"];
     lab.run(&twice).is_error(2, &["two models are called tiny"]);
+    let refused = |arguments: &[&str]| {
+        lab.run(&[&["serve", "-m", &model, "--port", "0"], arguments].concat())
+    };
+    for (arguments, missing) in
+        [(["--loaded-max", "2"], "--on-demand"), (["--tls-cert", &none], "--tls-key")]
+    {
+        let ran = refused(&arguments);
+        assert!(ran.status == Some(2) && ran.stderr.contains(missing), "{ran:?}");
+    }
+    let pair = ["--tls-cert", &none, "--tls-key", &none];
+    refused(&pair).is_error(1, &["keys: expected certificates in PEM"]);
 }
