@@ -189,7 +189,7 @@ impl Active {
             return Ok(None);
         }
         let text = self.detokenizer.push(sampled.id);
-        self.guide.read(&text);
+        self.guide.read(&text, self.detokenizer.is_inside_character());
         let emit = self.stop.push(&text);
         if emit.stopped.is_some() || goes == Goes::Over {
             self.end = Some(Ok(FinishReason::Stop));

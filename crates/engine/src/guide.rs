@@ -38,6 +38,8 @@ struct Thoughts {
     stage: Stage,
     /// The last bytes of the text, as many as may belong to `start` or `end`.
     tail: String,
+    /// Nothing else can be written there.
+    is_inside_character: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -92,10 +94,11 @@ impl Guide {
         Ok((chosen, Goes::On))
     }
 
-    /// Notes the text of a token.
-    pub(crate) fn read(&mut self, text: &str) {
+    /// Notes the text of a token, which may end within a character.
+    pub(crate) fn read(&mut self, text: &str, is_inside_character: bool) {
         if let Some(thoughts) = &mut self.thinking {
             thoughts.read(text);
+            thoughts.is_inside_character = is_inside_character;
         }
     }
 }
@@ -103,13 +106,14 @@ impl Guide {
 impl Thoughts {
     fn new(bounds: Thinking) -> Self {
         let stage = if bounds.start.is_some() { Stage::Before } else { Stage::Inside(0) };
-        Self { bounds, stage, tail: String::new() }
+        Self { bounds, stage, tail: String::new(), is_inside_character: false }
     }
 
     fn restrict(&self, logits: &mut [f32], ends: &[u32]) {
         let Thinking { end_ids, held_back, n_tokens_min, n_tokens_max, .. } = &self.bounds;
         match self.stage {
             Stage::Before | Stage::After => {}
+            Stage::Inside(_) if self.is_inside_character => {}
             Stage::Inside(n) if n >= *n_tokens_max => only(logits, end_ids.first()),
             Stage::Inside(n) if n < *n_tokens_min => {
                 for &id in held_back.iter().chain(ends) {
@@ -124,13 +128,14 @@ impl Thoughts {
     fn read(&mut self, text: &str) {
         self.tail.push_str(text);
         let Thinking { start, end, end_ids, n_tokens_max, .. } = &self.bounds;
+        let is_forced = |n: usize| n >= *n_tokens_max && !self.is_inside_character;
         self.stage = match self.stage {
             Stage::Before if start.as_ref().is_some_and(|start| self.tail.contains(start)) => {
                 self.tail.clear();
                 Stage::Inside(0)
             }
-            Stage::Inside(n) if n >= *n_tokens_max && end_ids.len() > 1 => Stage::Ending(1),
-            Stage::Inside(n) if n >= *n_tokens_max || self.tail.contains(end) => Stage::After,
+            Stage::Inside(n) if is_forced(n) && end_ids.len() > 1 => Stage::Ending(1),
+            Stage::Inside(n) if is_forced(n) || self.tail.contains(end) => Stage::After,
             Stage::Inside(n) => Stage::Inside(n + 1),
             Stage::Ending(n) if n + 1 == end_ids.len() => Stage::After,
             Stage::Ending(n) => Stage::Ending(n + 1),

@@ -54,6 +54,11 @@ impl Detokenizer {
         self.take_complete()
     }
 
+    /// Whether the last token ended within a character.
+    pub fn is_inside_character(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
     /// What is left when no more tokens come: U+FFFD if a character was cut off.
     pub fn finish(&mut self) -> String {
         let rest = std::mem::take(&mut self.pending);

@@ -2,10 +2,11 @@
 
 use engine::{
     Engine, FinishReason, Grammar, GrammarCompiler, Request, SamplingParams, SpecialText,
-    Speculation, Thinking,
+    Speculation, Thinking, strict_schema,
 };
 use scripted_runner::{Limits, ScriptedRunner, Vocabulary};
 use serde_json::{Value, json};
+use tokenizer::turn::{Calls, Part, TurnFormat, TurnParser, Wants};
 
 use crate::outcome::{Outcome, run_at};
 
@@ -40,10 +41,14 @@ fn engine() -> Engine {
     Engine::new(Box::new(ScriptedRunner::new(sizes, nonsense)), vocabulary.tokenizer())
 }
 
+fn compiler() -> GrammarCompiler {
+    let vocabulary = vocabulary();
+    GrammarCompiler::new(&vocabulary.tokenizer(), vocabulary.n_vocab()).expect("a vocabulary")
+}
+
 fn request(grammar: Option<&Grammar>, seed: u64) -> Request {
     let vocabulary = vocabulary();
-    let tokenizer = vocabulary.tokenizer();
-    let compiler = GrammarCompiler::new(&tokenizer, vocabulary.n_vocab()).expect("a vocabulary");
+    let compiler = compiler();
     let sampling = SamplingParams { temperature: 1.0, seed, ..SamplingParams::plain() };
     Request {
         constraint: grammar.map(|grammar| compiler.compile(grammar).expect("a grammar")),
@@ -107,6 +112,68 @@ fn answers_have_the_form_that_was_asked_for() {
     check(&Grammar::Lark("start: \"a\" /[0-9]/ \"b\"".into()), |text| text.len() == 3);
 }
 
+/// In the form of every family that writes its calls as JSON, after reasoning and without it.
+#[test]
+fn turns_that_must_call_do() {
+    let schema = strict_schema(&json!({"type": "object", "required": ["n"],
+        "properties": {"n": {"enum": [1, "two", null]}}, "additionalProperties": false}));
+    let tools = [("first", &schema), ("second", &schema)];
+    let families = [
+        "<tool_call>",
+        "[TOOL_CALLS]",
+        "[TOOL_CALLS][ARGS]",
+        "<|python_tag|>",
+        "<｜tool▁calls▁begin｜>",
+        "'<｜tool▁call▁begin｜>'+ tool['function']['name'] + '<｜tool▁sep｜>'",
+        "<|channel|>",
+    ];
+    for family in families {
+        let format = TurnFormat::of_template(family);
+        for calls in [Calls::One, Calls::Several] {
+            let rules = format.call_grammar(&tools, calls, &|_| None).expect("a grammar");
+            let plain = Grammar::Lark(format!("start: calls\n{rules}"));
+            check(&plain, |text| is_calls(format, text, calls, Reasons::Not));
+            let Some(thoughts) = format.thoughts_grammar(false, &|_| None) else { continue };
+            let after = Grammar::Lark(format!("start: thoughts calls\n{thoughts}{rules}"));
+            let compiler = compiler();
+            compiler.compile(&after).expect("a grammar");
+            // A model without sense thinks forever: it is told when to stop.
+            let mut request = request(Some(&after), 3);
+            let (start, end) = format.reasoning_marks().expect("marks");
+            let end_ids = vocabulary().bytes(end.as_bytes());
+            let (start, end) = (Some(start.to_owned()), end.to_owned());
+            let (held_back, n_tokens_min, n_tokens_max) = (Vec::new(), 0, 20);
+            request.thinking =
+                Some(Thinking { start, end, end_ids, held_back, n_tokens_min, n_tokens_max });
+            request.n_tokens_max = Some(1000);
+            let answer = answers(vec![request]).remove(0).answer;
+            assert_eq!(answer.end, Some(Ok(FinishReason::Stop)), "{family}: {}", answer.text());
+            let text = answer.text();
+            assert!(is_calls(format, &text, calls, Reasons::First), "{family}: {text:?}");
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reasons {
+    First,
+    Not,
+}
+
+fn is_calls(format: TurnFormat, text: &str, calls: Calls, reasons: Reasons) -> bool {
+    let wants = Wants { calls: true, reasoning: true };
+    let mut parser = TurnParser::new(format, wants, "");
+    let mut parts = parser.push(text);
+    parts.extend(parser.finish());
+    let n_calls = parts.iter().filter(|part| matches!(part, Part::Call(_))).count();
+    let has_text = parts.iter().any(|part| matches!(part, Part::Text(_)));
+    let has_reasons = parts.iter().any(|part| matches!(part, Part::Reasoning(_)));
+    // What it thinks may be white space.
+    let is_right = reasons == Reasons::First || !has_reasons;
+    let n_max = if calls == Calls::One { 1 } else { usize::MAX };
+    !has_text && is_right && (1..=n_max).contains(&n_calls)
+}
+
 /// However many run, and however many tokens are guessed before they are chosen.
 #[test]
 fn a_form_does_not_depend_on_who_runs_beside_it() {
@@ -141,9 +208,7 @@ fn schemas_are_strict() {
 
 #[test]
 fn what_is_no_grammar_is_refused() {
-    let vocabulary = vocabulary();
-    let compiler = GrammarCompiler::new(&vocabulary.tokenizer(), vocabulary.n_vocab());
-    let compiler = compiler.expect("a vocabulary");
+    let compiler = compiler();
     let check = |grammar: Grammar| {
         let error = compiler.compile(&grammar).err().unwrap_or_else(|| panic!("{grammar:?}"));
         let message = error.to_string();

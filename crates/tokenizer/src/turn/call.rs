@@ -21,7 +21,7 @@ pub(super) enum Body {
     Mistral,
     /// `<｜tool▁call▁begin｜>NAME<｜tool▁sep｜>{...}<｜tool▁call▁end｜>`, several after each other.
     DeepSeek,
-    /// `call:NAME{key:<escape>text<escape>,other:12}`.
+    /// `call:NAME{key:<escape>text<escape>,other:12}`, or with `<|"|>` around texts.
     Gemma,
     /// The arguments alone; a header had the name.
     Arguments,
@@ -170,7 +170,8 @@ fn untyped(text: &str) -> Value {
     }
 }
 
-const ESCAPE: &str = "<escape>";
+/// What texts stand between, in one version and another.
+const QUOTES: [&str; 2] = ["<escape>", "<|\"|>"];
 
 fn gemma(text: &str) -> Calls {
     let rest = text.strip_prefix("call:").ok_or(Malformed::Broken)?;
@@ -194,7 +195,8 @@ fn gemma_object(text: &str, depth: usize) -> Result<(Value, &str), Malformed> {
         }
         let (key, after) = rest.split_once(':').ok_or(Malformed::Incomplete)?;
         let (value, after) = gemma_value(after, depth)?;
-        object.insert(key.trim().replace(ESCAPE, ""), value);
+        let key = QUOTES.iter().fold(key.trim().to_owned(), |key, quote| key.replace(quote, ""));
+        object.insert(key, value);
         rest = after_comma(after);
     }
 }
@@ -204,9 +206,11 @@ fn gemma_value(text: &str, depth: usize) -> Result<(Value, &str), Malformed> {
     if depth == DEPTH_MAX {
         return Err(Malformed::Broken);
     }
-    if let Some(after) = text.strip_prefix(ESCAPE) {
-        let (value, rest) = after.split_once(ESCAPE).ok_or(Malformed::Incomplete)?;
-        return Ok((Value::from(value), rest));
+    for quote in QUOTES {
+        if let Some(after) = text.strip_prefix(quote) {
+            let (value, rest) = after.split_once(quote).ok_or(Malformed::Incomplete)?;
+            return Ok((Value::from(value), rest));
+        }
     }
     if let Some(after) = text.strip_prefix('{') {
         return gemma_object(after, depth + 1);

@@ -132,6 +132,19 @@ const FORMATS: &[TurnFormat] = &[
     },
     MISTRAL,
     TurnFormat {
+        name: "gemma-4",
+        found_by: &["<|tool_call>"],
+        marks: &[
+            mark(Stage::Text, "<|channel>thought", Stage::Reasoning),
+            mark(Stage::Reasoning, "<channel|>", Stage::Text),
+            mark(Stage::Text, "<|tool_call>", Stage::Call),
+            mark(Stage::Call, "<tool_call|>", Stage::Text),
+        ],
+        start: Stage::Text,
+        body: Body::Gemma,
+        frame: None,
+    },
+    TurnFormat {
         name: "gemma",
         found_by: &["<start_function_call>"],
         marks: &[
@@ -221,7 +234,9 @@ impl TurnFormat {
     /// Texts that lead from one part to another, some of which may be control tokens.
     pub fn marks(&self) -> impl Iterator<Item = &'static str> {
         const OF_HEADERS: [&str; 3] = ["<|start|>", "<|channel|>", "<|constrain|>"];
-        const INSIDE_CALLS: [&str; 6] = [
+        const INSIDE: [&str; 8] = [
+            "<|channel>",
+            "<|\"|>",
             "[ARGS]",
             "[CALL_ID]",
             "<escape>",
@@ -231,7 +246,7 @@ impl TurnFormat {
         ];
         let own = self.marks.iter().map(|mark| mark.text);
         let of_headers = OF_HEADERS.into_iter().filter(|_| self.start == Stage::Header);
-        own.chain(of_headers).chain(INSIDE_CALLS)
+        own.chain(of_headers).chain(INSIDE)
     }
 
     /// What reasoning begins and ends with.
@@ -267,6 +282,7 @@ mod tests {
         check("{{ '<｜tool▁calls▁begin｜>' }}", "deepseek");
         check("{{ '<|python_tag|>' }}", "llama");
         check("{{ '<start_function_call>call:' }}", "gemma");
+        check("{{ '<|tool_call>call:' }}", "gemma-4");
         check("{{ message.content }}", "hermes");
     }
 

@@ -25,6 +25,9 @@ pub struct TurnParser {
     name: String,
     /// Whether what comes next touches a mark.
     is_after_mark: bool,
+    /// Whether there was text since the beginning, or since the last call: reasoning comes before
+    /// what it is about, and its marks mean nothing behind it.
+    has_text: bool,
 }
 
 impl TurnParser {
@@ -47,6 +50,7 @@ impl TurnParser {
             opening: String::new(),
             name: String::new(),
             is_after_mark: is_begun,
+            has_text: false,
         }
     }
 
@@ -108,14 +112,24 @@ impl TurnParser {
         let marks: Vec<Mark> = self.marks().collect();
         let found = marks.iter().filter_map(|mark| Some((self.held.find(mark.text)?, mark)));
         if let Some((at, mark)) = found.min_by_key(|(at, _)| *at) {
-            emit(part, self.held[..at].trim_end(), parts);
+            let before = self.held[..at].trim_end();
+            let is_text = self.stage == Stage::Text && !before.is_empty();
+            if is_text && mark.to == Stage::Reasoning {
+                // What comes before it is text, and it is more of that.
+                self.has_text = true;
+                return true;
+            }
+            self.has_text |= is_text;
+            emit(part, before, parts);
             self.held.drain(..at + mark.text.len());
             self.enter(mark);
             return true;
         }
         let n_kept = n_held_back(&self.held, &marks);
-        emit(part, &self.held[..self.held.len() - n_kept], parts);
-        self.held.drain(..self.held.len() - n_kept);
+        let n = self.held.len() - n_kept;
+        self.has_text |= self.stage == Stage::Text && n > 0;
+        emit(part, &self.held[..n], parts);
+        self.held.drain(..n);
         false
     }
 
@@ -135,13 +149,15 @@ impl TurnParser {
     /// Marks that lead on from here, if anybody wants to know of what they lead to.
     fn marks(&self) -> impl Iterator<Item = Mark> {
         let (stage, Wants { calls, reasoning }) = (self.stage, self.wants);
+        let has_text = self.has_text;
         self.format.marks.iter().copied().filter(move |mark| {
             let is_wanted = match (mark.from, mark.to) {
                 (Stage::Call, _) | (_, Stage::Call) => calls,
                 (Stage::Reasoning, _) | (_, Stage::Reasoning) => reasoning,
                 _ => calls || reasoning,
             };
-            mark.from == stage && is_wanted
+            let is_late = mark.to == Stage::Reasoning && has_text;
+            mark.from == stage && is_wanted && !is_late
         })
     }
 
@@ -166,6 +182,7 @@ impl TurnParser {
         }
         let as_text = std::mem::take(&mut self.opening) + &self.held[..end];
         let is_call = calls.is_ok();
+        self.has_text = !is_call;
         emit_calls(calls.ok(), as_text, parts);
         self.held.drain(..end);
         self.enter(mark);
@@ -297,6 +314,7 @@ mod tests {
         check(template, "", "{\"a\": 1} is JSON", &[text("{\"a\": 1} is JSON")]);
         check(template, "", "a < b <tool", &[text("a < b <tool")]);
         check(template, "", "a</think>b", &[text("a</think>b")]);
+        check(template, "", "Say <think>a</think>.", &[text("Say <think>a</think>.")]);
         let broken = "<tool_call>{\"name\": }</tool_call> x";
         check(template, "", broken, &[text(broken)]);
         let cut = "<tool_call>\n{\"name\": \"f\"";
@@ -316,6 +334,9 @@ mod tests {
         check("[TOOL_CALLS]", "", "[THINK]a[/THINK]b", &[thought("a"), text("b")]);
         let gemma = "<start_function_call>call:f{a:1}<end_function_call>";
         check("<start_function_call>", "", gemma, &[called("f", "{\"a\":1}")]);
+        let gemma =
+            "<|channel>thought\nHm.<channel|><|tool_call>call:f{a:<|\"|>b<|\"|>}<tool_call|>";
+        check("<|tool_call>", "", gemma, &[thought("Hm."), called("f", "{\"a\":\"b\"}")]);
         let deepseek = "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>f<｜tool▁sep｜>{}\
                         <｜tool▁call▁end｜><｜tool▁calls▁end｜>";
         check("<｜tool▁calls▁begin｜>", "", deepseek, &[called("f", "{}")]);
@@ -327,7 +348,8 @@ mod tests {
         check("<|channel|>", "", answer, &[thought("Hm."), text("Yes.")]);
     }
 
-    const TEMPLATES: [&str; 6] = [
+    const TEMPLATES: [&str; 7] = [
+        "<|tool_call>",
         "<tool_call>",
         "[TOOL_CALLS]",
         "<|channel|>",
@@ -363,6 +385,10 @@ mod tests {
             "<escape>",
             "<start_function_call>",
             "<end_function_call>",
+            "<|tool_call>",
+            "<tool_call|>",
+            "<|channel>thought",
+            "<channel|>",
             " ",
             "\n",
             "é",
