@@ -192,9 +192,11 @@ impl Models {
     /// Lets go of the models that nobody has asked for long enough.
     pub(crate) fn unload_idle(&self) {
         let Some(idle) = self.idle else { return };
-        for entry in self.entries.iter().filter(|entry| entry.load.is_some() && entry.is_idle()) {
-            let is_long = entry.place().used.elapsed() >= idle;
-            if is_long {
+        for entry in self.entries.iter().filter(|entry| entry.load.is_some()) {
+            if !entry.is_idle() {
+                // Its time begins when its last answer ends.
+                entry.place().used = Instant::now();
+            } else if entry.place().used.elapsed() >= idle {
                 entry.unload();
             }
         }
@@ -215,6 +217,10 @@ impl Entry {
     fn in_use(&self) -> Option<Model> {
         let mut place = self.place();
         place.used = Instant::now();
+        if self.load.is_some() {
+            // One whose thread has ended is loaded anew.
+            place.model.take_if(|model| model.n_in_flight().is_none());
+        }
         place.model.clone()
     }
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{FromRequestParts, Path, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
@@ -203,5 +204,18 @@ fn shaped(path: &str, error: ApiError) -> Response {
         ollama::shaped(error)
     } else {
         openai::shaped(error)
+    }
+}
+
+/// A name in an address.
+pub(crate) struct Name(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Name {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let name = Path::<String>::from_request_parts(parts, state).await;
+        let no_text = |_| openai::shaped(ApiError::not_found("what stands there is no name"));
+        name.map(|Path(name)| Self(name)).map_err(no_text)
     }
 }

@@ -12,7 +12,7 @@ mod usage;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use engine::FinishReason;
 use serde_json::{Value, json};
@@ -26,6 +26,7 @@ pub(crate) use self::tools::{ToolFields, call_id};
 use crate::app::{App, random, unix_seconds};
 use crate::error::ApiError;
 use crate::models::Listed;
+use crate::routes::Name;
 use crate::served::Served;
 
 /// An error as OpenAI's clients read it.
@@ -42,7 +43,7 @@ pub(crate) async fn models(State(app): State<Arc<App>>) -> Response {
     Json(json!({"object": "list", "data": data})).into_response()
 }
 
-pub(crate) async fn model(State(app): State<Arc<App>>, Path(name): Path<String>) -> Response {
+pub(crate) async fn model(State(app): State<Arc<App>>, Name(name): Name) -> Response {
     match app.models.listed().find(|listed| listed.name == name) {
         Some(listed) => Json(model_json(&app, &listed)).into_response(),
         None => shaped(app.models.no_such(&name)),

@@ -9,7 +9,7 @@ mod stream;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
@@ -24,6 +24,7 @@ use crate::app::App;
 use crate::body;
 use crate::error::ApiError;
 use crate::openai::shaped;
+use crate::routes::Name;
 use crate::sse::{self, Kind};
 
 pub(crate) async fn create(State(app): State<Arc<App>>, request: Request) -> Response {
@@ -71,7 +72,7 @@ async fn answer(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
 pub(crate) async fn retrieve(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
-    Path(id): Path<String>,
+    Name(id): Name,
 ) -> Response {
     match app.stored.response(client_of(&headers), &id) {
         Ok(json) => Json(json).into_response(),
@@ -82,7 +83,7 @@ pub(crate) async fn retrieve(
 pub(crate) async fn forget(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
-    Path(id): Path<String>,
+    Name(id): Name,
 ) -> Response {
     match app.stored.forget(client_of(&headers), &id) {
         Ok(()) => {
@@ -95,7 +96,7 @@ pub(crate) async fn forget(
 pub(crate) async fn input_items(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
-    Path(id): Path<String>,
+    Name(id): Name,
 ) -> Response {
     match app.stored.input(client_of(&headers), &id) {
         Ok(items) => {

@@ -197,7 +197,10 @@ fn addresses_and_methods_that_are_none() {
     assert_eq!(lab.ask("GET", "/nothing", "", b"").status, 404);
     assert_eq!(lab.ask("GET", CHAT, "", b"").status, 405);
     assert_eq!(lab.ask("DELETE", "/v1/models", "", b"").status, 405);
-    for path in ["/nothing", CHAT] {
+    for path in ["/v1/models/%FF", "/v1/responses/%FF", "/v1/models/none"] {
+        assert_eq!(lab.ask("GET", path, "", b"").status, 404, "{path}");
+    }
+    for path in ["/nothing", CHAT, "/v1/models/%FF"] {
         assert!(lab.ask("GET", path, "", b"").json()["error"]["message"].is_string());
     }
     // Not HTTP at all: whatever comes back, the next one is answered.

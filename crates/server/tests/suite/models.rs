@@ -59,6 +59,34 @@ fn a_model_is_loaded_once_by_whoever_asks_first() {
     assert_eq!(lab.post(TEXT, &json!({"model": "three", "prompt": "go"})).status, 404);
 }
 
+/// A model whose thread has ended is no longer there, and comes back when it is asked for.
+#[test]
+fn one_that_broke_is_loaded_anew() {
+    let mut models = Models::default();
+    let n_loads = Arc::new(AtomicUsize::new(0));
+    let load = {
+        let n_loads = Arc::clone(&n_loads);
+        move || {
+            let is_first = n_loads.fetch_add(1, Ordering::Relaxed) == 0;
+            let say = saying("one");
+            let script = move |tokens: &[u32]| {
+                assert!(!is_first, "as the test wants");
+                say(tokens)
+            };
+            Ok(served("one", script, None))
+        }
+    };
+    models.add_on_demand("one".into(), Box::new(load));
+    let lab = Lab::serve(models, ServerOptions::default());
+    let broken = lab.post(TEXT, &json!({"model": "one", "prompt": "go"}));
+    assert_eq!(broken.status, 503, "{broken:?}");
+    const N_TRIES: usize = 10_000;
+    let is_known = |_: &usize| lab.ask("GET", "/health", "", b"").status == 503;
+    (0..N_TRIES).find(is_known).expect("it is known in time");
+    check(&lab, "one");
+    assert_eq!(n_loads.load(Ordering::Relaxed), 2);
+}
+
 #[test]
 fn the_one_asked_least_recently_makes_room() {
     let (mut models, n_loads) = models();
