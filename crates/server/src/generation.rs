@@ -84,6 +84,14 @@ pub(crate) struct Written {
     pub(crate) calls: Vec<ToolCall>,
 }
 
+/// One answer, and what it cost.
+pub(crate) struct Ended {
+    pub(crate) written: Written,
+    pub(crate) reason: FinishReason,
+    pub(crate) usage: Box<Usage>,
+    pub(crate) n_reasoning: usize,
+}
+
 impl Written {
     pub(crate) fn add(&mut self, parts: Vec<Part>) {
         for part in parts {
@@ -134,6 +142,25 @@ impl Running {
 }
 
 impl Answers {
+    /// All of the only answer.
+    ///
+    /// # Errors
+    /// An answer that failed.
+    pub(crate) async fn ended(mut self) -> Result<Ended, ApiError> {
+        let mut written = Written::default();
+        while let Some(Delta { what, .. }) = self.next().await? {
+            match what {
+                What::Progress { .. } | What::Prompt(_) => {}
+                What::Token { parts, .. } => written.add(parts),
+                What::End { parts, reason, usage, n_reasoning } => {
+                    written.add(parts);
+                    return Ok(Ended { written, reason, usage, n_reasoning });
+                }
+            }
+        }
+        Err(ApiError::gone())
+    }
+
     /// The next thing that happened to any of them; `None`: all have ended.
     ///
     /// # Errors

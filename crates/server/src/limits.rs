@@ -12,6 +12,8 @@ pub struct Limits {
     pub n_choices: usize,
     /// Requests of all clients that run or wait, of each model.
     pub n_in_flight: usize,
+    /// Texts of one request that become vectors.
+    pub n_texts: usize,
     /// Texts that end an answer.
     pub n_stops: usize,
     /// For an answer: it ends with what it has then.
@@ -46,6 +48,18 @@ impl Limits {
     }
 
     /// # Errors
+    /// More texts to make vectors of than may be, or none.
+    pub(crate) fn check_texts(&self, found: usize, field: &str) -> Result<(), ApiError> {
+        let n_max = self.n_texts;
+        match (1..=n_max).contains(&found) {
+            true => Ok(()),
+            false => {
+                Err(ApiError::field(field, format!("expected 1 to {n_max} texts, found {found}")))
+            }
+        }
+    }
+
+    /// # Errors
     /// More answers to one request than may be, or none.
     pub(crate) fn check_choices(&self, found: usize, field: &str) -> Result<(), ApiError> {
         let n_max = self.n_choices;
@@ -64,6 +78,7 @@ impl Default for Limits {
             body_bytes: 32 << 20,
             n_choices: 128,
             n_in_flight: 256,
+            n_texts: 2048,
             n_stops: 16,
             answer: Duration::from_secs(3600),
             n_connections: 1024,

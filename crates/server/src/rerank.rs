@@ -54,9 +54,6 @@ impl Document {
     }
 }
 
-/// Texts of one request.
-const N_TEXTS_MAX: usize = 2048;
-
 pub(crate) async fn rerank(State(app): State<Arc<App>>, request: Request) -> Response {
     answer(&app, request).await.unwrap_or_else(shaped)
 }
@@ -66,10 +63,7 @@ async fn answer(app: &App, request: Request) -> Result<Response, ApiError> {
     let body: Body = body::read(request, &app.options).await?;
     let query = body.query.ok_or_else(|| ApiError::missing("query"))?;
     let documents = body.documents.ok_or_else(|| ApiError::missing("documents"))?;
-    if documents.is_empty() || documents.len() > N_TEXTS_MAX {
-        let message = format!("expected 1 to {N_TEXTS_MAX} texts, found {}", documents.len());
-        return Err(ApiError::field("documents", message));
-    }
+    app.options.limits.check_texts(documents.len(), "documents")?;
     let encoder = app.models.encoder(body.model.as_deref()).await?;
     let encode = || {
         let mut texts = vec![encoder.encode(&query, "query")?];

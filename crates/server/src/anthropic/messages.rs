@@ -14,7 +14,7 @@ use crate::access::client_of;
 use crate::app::{App, random};
 use crate::body;
 use crate::error::ApiError;
-use crate::generation::{Answers, Delta, What, Written};
+use crate::generation::{Answers, Ended, Written};
 use crate::sse::{self, Kind};
 
 pub(crate) async fn messages(State(app): State<Arc<App>>, request: Request) -> Response {
@@ -80,22 +80,12 @@ impl Message {
         })
     }
 
-    async fn whole(&self, mut answers: Answers) -> Result<Value, ApiError> {
-        let mut written = Written::default();
-        while let Some(Delta { what, .. }) = answers.next().await? {
-            match what {
-                What::Progress { .. } | What::Prompt(_) => {}
-                What::Token { parts, .. } => written.add(parts),
-                What::End { parts, reason, usage, .. } => {
-                    written.add(parts);
-                    let end = self.end(reason, &usage, !written.calls.is_empty());
-                    let mut json = self.json(content_json(&written), end, &usage_json(&usage));
-                    json["context"] = json!(usage.context());
-                    return Ok(json);
-                }
-            }
-        }
-        Err(ApiError::gone())
+    async fn whole(&self, answers: Answers) -> Result<Value, ApiError> {
+        let Ended { written, reason, usage, .. } = answers.ended().await?;
+        let end = self.end(reason, &usage, !written.calls.is_empty());
+        let mut json = self.json(content_json(&written), end, &usage_json(&usage));
+        json["context"] = json!(usage.context());
+        Ok(json)
     }
 
     /// Why it ended, and the text that ended it.

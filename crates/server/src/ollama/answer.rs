@@ -18,7 +18,7 @@ use crate::access::client_of;
 use crate::app::App;
 use crate::body;
 use crate::error::ApiError;
-use crate::generation::{Answers, Delta, Generation, What, Written};
+use crate::generation::{Answers, Delta, Ended, Generation, What, Written};
 use crate::served::Served;
 use crate::sse::{self, Closed, Kind, Sink};
 
@@ -152,19 +152,9 @@ impl Reply {
         json
     }
 
-    async fn whole(&self, mut answers: Answers) -> Result<Value, ApiError> {
-        let mut written = Written::default();
-        while let Some(Delta { what, .. }) = answers.next().await? {
-            match what {
-                What::Progress { .. } | What::Prompt(_) => {}
-                What::Token { parts, .. } => written.add(parts),
-                What::End { parts, reason, usage, .. } => {
-                    written.add(parts);
-                    return Ok(self.end(&written, reason, &usage));
-                }
-            }
-        }
-        Err(ApiError::gone())
+    async fn whole(&self, answers: Answers) -> Result<Value, ApiError> {
+        let Ended { written, reason, usage, .. } = answers.ended().await?;
+        Ok(self.end(&written, reason, &usage))
     }
 
     async fn stream(&self, mut answers: Answers, sink: &Sink) -> Result<(), Closed> {

@@ -24,9 +24,6 @@ fields! {
     without_effect: ["keep_alive", "options", "truncate"]
 }
 
-/// Texts of one request.
-const N_TEXTS_MAX: usize = 2048;
-
 pub(crate) async fn embed(State(app): State<Arc<App>>, request: Request) -> Response {
     answer(&app, request).await.unwrap_or_else(shaped)
 }
@@ -36,18 +33,12 @@ async fn answer(app: &App, request: Request) -> Result<Response, ApiError> {
     let body: EmbedBody = body::read(request, &app.options).await?;
     let encoder = app.models.encoder(body.model.as_deref()).await?;
     let texts = body.input.ok_or_else(|| ApiError::missing("input"))?.into_many();
-    if texts.len() > N_TEXTS_MAX {
-        let message = format!("expected at most {N_TEXTS_MAX} texts, found {}", texts.len());
-        return Err(ApiError::field("input", message));
-    }
+    app.options.limits.check_texts(texts.len(), "input")?;
     let encode = || texts.iter().map(|text| encoder.encode(text, "input")).collect();
     let texts: Result<Vec<_>, _> = tokio::task::block_in_place(encode);
     let texts = texts?;
     let n_tokens: usize = texts.iter().map(Vec::len).sum();
-    let vectors = match texts.is_empty() {
-        true => Vec::new(),
-        false => encoder.embed(texts, app.options.limits.n_in_flight, "input").await?,
-    };
+    let vectors = encoder.embed(texts, app.options.limits.n_in_flight, "input").await?;
     Ok(Json(json!({
         "model": encoder.name,
         "embeddings": vectors,

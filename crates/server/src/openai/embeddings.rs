@@ -28,9 +28,6 @@ fields! {
     without_effect: ["user"]
 }
 
-/// Texts of one request.
-const N_TEXTS_MAX: usize = 2048;
-
 pub(crate) async fn embeddings(State(app): State<Arc<App>>, request: Request) -> Response {
     answer(app, request).await.unwrap_or_else(shaped)
 }
@@ -53,10 +50,7 @@ async fn answer(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
     let input = body.input.ok_or_else(|| ApiError::missing("input"))?;
     let encode = || input.into_ids(|text| encoder.encode(text, "input"));
     let texts = tokio::task::block_in_place(encode)?;
-    if texts.is_empty() || texts.len() > N_TEXTS_MAX {
-        let message = format!("expected 1 to {N_TEXTS_MAX} texts, found {}", texts.len());
-        return Err(ApiError::field("input", message));
-    }
+    app.options.limits.check_texts(texts.len(), "input")?;
     let n_tokens: usize = texts.iter().map(Vec::len).sum();
     let vectors = encoder.embed(texts, app.options.limits.n_in_flight, "input").await?;
     let entry = |(index, vector): (usize, Vec<f32>)| {

@@ -7,7 +7,7 @@ use tokenizer::turn::ToolCall;
 use super::request::Body;
 use crate::app::{random, unix_seconds};
 use crate::error::ApiError;
-use crate::generation::{Answers, Delta, What, Written};
+use crate::generation::{Answers, Ended, Written};
 use crate::openai::call_id;
 
 /// What is known of an answer before it is there.
@@ -77,19 +77,9 @@ impl Head {
     }
 }
 
-pub(super) async fn whole(head: &Head, mut answers: Answers) -> Result<Value, ApiError> {
-    let mut written = Written::default();
-    while let Some(Delta { what, .. }) = answers.next().await? {
-        match what {
-            What::Progress { .. } | What::Prompt(_) => {}
-            What::Token { parts, .. } => written.add(parts),
-            What::End { parts, reason, usage, n_reasoning } => {
-                written.add(parts);
-                return Ok(head.ended(items(&written), reason, (&usage, n_reasoning)));
-            }
-        }
-    }
-    Err(ApiError::gone())
+pub(super) async fn whole(head: &Head, answers: Answers) -> Result<Value, ApiError> {
+    let Ended { written, reason, usage, n_reasoning } = answers.ended().await?;
+    Ok(head.ended(items(&written), reason, (&usage, n_reasoning)))
 }
 
 fn items(Written { reasoning, text, calls }: &Written) -> Vec<Value> {
