@@ -9,7 +9,10 @@ import json
 import sys
 
 import anthropic
+import blocks
 import openai
+import responses
+import tools
 
 QUESTION = "What is the capital of France? Answer in one short sentence."
 # What newer clients of Anthropic have no argument for.
@@ -23,18 +26,25 @@ def main():
     of_anthropic = anthropic.Anthropic(base_url=address, api_key="none", max_retries=0)
     model = of_openai.models.list().data[0].id
     assert of_openai.models.retrieve(model).id == model
-    for check in (chat, chat_stream, chat_choices, logprobs, texts, scores, openai_errors):
-        check(of_openai, model)
-        print(f"openai: {check.__name__}")
-    for check in (message, message_stream, count, anthropic_errors):
-        check(of_anthropic, model)
-        print(f"anthropic: {check.__name__}")
+    of_openai_alone = [chat, chat_stream, chat_choices, logprobs, texts, scores, openai_errors]
+    of_anthropic_alone = [message, message_stream, count, anthropic_errors]
+    for name, client, checks in [
+        ("openai", of_openai, of_openai_alone),
+        ("openai, tools", of_openai, tools.checks()),
+        ("openai, responses", of_openai, responses.checks()),
+        ("anthropic", of_anthropic, of_anthropic_alone),
+        ("anthropic, tools", of_anthropic, blocks.checks()),
+    ]:
+        for check in checks:
+            check(client, model)
+            print(f"{name}: {check.__name__}")
 
 
 def chat(client, model):
     answer = client.chat.completions.create(
         model=model, messages=MESSAGES, temperature=0, max_completion_tokens=30, seed=1
     )
+    assert answer._request_id, answer
     choice = answer.choices[0]
     assert choice.finish_reason == "stop", choice
     assert "Paris" in choice.message.content, choice
@@ -124,23 +134,23 @@ def openai_errors(client, model):
         try:
             client.chat.completions.create(**dict(model=model, messages=MESSAGES) | change)
         except error as found:
-            assert found.body["message"] and found.body["param"], found.body
+            assert found.body["message"] and found.body["param"] and found.request_id, found.body
         else:
             raise AssertionError(change)
 
 
 def message(client, model):
-    answer = client.messages.create(model=model, max_tokens=30, messages=MESSAGES, extra_body=GREEDY)
+    asked = dict(model=model, max_tokens=30, messages=MESSAGES, extra_body=GREEDY)
+    answer = client.messages.create(**asked)
     assert answer.stop_reason == "end_turn" and "Paris" in answer.content[0].text, answer
+    assert answer._request_id, answer
     system = [{"type": "text", "text": "Answer with a single word."}]
     short = client.messages.create(model=model, max_tokens=3, system=system, messages=MESSAGES)
     assert short.usage.output_tokens <= 3
     begun = MESSAGES + [{"role": "assistant", "content": "The capital of France is"}]
     answer = client.messages.create(model=model, max_tokens=6, messages=begun, extra_body=GREEDY)
     assert "Paris" in answer.content[0].text, answer
-    stopped = client.messages.create(
-        model=model, max_tokens=30, messages=MESSAGES, extra_body=GREEDY, stop_sequences=["Paris"]
-    )
+    stopped = client.messages.create(**asked, stop_sequences=["Paris"])
     assert (stopped.stop_reason, stopped.stop_sequence) == ("stop_sequence", "Paris"), stopped
 
 
@@ -169,7 +179,7 @@ def anthropic_errors(client, model):
         try:
             client.messages.create(**dict(model=model, max_tokens=5, messages=MESSAGES) | change)
         except error as found:
-            assert found.body["error"]["message"], json.dumps(found.body)
+            assert found.body["error"]["message"] and found.request_id, json.dumps(found.body)
         else:
             raise AssertionError(change)
 

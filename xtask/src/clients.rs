@@ -1,4 +1,4 @@
-//! The clients that people have, against a server with a real model.
+//! The clients that people have, against a server with real models.
 
 use std::ffi::OsString;
 use std::fs;
@@ -15,21 +15,27 @@ use crate::venv::{self, Requirements};
 /// The smallest of `tests/fetch_models.py` that talks.
 const MODEL: &str = "SmolLM2-135M-Instruct.Q4_1.gguf";
 
+/// The one of them that makes vectors.
+const VECTOR_MODEL: &str = "all-MiniLM-L6-v2";
+
 /// Of many clients at once; tests/clients/soak.py runs as long as it is told to.
 const SOAK_SECONDS: &str = "60";
 
 /// Makes a client ready: what runs it. An error is a reason to leave it out.
 type Prepare = fn(&Path, &Server) -> anyhow::Result<Vec<OsString>>;
 
-const CLIENTS: [(&str, Prepare); 4] = [
+const CLIENTS: [(&str, Prepare); 7] = [
     ("clients for Python", python),
+    ("Ollama's client", ollama),
+    ("clients for vectors", vectors),
+    ("requests made from the document", document),
     ("clients for Node.js", node),
     ("lm-evaluation-harness", harness),
     ("many clients", soak),
 ];
 
 pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
-    let model = match model() {
+    let model = match model(MODEL) {
         Ok(model) => model,
         Err(reason) => {
             println!("== clients: skipped, {reason:#}\n");
@@ -56,8 +62,8 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn model() -> anyhow::Result<PathBuf> {
-    let model = models_folder()?.join(MODEL);
+fn model(name: &str) -> anyhow::Result<PathBuf> {
+    let model = models_folder()?.join(name);
     anyhow::ensure!(
         model.exists(),
         "{} is missing; tests/fetch_models.py fetches it",
@@ -78,6 +84,23 @@ pub(crate) fn models_folder() -> anyhow::Result<PathBuf> {
 /// Those of OpenAI and Anthropic for Python.
 fn python(root: &Path, server: &Server) -> anyhow::Result<Vec<OsString>> {
     let (python, script) = (python_of_clients(root)?, root.join("tests/clients/check.py"));
+    Ok(vec![python.into(), script.into(), server.address.clone()])
+}
+
+fn ollama(root: &Path, server: &Server) -> anyhow::Result<Vec<OsString>> {
+    let (python, script) = (python_of_clients(root)?, root.join("tests/clients/of_ollama.py"));
+    Ok(vec![python.into(), script.into(), server.address.clone()])
+}
+
+fn vectors(root: &Path, server: &Server) -> anyhow::Result<Vec<OsString>> {
+    model(VECTOR_MODEL)?;
+    let (python, script) = (python_of_clients(root)?, root.join("tests/clients/vectors.py"));
+    Ok(vec![python.into(), script.into(), server.address.clone(), VECTOR_MODEL.into()])
+}
+
+/// What the server says of its addresses, asked with whatever it says may be asked.
+fn document(root: &Path, server: &Server) -> anyhow::Result<Vec<OsString>> {
+    let (python, script) = (python_of_clients(root)?, root.join("tests/clients/document.py"));
     Ok(vec![python.into(), script.into(), server.address.clone()])
 }
 
@@ -121,7 +144,12 @@ impl Server {
     fn start(root: &Path, model: PathBuf) -> anyhow::Result<Self> {
         let binary = root.join("target/debug/lookback");
         let mut command = Command::new(binary);
-        command.args(["serve", "--port", "0", "-m"]).arg(&model).stdout(Stdio::piped());
+        // Thousands of requests are no news.
+        command.args(["serve", "--port", "0", "--log", "off", "-m"]).arg(&model);
+        if let Ok(vectors) = self::model(VECTOR_MODEL) {
+            command.arg("-m").arg(vectors);
+        }
+        command.stdout(Stdio::piped());
         let mut server = Self { child: command.spawn()?, address: OsString::new(), model };
         let stdout = server.child.stdout.as_mut().context("a pipe")?;
         let mut address = String::new();
