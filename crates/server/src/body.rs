@@ -92,9 +92,16 @@ pub(crate) struct Taken(Map<String, Value>);
 
 impl Taken {
     /// `None`: it is not there, or null.
-    pub(crate) fn take<T: DeserializeOwned>(&mut self, name: &str) -> Result<Option<T>, ApiError> {
+    pub(crate) fn take<T>(&mut self, name: &str) -> Result<Option<T>, ApiError>
+    where
+        T: DeserializeOwned + Described,
+    {
         match self.0.remove(name) {
             None | Some(Value::Null) => Ok(None),
+            // Serde takes it for the fields in their order.
+            Some(Value::Array(_)) if T::schema()["type"] == "object" => {
+                Err(ApiError::field(name, "expected an object, found a list"))
+            }
             Some(value) => {
                 let read = serde_json::from_value(value);
                 read.map(Some).map_err(|error| ApiError::field(name, error.to_string()))

@@ -33,11 +33,11 @@ impl Kind {
         }
     }
 
-    /// What no reader takes for a part.
+    /// What no reader takes for a part: an empty line is one to those who read lines.
     fn alive(self) -> String {
         match self {
             Self::Events => ": still here\n\n".into(),
-            Self::Lines => "\n".into(),
+            Self::Lines => " ".into(),
         }
     }
 }

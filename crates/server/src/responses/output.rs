@@ -130,7 +130,7 @@ pub(super) fn call_item(id: &str, call_id: &str, ToolCall { name, arguments }: &
 fn usage_json(usage: &Usage, n_reasoning: usize) -> Value {
     json!({
         "input_tokens": usage.n_prompt,
-        "input_tokens_details": {"cached_tokens": usage.reuse.n_reused},
+        "input_tokens_details": {"cached_tokens": usage.reuse.n_reused, "cache_write_tokens": 0},
         "output_tokens": usage.n_generated,
         "output_tokens_details": {"reasoning_tokens": n_reasoning},
         "total_tokens": usage.n_prompt + usage.n_generated,

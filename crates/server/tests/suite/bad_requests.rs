@@ -54,6 +54,8 @@ fn fields_of_chats_are_named() {
         (json!({"seed": "x"}), 400, "seed"),
         (json!({"stream": "yes"}), 400, "stream"),
         (json!({"stream_options": {"nonsense": true}}), 400, "stream_options"),
+        (json!({"stream_options": [true]}), 400, "stream_options"),
+        (json!({"structured_outputs": [{"type": "object"}]}), 400, "structured_outputs"),
         (json!({"top_logprobs": 3}), 400, "top_logprobs"),
         (json!({"logprobs": true, "top_logprobs": 21}), 400, "top_logprobs"),
         (json!({"modalities": ["audio"]}), 400, "modalities"),

@@ -4,6 +4,7 @@ mod access;
 mod anthropic;
 mod bad_requests;
 mod embeddings;
+mod keep_alive;
 mod lab;
 mod models;
 mod ollama;

@@ -34,6 +34,10 @@ fn an_answer_is_kept_for_whoever_asked() {
     let id = first["id"].as_str().expect("a name");
     let path = format!("{PATH}/{id}");
     assert_eq!(as_client("GET", &path, "a", &Value::Null).json(), first);
+    // Newer clients expect all of them.
+    for key in ["cached_tokens", "cache_write_tokens"] {
+        assert!(first["usage"]["input_tokens_details"][key].is_number(), "{first}");
+    }
     let items = as_client("GET", &format!("{path}/input_items"), "a", &Value::Null).json();
     assert_eq!(items["data"][0]["content"][0]["text"], "hi");
 
