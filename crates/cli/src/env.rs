@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// (name, what it does)
-pub(crate) const VARIABLES: [(&str, &str); 5] = [
+pub(crate) const VARIABLES: [(&str, &str); 6] = [
     ("LOOKBACK_MODELS", "folder of downloaded models, instead of the platform's cache folder"),
     ("LOOKBACK_THREADS", "threads, where --threads is not given"),
     (
@@ -14,6 +14,11 @@ pub(crate) const VARIABLES: [(&str, &str); 5] = [
     ),
     ("HF_ENDPOINT", "address of the model hub, instead of https://huggingface.co"),
     ("HF_TOKEN", "token for models that need a login"),
+    (
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "address of a collector that `lookback serve` sends spans of requests to; needs a build \
+         with --features otlp",
+    ),
 ];
 
 pub(crate) fn models_dir() -> Option<PathBuf> {
@@ -34,6 +39,10 @@ pub(crate) fn hf_endpoint() -> Option<String> {
 
 pub(crate) fn hf_token() -> Option<String> {
     read("HF_TOKEN")
+}
+
+pub(crate) fn otlp_endpoint() -> Option<String> {
+    read("OTEL_EXPORTER_OTLP_ENDPOINT")
 }
 
 /// The variable's value, if it is set, not empty and text.

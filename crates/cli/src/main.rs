@@ -15,6 +15,11 @@ mod kv_arg;
 mod machine;
 mod memory;
 mod open;
+#[cfg(not(feature = "otlp"))]
+#[path = "no_otlp.rs"]
+mod otlp;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod output;
 mod plot;
 mod prediction;

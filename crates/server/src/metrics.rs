@@ -67,8 +67,8 @@ impl Metrics {
         }))
     }
 
-    /// How things stand after a step.
-    pub(crate) fn observe_step(&self, engine: &Engine) {
+    /// How things stand.
+    pub(crate) fn observe(&self, engine: &Engine) {
         let (numbers, kv) = (&*self.0, engine.runner().kv());
         numbers.running.set(engine.n_running() as i64);
         numbers.waiting.set(engine.n_waiting() as i64);

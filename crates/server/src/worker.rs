@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
 
 use engine::{Engine, Event, Request, RequestId};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -129,8 +130,12 @@ impl Drop for Events {
     }
 }
 
+/// Between looks at how things stand.
+const LOOK_PAUSE: Duration = Duration::from_millis(50);
+
 fn run(mut engine: Engine, commands: &Receiver<Command>, metrics: &Metrics) {
     let mut listeners: HashMap<RequestId, UnboundedSender<Event>> = HashMap::new();
+    let mut next_look = Instant::now();
     loop {
         if engine.is_idle() {
             match commands.recv() {
@@ -157,7 +162,11 @@ fn run(mut engine: Engine, commands: &Receiver<Command>, metrics: &Metrics) {
                 listeners.remove(&id);
             }
         }
-        metrics.observe_step(&engine);
+        // What it looks at takes longer than a look is worth at each step.
+        if engine.is_idle() || next_look <= Instant::now() {
+            metrics.observe(&engine);
+            next_look = Instant::now() + LOOK_PAUSE;
+        }
     }
 }
 

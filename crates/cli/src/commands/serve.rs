@@ -12,15 +12,19 @@ use model::load::ModelFile;
 use server::{
     Keys, Limits, Model, Models, Reading, Served, ServedEncoder, Server, ServerOptions, Tls,
 };
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer as _, fmt};
 
 use super::embed;
 use crate::interrupt::Interrupt;
 use crate::open::{self, N_LOGIT_ROWS_MAX, N_TOKENS_MAX, Show, Text};
 use crate::serve_args::{LogForm, ServeArgs};
-use crate::{machine, output};
+use crate::{machine, otlp, output};
 
 pub(crate) fn serve(args: &ServeArgs) -> Result<ExitCode> {
-    start_log(args.log);
+    start_log(args.log)?;
     let options = options(args)?;
     let address = SocketAddr::new(args.host, args.port);
     let server = Server::bind(address, models(args)?, options)?;
@@ -31,13 +35,16 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn start_log(form: LogForm) {
-    let lines = tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false);
-    match form {
-        LogForm::Text => lines.with_ansi(std::io::stderr().is_terminal()).init(),
-        LogForm::Json => lines.json().flatten_event(true).init(),
-        LogForm::Off => {}
-    }
+fn start_log(form: LogForm) -> Result<()> {
+    let lines = fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let lines = match form {
+        LogForm::Text => Some(lines.with_ansi(std::io::stderr().is_terminal()).boxed()),
+        LogForm::Json => Some(lines.json().flatten_event(true).boxed()),
+        LogForm::Off => None,
+    };
+    let layers: Vec<_> = [lines, otlp::layer()?].into_iter().flatten().collect();
+    tracing_subscriber::registry().with(layers).with(LevelFilter::INFO).init();
+    Ok(())
 }
 
 fn options(args: &ServeArgs) -> Result<ServerOptions> {
