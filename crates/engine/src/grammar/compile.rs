@@ -19,6 +19,9 @@ const GRAMMAR_BYTES_MAX: usize = 256 << 10;
 const DEPTH_MAX: usize = 120;
 pub(super) const STACK_BYTES: usize = 64 << 20;
 
+/// Of one grammar; the library counts 1 to 2 kB for each.
+const N_STATES_MAX: usize = 50_000;
+
 /// Tokens of one vocabulary as grammars see them: made once, shared by all grammars.
 pub struct GrammarCompiler {
     factory: ParserFactory,
@@ -50,7 +53,11 @@ impl GrammarCompiler {
         let mut factory = ParserFactory::new_simple(&environment)
             .map_err(|error| GrammarError::Vocabulary { problem: GrammarError::problem(&error) })?;
         factory.quiet();
-        *factory.limits_mut() = ParserLimits { verbose_errors: false, ..ParserLimits::default() };
+        *factory.limits_mut() = ParserLimits {
+            max_lexer_states: N_STATES_MAX,
+            verbose_errors: false,
+            ..ParserLimits::default()
+        };
         Ok(Self { factory })
     }
 
