@@ -1,5 +1,7 @@
 //! What every dialect asks for, and what becomes of it: answers to one prompt, as they are made.
 
+use std::time::Instant;
+
 use engine::{Error, Event, FinishReason, PromptToken, Request, Usage};
 use tokenizer::turn::{Part, ToolCall, TurnFormat, TurnParser, Wants};
 
@@ -7,7 +9,7 @@ use crate::error::ApiError;
 use crate::limits::Limits;
 use crate::metrics::Watch;
 use crate::served::Served;
-use crate::worker::Events;
+use crate::worker::{Delivery, Events};
 
 /// `n` answers to one prompt.
 #[derive(Clone)]
@@ -109,13 +111,19 @@ impl Generation {
     ///
     /// # Errors
     /// What the engine says of the request.
-    pub(crate) async fn start(self, served: &Served, limits: &Limits) -> Result<Answers, ApiError> {
+    pub(crate) async fn start(
+        self,
+        served: &Served,
+        limits: &Limits,
+        delivery: Delivery,
+    ) -> Result<Answers, ApiError> {
         let Self { request, n, prompt_field, turn } = self;
         let mut running = Vec::with_capacity(n);
         for choice in 0..n {
             let watch = Watch::new(served.engine.metrics().clone());
             let request = request.sample(choice as u64);
-            let events = served.engine.submit(request, limits.n_in_flight, prompt_field).await?;
+            let how = (limits.n_in_flight, delivery);
+            let events = served.engine.submit(request, how, prompt_field).await?;
             let parser = turn.as_ref().map(|Turn { format, wants, prompt_tail }| {
                 TurnParser::new(*format, *wants, prompt_tail)
             });
@@ -170,14 +178,14 @@ impl Answers {
             return Ok(None);
         }
         let (idx, event) = self.next_event().await;
-        let Some(event) = event else { return Err(ApiError::gone()) };
+        let Some((at, event)) = event else { return Err(ApiError::gone()) };
         let running = &mut self.running[idx];
         let choice = running.choice;
         let what = match event {
             Event::Progress { n_computed, n_prompt, .. } => What::Progress { n_computed, n_prompt },
             Event::Prompt { tokens, .. } => What::Prompt(tokens),
             Event::Token { token_id, logprob, top, text, .. } => {
-                running.watch.token();
+                running.watch.token(at);
                 let parts = running.parts(text);
                 let is_reasoning = running.parser.as_ref().is_some_and(TurnParser::is_reasoning);
                 running.n_reasoning += usize::from(is_reasoning);
@@ -199,7 +207,7 @@ impl Answers {
     }
 
     /// Of whoever has something to say, each in turn.
-    async fn next_event(&mut self) -> (usize, Option<Event>) {
+    async fn next_event(&mut self) -> (usize, Option<(Instant, Event)>) {
         let (running, next_idx) = (&mut self.running, &mut self.next_idx);
         std::future::poll_fn(|context| {
             for step in 0..running.len() {

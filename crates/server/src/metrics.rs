@@ -95,9 +95,10 @@ impl Watch {
         Self { metrics, asked: Instant::now(), last_token: None }
     }
 
-    pub(crate) fn token(&mut self) {
-        let (numbers, now) = (&*self.metrics.0, Instant::now());
-        let seconds = |from: Instant| (now - from).as_secs_f64();
+    /// A token that was there at this time.
+    pub(crate) fn token(&mut self, now: Instant) {
+        let numbers = &*self.metrics.0;
+        let seconds = |from: Instant| now.saturating_duration_since(from).as_secs_f64();
         match self.last_token {
             None => numbers.to_first_token.observe(seconds(self.asked)),
             Some(last) => numbers.between_tokens.observe(seconds(last)),

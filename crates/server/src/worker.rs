@@ -1,6 +1,6 @@
 //! A thread that owns an engine: it computes while there is work, and sleeps otherwise.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Arc, Weak};
@@ -19,10 +19,53 @@ enum Command {
         request: Box<Request>,
         /// Where events go: nobody who reads slowly keeps the thread waiting, and an answer is
         /// never longer than the context.
-        events: UnboundedSender<Event>,
+        listener: Listener,
         reply: oneshot::Sender<Result<RequestId, engine::Error>>,
     },
     Cancel(RequestId),
+}
+
+/// When events reach whoever asked. To wake them takes a core from those who compute.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    AtOnce,
+    AtTheEnd,
+}
+
+impl Delivery {
+    /// Who reads a stream reads each part; who does not, waits for all of them.
+    pub(crate) fn of_stream(is_stream: bool) -> Self {
+        if is_stream { Self::AtOnce } else { Self::AtTheEnd }
+    }
+}
+
+/// Events, each with the time when it was there.
+type Dated = Vec<(Instant, Event)>;
+
+/// Where the events of a request go.
+struct Listener {
+    events: UnboundedSender<Dated>,
+    delivery: Delivery,
+    held: Dated,
+}
+
+/// Nobody listens any more.
+struct Gone;
+
+impl Listener {
+    fn tell(&mut self, event: Event) -> Result<(), Gone> {
+        let waits = self.delivery == Delivery::AtTheEnd && !is_last(&event);
+        self.held.push((Instant::now(), event));
+        match waits {
+            true if self.events.is_closed() => Err(Gone),
+            true => Ok(()),
+            false => self.events.send(std::mem::take(&mut self.held)).map_err(|_| Gone),
+        }
+    }
+}
+
+fn is_last(event: &Event) -> bool {
+    matches!(event, Event::Finished { .. } | Event::Failed { .. })
 }
 
 /// The way to an engine's thread, which ends with it and the last of its requests.
@@ -62,17 +105,19 @@ impl EngineHandle {
     pub(crate) async fn submit(
         &self,
         request: Request,
-        n_in_flight_max: usize,
+        (n_in_flight_max, delivery): (usize, Delivery),
         prompt: &str,
     ) -> Result<Events, ApiError> {
         let place = Place::take(&self.n_in_flight, n_in_flight_max)?;
         let ((sender, events), (reply, answer)) = (unbounded_channel(), oneshot::channel());
         let request = Box::new(request);
-        let command = Command::Submit { request, events: sender, reply };
+        let listener = Listener { events: sender, delivery, held: Vec::new() };
+        let command = Command::Submit { request, listener, reply };
         self.commands.send(command).map_err(|_| ApiError::gone())?;
         let id = answer.await.map_err(|_| ApiError::gone())?;
         let id = id.map_err(|error| ApiError::engine(&error, prompt))?;
-        Ok(Events { id, events, commands: self.commands.clone(), has_ended: false, _place: place })
+        let (came, commands) = (VecDeque::new(), self.commands.clone());
+        Ok(Events { id, events, came, commands, has_ended: false, _place: place })
     }
 
     /// Requests that run or wait; `None`: the thread has ended, and nobody will be answered.
@@ -105,7 +150,9 @@ impl Drop for Place {
 /// What becomes of one request.
 pub(crate) struct Events {
     id: RequestId,
-    events: UnboundedReceiver<Event>,
+    events: UnboundedReceiver<Dated>,
+    /// Those that came and were not looked at.
+    came: VecDeque<(Instant, Event)>,
     commands: Sender<Command>,
     has_ended: bool,
     _place: Place,
@@ -113,11 +160,13 @@ pub(crate) struct Events {
 
 impl Events {
     /// `None` after the last one.
-    pub(crate) async fn next(&mut self) -> Option<Event> {
-        let event = self.events.recv().await;
-        self.has_ended |=
-            matches!(event, None | Some(Event::Finished { .. } | Event::Failed { .. }));
-        event
+    pub(crate) async fn next(&mut self) -> Option<(Instant, Event)> {
+        if self.came.is_empty() {
+            self.came.extend(self.events.recv().await.into_iter().flatten());
+        }
+        let next = self.came.pop_front();
+        self.has_ended |= next.as_ref().is_none_or(|(_, event)| is_last(event));
+        next
     }
 }
 
@@ -134,7 +183,7 @@ impl Drop for Events {
 const LOOK_PAUSE: Duration = Duration::from_millis(50);
 
 fn run(mut engine: Engine, commands: &Receiver<Command>, metrics: &Metrics) {
-    let mut listeners: HashMap<RequestId, UnboundedSender<Event>> = HashMap::new();
+    let mut listeners: HashMap<RequestId, Listener> = HashMap::new();
     let mut next_look = Instant::now();
     loop {
         if engine.is_idle() {
@@ -152,10 +201,10 @@ fn run(mut engine: Engine, commands: &Receiver<Command>, metrics: &Metrics) {
         }
         for event in engine.step() {
             let id = event.id();
-            let is_last = matches!(event, Event::Finished { .. } | Event::Failed { .. });
-            let listener = listeners.get(&id);
+            let is_last = is_last(&event);
+            let listener = listeners.get_mut(&id);
             // Whoever hung up before the request had a number could not cancel it.
-            if listener.is_some_and(|listener| listener.send(event).is_err()) {
+            if listener.is_some_and(|listener| listener.tell(event).is_err()) {
                 engine.cancel(id);
             }
             if is_last {
@@ -170,17 +219,13 @@ fn run(mut engine: Engine, commands: &Receiver<Command>, metrics: &Metrics) {
     }
 }
 
-fn obey(
-    engine: &mut Engine,
-    listeners: &mut HashMap<RequestId, UnboundedSender<Event>>,
-    command: Command,
-) {
+fn obey(engine: &mut Engine, listeners: &mut HashMap<RequestId, Listener>, command: Command) {
     match command {
         Command::Cancel(id) => engine.cancel(id),
-        Command::Submit { request, events, reply } => {
+        Command::Submit { request, listener, reply } => {
             let id = engine.submit(*request);
             if let Ok(id) = id {
-                listeners.insert(id, events);
+                listeners.insert(id, listener);
             }
             // Nobody waits any more: nobody will read.
             if let Err(Ok(id)) = reply.send(id) {

@@ -16,6 +16,7 @@ use crate::body;
 use crate::error::ApiError;
 use crate::generation::{Answers, Ended, Written};
 use crate::sse::{self, Kind};
+use crate::worker::Delivery;
 
 pub(crate) async fn messages(State(app): State<Arc<App>>, request: Request) -> Response {
     answer(&app, request).await.unwrap_or_else(shaped)
@@ -47,7 +48,7 @@ async fn answer(app: &App, request: Request) -> Result<Response, ApiError> {
         n_prompt: generation.request.prompt.len(),
         stops: generation.request.stop.clone(),
     };
-    let answers = generation.start(&served, limits).await?;
+    let answers = generation.start(&served, limits, Delivery::of_stream(is_stream)).await?;
     if is_stream {
         return Ok(sse::response(Kind::Events, limits.keep_alive, move |sink| async move {
             message.stream(answers, &sink).await

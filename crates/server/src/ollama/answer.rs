@@ -21,6 +21,7 @@ use crate::error::ApiError;
 use crate::generation::{Answers, Delta, Ended, Generation, What, Written};
 use crate::served::Served;
 use crate::sse::{self, Closed, Kind, Sink};
+use crate::worker::Delivery;
 
 pub(crate) async fn chat(State(app): State<Arc<App>>, request: Request) -> Response {
     answer_chat(&app, request).await.unwrap_or_else(shaped)
@@ -83,7 +84,7 @@ async fn answer(
     let limits = &app.options.limits;
     let is_stream = common.is_stream();
     let generation = common.apply(generation, limits, app.options.is_lenient)?;
-    let answers = generation.start(served, limits).await?;
+    let answers = generation.start(served, limits, Delivery::of_stream(is_stream)).await?;
     let reply = Reply::new(served, form);
     if is_stream {
         return Ok(sse::response(Kind::Lines, limits.keep_alive, move |sink| async move {

@@ -23,6 +23,7 @@ use crate::error::ApiError;
 use crate::generation::{Answers, Delta, What, Written};
 use crate::served::Served;
 use crate::sse::{self, Closed, Kind, Sink};
+use crate::worker::Delivery;
 
 fields! {
     Chat {
@@ -72,7 +73,7 @@ async fn answer(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
         return Err(ApiError::field("max_tokens", "expected at least 1, found 0"));
     }
     let n = generation.n;
-    let answers = generation.start(&served, limits).await?;
+    let answers = generation.start(&served, limits, Delivery::of_stream(is_stream)).await?;
     let head = Head::new("chatcmpl-", &served);
     if !is_stream {
         return whole(&served, answers, (n, shows.logprobs), &head).await;

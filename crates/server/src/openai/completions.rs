@@ -23,6 +23,7 @@ use crate::error::ApiError;
 use crate::generation::{Answers, Delta, Generation, What};
 use crate::served::Served;
 use crate::sse::{self, Closed, Kind, Sink};
+use crate::worker::Delivery;
 
 fields! {
     Text {
@@ -92,7 +93,10 @@ async fn answer(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
     for prompt in prompts {
         let mut generation = like.clone();
         generation.request.prompt.clone_from(&prompt);
-        asked.push(Asked { prompt, answers: generation.start(&served, limits).await? });
+        asked.push(Asked {
+            prompt,
+            answers: generation.start(&served, limits, Delivery::of_stream(is_stream)).await?,
+        });
     }
     let head = Head::new("cmpl-", &served);
     if !is_stream {

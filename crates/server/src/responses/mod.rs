@@ -26,6 +26,7 @@ use crate::error::ApiError;
 use crate::openai::shaped;
 use crate::routes::Name;
 use crate::sse::{self, Kind};
+use crate::worker::Delivery;
 
 pub(crate) async fn create(State(app): State<Arc<App>>, request: Request) -> Response {
     answer(app, request).await.unwrap_or_else(|error| shaped(error.of_field("messages", "input")))
@@ -49,7 +50,7 @@ async fn answer(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
     generation.request.client = client;
     generation.request.n_tokens_max = length;
     generation.request.deadline = Some(std::time::Instant::now() + limits.answer);
-    let answers = generation.start(&served, limits).await?;
+    let answers = generation.start(&served, limits, Delivery::of_stream(is_stream)).await?;
     let keep = move |app: &App, json: &Value| {
         if is_stored {
             app.stored.keep(client, Entry { response: json.clone(), items, input });
