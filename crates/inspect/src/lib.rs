@@ -1,0 +1,7 @@
+//! What attention did: where a model looked, in which head, how much of that counted.
+//!
+//! Weights say where a row read, never why: each lens is named for what it is.
+
+#![forbid(unsafe_code)]
+
+pub mod record;
