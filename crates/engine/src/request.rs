@@ -188,7 +188,7 @@ impl Usage {
                 Miss::New => "the cached text ends there",
                 Miss::LastToken => "the last token is computed for its logits",
                 Miss::Policy => "under this policy what follows is computed",
-                Miss::Logits => "log-probabilities of the prompt are asked for",
+                Miss::Asked => "what is asked of the prompt is found while it is computed",
                 Miss::BehindWindow => "a sliding window has dropped the keys before it",
             },
         }
