@@ -70,7 +70,8 @@ impl<'a> Statistics<'a> {
         &self.rows[token_idx * self.n_heads + head_idx]
     }
 
-    /// Rows of the batch whose masses are summed: tokens of one sequence, some at a time, ascending.
+    /// Rows of the batch whose masses are summed: tokens of one sequence within 64 positions that
+    /// begin at a multiple of 64, ascending.
     pub fn bands(&self) -> &'a [Range<usize>] {
         self.bands
     }

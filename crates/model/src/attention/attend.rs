@@ -129,6 +129,14 @@ struct Choosing {
     own_idx: usize,
 }
 
+/// Where a band ends, if its tile has room for more.
+#[derive(Clone, Copy)]
+pub(super) enum BandEnds {
+    Anywhere,
+    /// So that it lies within positions `64 i..64 i + 64`.
+    AtBlocks,
+}
+
 /// How the keys of a band are cut.
 #[derive(Clone)]
 struct Cut {
@@ -185,7 +193,13 @@ impl AttendBuffers {
     }
 
     /// Cuts the batch; returns the number of items.
-    fn cut(&mut self, ctx: &AttendCtx<'_>, queries: &Queries<'_>, keys: LayerKeys<'_>) -> usize {
+    fn cut(
+        &mut self,
+        ctx: &AttendCtx<'_>,
+        queries: &Queries<'_>,
+        keys: LayerKeys<'_>,
+        ends: BandEnds,
+    ) -> usize {
         self.bands.clear();
         self.cuts.clear();
         self.choosing.clear();
@@ -205,6 +219,10 @@ impl AttendBuffers {
                         ctx.params.band_len().min((from - first_pos) as usize)
                     }
                     (None, None) => ctx.params.band_len(),
+                };
+                let n_rows = match ends {
+                    BandEnds::Anywhere => n_rows,
+                    BandEnds::AtBlocks => n_rows.min(KEY_BLOCK - first_pos as usize % KEY_BLOCK),
                 };
                 let band = start..(start + n_rows).min(sequence.rows.end);
                 start = band.end;
@@ -245,7 +263,7 @@ pub fn attend<S: Send + AsMut<AttendScratch>>(
     (out, log_sum_exp): (&mut [f32], &mut [f32]),
 ) {
     let job = Job { ctx, queries, keys };
-    let n_items = job.begin(buffers, (pool, scratch));
+    let n_items = job.begin(buffers, BandEnds::Anywhere, (pool, scratch));
     let n_band_tokens = buffers.bands.iter().map(Range::len).max().unwrap_or(0);
     let n_tile_rows = n_band_tokens * ctx.params.n_heads_per_kv();
     let n_tiles = buffers.bands.len() * ctx.params.n_kv_heads;
@@ -273,6 +291,7 @@ impl<'a> Job<'a> {
     pub(super) fn begin<S: Send + AsMut<AttendScratch>>(
         &self,
         buffers: &mut AttendBuffers,
+        ends: BandEnds,
         (pool, scratch): (&mut ThreadPool, &mut [S]),
     ) -> usize {
         let Self { ctx, queries, keys } = self;
@@ -281,7 +300,7 @@ impl<'a> Job<'a> {
         let (sinks, n_heads) = (ctx.terms.sink_logits, ctx.params.n_heads);
         assert!(sinks.is_empty() || sinks.len() == n_heads, "one number a head");
         assert!(ctx.terms.position_bias.is_of(n_heads), "numbers of each head");
-        let n_items = buffers.cut(ctx, queries, *keys);
+        let n_items = buffers.cut(ctx, queries, *keys, ends);
         if !buffers.choosing.is_empty() {
             self.choose_blocks(buffers, (pool, scratch));
         }

@@ -1,6 +1,6 @@
 //! [`attend`](super::attend) for those who watch: the same bits, and what each row told.
 
-use super::attend::{AttendBuffers, AttendCtx, Job, LayerKeys, Queries};
+use super::attend::{AttendBuffers, AttendCtx, BandEnds, Job, LayerKeys, Queries};
 use super::tile::{AttendScratch, TileCtx};
 use crate::pool::{ThreadPool, TileRows, Tiled};
 use crate::probe::{RowStats, Statistics};
@@ -24,7 +24,7 @@ pub(crate) fn attend_watched<'b, S: Send + AsMut<AttendScratch>>(
     outs: (&mut [f32], &mut [f32]),
 ) -> Statistics<'b> {
     let job = Job { ctx, queries, keys };
-    job.begin(buffers, (pool, scratch));
+    job.begin(buffers, BandEnds::AtBlocks, (pool, scratch));
     let params = &ctx.params;
     let (n_heads, n_kv_heads, group) = (params.n_heads, params.n_kv_heads, params.n_heads_per_kv());
     let n_blocks = keys.n_blocks_max(queries.sequences);
