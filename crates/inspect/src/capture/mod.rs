@@ -17,7 +17,7 @@ pub use logits::{LogitTerms, NoLogitTerms, Target};
 pub use rows::{RowPlan, TopRows};
 pub use selection::{Selection, SelectionError};
 pub use sources::{Found, Lens, SourceRow, Sources, SourcesError, SourcesPlan};
-pub use statistics::{Statistics, StatisticsPlan};
+pub use statistics::{MeanStats, Statistics, StatisticsPlan};
 
 /// What is to be seen takes more memory than it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
