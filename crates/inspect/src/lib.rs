@@ -4,5 +4,6 @@
 
 #![forbid(unsafe_code)]
 
+pub mod planted;
 pub mod record;
 pub mod text;
