@@ -7,6 +7,7 @@
 pub mod ask;
 pub mod capture;
 pub mod inspector;
+pub mod planted;
 pub mod questions;
 pub mod record;
 pub mod text;

@@ -30,9 +30,9 @@ const BEFORE_NUMBER: &[&str] = &[
 ];
 
 const EITHER: &[&str] = &[
-    "inc", "ltd", "co", "corp", "llc", "plc", "bros", "jr", "sr", "st", "ave", "rd", "blvd",
-    "dept", "dist", "univ", "assn", "est", "al", "ph.d", "m.d", "b.a", "m.a", "esq", "lb", "lbs",
-    "oz", "hrs", "hr", "mins", "sq", "gmbh",
+    "inc", "ltd", "co", "corp", "bros", "jr", "sr", "st", "ave", "rd", "blvd", "dept", "dist",
+    "univ", "assn", "est", "al", "ph.d", "m.d", "b.a", "m.a", "esq", "lb", "lbs", "oz", "hrs",
+    "hr", "mins", "sq",
 ];
 
 const BEFORE_CAPITAL: &[&str] = &["etc", "a.m", "p.m", "b.c", "a.d"];

@@ -61,14 +61,15 @@ struct Stop {
 /// Behind the stops at `stop`, what closes there, and the mark of a footnote.
 fn end_of_stops(text: &str, stop: usize) -> usize {
     let rest = text[stop..].trim_start_matches(is_stop).trim_start_matches(is_closer);
-    let note = rest.strip_prefix('[').and_then(|rest| rest.split_once(']'));
-    let is_note =
-        |note: &str| (1..=3).contains(&note.len()) && note.bytes().all(|c| c.is_ascii_digit());
-    let rest = match note {
-        Some((note, rest)) if is_note(note) => rest,
-        _ => rest,
-    };
-    text.len() - rest.len()
+    text.len() - rest.len() + note_length(rest)
+}
+
+/// The bytes of a footnote's mark at the start of `text`: "[12]"
+fn note_length(text: &str) -> usize {
+    let Some(note) = text.strip_prefix('[') else { return 0 };
+    let n_digits = note.bytes().take(4).take_while(u8::is_ascii_digit).count();
+    let is_note = (1..=3).contains(&n_digits) && note[n_digits..].starts_with(']');
+    if is_note { n_digits + 2 } else { 0 }
 }
 
 fn ends(text: &str, at: Stop) -> bool {

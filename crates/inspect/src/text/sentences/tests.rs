@@ -49,6 +49,7 @@ fn abbreviations_do_not_end() {
     ]);
     check_joined(&["The U.S. Senate met at 5 p.m. on Monday.", "It left the U.S.", "The end."]);
     check_joined(&["It opens at 9 a.m. Monday.", "It closes at 5 p.m.", "Maria left."]);
+    check_joined(&["She works for Keller GmbH.", "Maria does not."]);
     check_joined(&["We sell pens, ink, etc.", "Paper is extra."]);
     check_joined(&["Acme Corp. Ltd. pays Smith et al. (2019) in Jan. 2020.", "Sgt. Pepper signs."]);
     check_joined(&["This is plan B.", "The next is C.", "So am I.", "Nobody else is."]);
@@ -158,6 +159,14 @@ fn what_does_not_end_is_divided_between_clauses() {
     assert!(found.iter().all(|range| text[range.clone()].ends_with(',')));
     assert_eq!(sentences(&"x".repeat(10_000)).len(), 3);
     assert_eq!(sentences(&"word ".repeat(1000)).len(), 5);
+}
+
+#[test]
+fn long_texts_are_read_in_one_pass() {
+    for part in [".[", ". ", "a. ", "?\" ", "(", "e.g. ", "# .\n", "\n\t", "12) ", "漢。"] {
+        let text = part.repeat(200_000);
+        assert!(sentences(&text).iter().all(|range| range.len() <= 4096));
+    }
 }
 
 proptest! {
