@@ -7,7 +7,7 @@ pub(super) type Place = [f32; 2];
 pub(super) type Colour = [u8; 3];
 
 /// On white; what comes later lies on top.
-pub(super) struct Drawing {
+pub struct Drawing {
     pub(super) width: f32,
     pub(super) height: f32,
     pub(super) shapes: Vec<Shape>,

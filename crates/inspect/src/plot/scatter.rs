@@ -2,32 +2,32 @@
 
 use super::drawing::{Anchor, Colour, Drawing, Marker, Outline, Place, Shape, Text};
 
-pub(crate) struct Scatter {
-    pub(crate) title: String,
-    pub(crate) x_label: String,
-    pub(crate) y_label: String,
-    pub(crate) points: Vec<Point>,
+pub struct Scatter {
+    pub title: String,
+    pub x_label: String,
+    pub y_label: String,
+    pub points: Vec<Point>,
     /// What the colours and the outlines stand for.
-    pub(crate) colours: Legend,
-    pub(crate) outlines: Legend,
+    pub colours: Legend,
+    pub outlines: Legend,
 }
 
-pub(crate) struct Point {
-    pub(crate) x: f64,
+pub struct Point {
+    pub x: f64,
     /// Zero lies on the axis, below all others.
-    pub(crate) y: f64,
-    pub(crate) name: String,
+    pub y: f64,
+    pub name: String,
     /// Index in the legend of colours.
-    pub(crate) colour_idx: usize,
+    pub colour_idx: usize,
     /// Index in the legend of outlines.
-    pub(crate) outline_idx: usize,
+    pub outline_idx: usize,
 }
 
 #[derive(Default)]
-pub(crate) struct Legend {
-    pub(crate) title: String,
+pub struct Legend {
+    pub title: String,
     /// The index of each, and what it stands for.
-    pub(crate) names: Vec<(usize, String)>,
+    pub names: Vec<(usize, String)>,
 }
 
 const SIZE: [f32; 2] = [760.0, 460.0];
@@ -60,7 +60,7 @@ const OUTLINES: [Outline; 6] = [
 ];
 
 impl Scatter {
-    pub(super) fn draw(&self) -> Drawing {
+    pub fn draw(&self) -> Drawing {
         let axes = Axes::of(&self.points);
         let mut shapes = Vec::new();
         axes.draw(&mut shapes);
