@@ -11,6 +11,8 @@ pub enum PlotError {
     Folder { path: PathBuf },
     #[error("{}: cannot write: {cause}", path.display())]
     Write { path: PathBuf, cause: io::Error },
+    #[error("{n} {what} do not fit a picture: at most {limit} do")]
+    TooMany { what: &'static str, n: usize, limit: usize },
     #[error(transparent)]
     File(#[from] format::Error),
 }

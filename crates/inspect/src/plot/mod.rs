@@ -1,19 +1,32 @@
 //! Pictures as SVG or PNG, drawn without fonts of the system.
 
+mod bars;
+mod colour_map;
 mod drawing;
 mod error;
+mod heat_map;
+mod lines;
+mod look;
+#[cfg(test)]
+mod overlap;
+mod pen;
+mod pixels;
 mod png;
 mod raster;
 mod scatter;
 mod strokes;
 mod svg;
+mod words;
 
 use std::path::{Path, PathBuf};
 
 use format::Output;
 
+pub use bars::{Bar, Bars, N_BARS_MAX};
 pub use drawing::Drawing;
 pub use error::PlotError;
+pub use heat_map::{HeatMap, N_CELLS_MAX, Scale};
+pub use lines::{Lines, Series, XScale};
 pub use scatter::{Legend, Point, Scatter};
 
 /// Where a picture goes, and as what.
