@@ -4,5 +4,6 @@
 
 #![forbid(unsafe_code)]
 
+pub mod export;
 pub mod plot;
 pub mod record;
