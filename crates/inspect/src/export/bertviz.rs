@@ -23,7 +23,7 @@ pub(super) fn write(export: &Export<'_>, out: &mut dyn Write) -> Result<(), Expo
     let pieces = export.tokens.pieces;
     let (n_tokens, limit) = (pieces.len(), N_DRAWN_TOKENS_MAX);
     if n_tokens > limit {
-        return Err(ExportError::TooLong { viewer: "BertViz", n_tokens, limit });
+        return Err(ExportError::TooLong { viewer: "bertviz", n_tokens, limit });
     }
     let grid = Grid::of(export)?;
     let layer =

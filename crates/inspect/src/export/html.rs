@@ -69,6 +69,9 @@ impl Page {
         for part in &self.answer {
             assert_eq!(part.readings.len(), n_lenses, "a reading for each lens");
         }
+        let readings = self.answer.iter().flat_map(|part| &part.readings).chain(&self.whole);
+        let mut parts = readings.flat_map(|reading| &reading.values).map(|value| value.0);
+        assert!(parts.all(|idx| (idx as usize) < self.context.len()), "parts of this context");
         let data = serde_json::to_string(self).expect("names and numbers are JSON");
         // Nothing in a script of JSON can end it, nor begin a comment, without this letter.
         let data = data.replace('<', "\\u003c");

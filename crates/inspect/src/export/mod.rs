@@ -53,7 +53,7 @@ pub enum ExportFormat {
     /// A table with a line for each weight.
     Parquet,
     /// What BertViz and CircuitsVis draw, of short texts.
-    BertViz,
+    Bertviz,
     CircuitsVis,
 }
 
@@ -63,7 +63,7 @@ pub const N_DRAWN_TOKENS_MAX: usize = 256;
 impl ExportFormat {
     /// Longer endings first.
     const ENDINGS: [(&str, Self); 6] = [
-        (".bertviz.json", Self::BertViz),
+        (".bertviz.json", Self::Bertviz),
         (".circuitsvis.json", Self::CircuitsVis),
         (".json", Self::Json),
         (".safetensors", Self::Safetensors),
@@ -117,7 +117,7 @@ impl Export<'_> {
             }
             ExportFormat::Npz => npz::write(&arrays::of(self, n_bytes_max)?, out),
             ExportFormat::Parquet => parquet::write(self, out),
-            ExportFormat::BertViz => bertviz::write(self, out),
+            ExportFormat::Bertviz => bertviz::write(self, out),
             ExportFormat::CircuitsVis => circuitsvis::write(self, out),
         }
     }

@@ -126,7 +126,7 @@ fn npz_holds_every_weight() {
 
 #[test]
 fn drawn_formats_have_every_weight() {
-    let bertviz = json(ExportFormat::BertViz);
+    let bertviz = json(ExportFormat::Bertviz);
     assert_eq!(bertviz["left_text"], bertviz["right_text"]);
     let circuits = json(ExportFormat::CircuitsVis);
     assert_eq!(circuits["attentionHeadNames"], serde_json::json!(["L2H1", "L2H4", "L5H1", "L5H4"]));
@@ -175,7 +175,7 @@ fn what_a_format_cannot_hold_is_said() {
     thinned[4].tail = 0.25;
     let mut doubled = rows();
     doubled.push(doubled[0].clone());
-    for format in [ExportFormat::Npz, ExportFormat::Safetensors, ExportFormat::BertViz] {
+    for format in [ExportFormat::Npz, ExportFormat::Safetensors, ExportFormat::Bertviz] {
         check_error(&thinned, N_TOKENS, format, "the others weigh 0.25; ask for all keys");
         check_error(&doubled, N_TOKENS, format, "layer 5, head 1, query 2: there are two");
         let hole = &rows()[1..];
@@ -186,7 +186,7 @@ fn what_a_format_cannot_hold_is_said() {
         export(&thinned, N_TOKENS, format).unwrap();
         export(&[], N_TOKENS, format).unwrap();
     }
-    check_error(&rows(), 257, ExportFormat::BertViz, "257 tokens are more than BertViz can draw");
+    check_error(&rows(), 257, ExportFormat::Bertviz, "257 tokens are more than bertviz can draw");
     check_error(&rows(), 257, ExportFormat::CircuitsVis, "at most 256");
     check_error(&rows(), 4, ExportFormat::CircuitsVis, "no row of query 3");
     let (rows, ids, pieces) = (rows(), [0; 3], [const { String::new() }; 3]);

@@ -21,7 +21,7 @@ pub struct Bars {
 pub struct Bar {
     /// A sentence, say; shortened to what fits.
     pub label: String,
-    /// Below zero, the bar goes to the left in another colour.
+    /// Below zero, the bar goes to the left and is blue instead of orange.
     pub value: f64,
     /// The value of nothing in particular, a mark.
     pub baseline: Option<f64>,
@@ -56,8 +56,7 @@ impl Bars {
             left + LENGTH * share.clamp(0.0, 1.0) as f32
         };
         let mut pen = Pen::default();
-        let below = pen.paragraph([MARGIN, 22.0], width - 2.0 * MARGIN, &self.title);
-        let top = below + 6.0;
+        let top = pen.title(MARGIN, width - 2.0 * MARGIN, &self.title);
         let bottom = top + PITCH * n_bars as f32;
         pen.x_axis(&ticks(low, high, N_TICKS), [top, bottom], x);
         for (i, (bar, label)) in self.bars.iter().zip(&labels).enumerate() {
@@ -96,9 +95,8 @@ impl Bars {
 
 fn draw_bar(bar: &Bar, y: f32, x: &impl Fn(f64) -> f32, pen: &mut Pen) {
     let (from, to) = (x(bar.value.min(0.0)), x(bar.value.max(0.0)));
-    // Blue and orange, as a heat map with signs has them the other way round: what is read is
-    // blue here because most pictures have no signs.
-    let colour = COLOURS[if bar.value < 0.0 { 5 } else { 1 }];
+    // Orange and blue, as in a heat map with signs.
+    let colour = COLOURS[if bar.value < 0.0 { 1 } else { 5 }];
     let title = format!("{}: {}", short(&bar.label, 200), number(bar.value));
     pen.rect([from, y - HALF_BAR], [to, y + HALF_BAR], colour, title);
     if let Some(baseline) = bar.baseline.filter(|baseline| baseline.is_finite()) {
@@ -109,4 +107,41 @@ fn draw_bar(bar: &Bar, y: f32, x: &impl Fn(f64) -> f32, pen: &mut Pen) {
 fn draw_mark(x: f32, y: f32, pen: &mut Pen) {
     let (from, to) = ([x, y - HALF_BAR - 2.0], [x, y + HALF_BAR + 2.0]);
     pen.put(Shape::Line { from, to, width: 2.0, colour: INK });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(n_bars: usize, value: impl Fn(usize) -> f64, baseline: Option<f64>) {
+        let bar = |i: usize| {
+            let label = format!("{} {i}", "a sentence that is long enough ".repeat(i % 4));
+            Bar { label, value: value(i), baseline }
+        };
+        let [title, value_name, baseline_name, caveat] =
+            ["a title ", "share", "baseline", "a caveat "].map(|text| text.repeat(3));
+        let bars = (0..n_bars).map(bar).collect();
+        let drawing = Bars { title, value_name, bars, baseline_name, caveat }.draw().unwrap();
+        super::super::overlap::check(&drawing);
+    }
+
+    #[test]
+    fn letters_never_overlap() {
+        check(0, |_| 0.0, None);
+        check(1, |_| 1.0, Some(0.5));
+        check(30, |i| 1.0 / (i + 1) as f64, Some(0.01));
+        check(5, |i| i as f64 - 2.0, None);
+        check(5, |i| -1e-9 * i as f64, Some(f64::NAN));
+        check(3, |i| [f64::NAN, f64::INFINITY, 0.0][i], None);
+    }
+
+    #[test]
+    fn too_many_bars_are_refused() {
+        let bar = |_| Bar { label: String::new(), value: 0.0, baseline: None };
+        let bars = (0..N_BARS_MAX + 1).map(bar).collect();
+        let [title, value_name, baseline_name, caveat] = [const { String::new() }; 4];
+        let error = Bars { title, value_name, bars, baseline_name, caveat }.draw().err().unwrap();
+        assert_eq!(error.to_string(), "501 bars do not fit a picture: at most 500 do");
+    }
 }

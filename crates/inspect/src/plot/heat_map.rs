@@ -47,8 +47,9 @@ const MARGIN: f32 = 16.0;
 /// Letters of a label at most.
 const N_LETTERS: [usize; 2] = [16, 28];
 const BAR_WIDTH: f32 = 14.0;
-const BAR_HEIGHTS: [f32; 2] = [90.0, 240.0];
 const N_BAR_STEPS: usize = 60;
+/// Heights of a step.
+const BAR_STEPS: [f32; 2] = [1.5, 4.0];
 
 impl HeatMap {
     /// # Errors
@@ -63,14 +64,13 @@ impl HeatMap {
         }
         let columns = Labels::of(&self.column_labels, N_LETTERS[0]);
         let rows = Labels::of(&self.row_labels, N_LETTERS[1]);
-        let left = (MARGIN + LINE + 8.0 + rows.width).ceil();
+        let left = (MARGIN + LINE + 14.0 + rows.width).ceil();
         let right = left + columns.cell * n_columns as f32;
         let bar_left = right + 22.0;
         let bar_right = bar_left + BAR_WIDTH + 8.0 + letters_width(7);
         let width = bar_right.max(bar_left + text_width(&self.value_name)).max(420.0) + MARGIN;
         let mut pen = Pen::default();
-        let below = pen.paragraph([MARGIN, 22.0], width - 2.0 * MARGIN, &self.title);
-        let top = (below + 14.0).ceil();
+        let top = pen.title(MARGIN, width - 2.0 * MARGIN, &self.title).ceil();
         let bottom = top + rows.cell * n_rows as f32;
         let map = Map { left, top, cell: [columns.cell, rows.cell], n_rows, n_columns };
         self.draw_cells(&map, &mut pen);
@@ -124,10 +124,12 @@ impl HeatMap {
 
     /// What the colours stand for; returns where it ends.
     fn draw_bar(&self, [left, top]: [f32; 2], map_height: f32, pen: &mut Pen) -> f32 {
-        let [low, high] = BAR_HEIGHTS;
-        let height = (map_height - LINE).clamp(low, high);
-        pen.text([left, top + 9.0], Anchor::Start, &self.value_name);
-        let (top, right) = (top + LINE, left + BAR_WIDTH);
+        let [low, high] = BAR_STEPS;
+        let (top, name_y, right) = (top + LINE + 7.0, top + 9.0, left + BAR_WIDTH);
+        // Steps of whole pixels, as the cells are.
+        let step = ((map_height - LINE) / N_BAR_STEPS as f32).clamp(low, high);
+        let height = (2.0 * step).floor() / 2.0 * N_BAR_STEPS as f32;
+        pen.text([left, name_y], Anchor::Start, &self.value_name);
         let y = |share: f32| top + height * (1.0 - share);
         let [first, span] = self.scale.range();
         for i in 0..N_BAR_STEPS {
@@ -253,7 +255,9 @@ impl Map {
     }
 }
 
+/// Around an area: a line inside it would hide cells of one pixel.
 fn frame(low: [f32; 2], high: [f32; 2], pen: &mut Pen) {
+    let (low, high) = (low.map(|at| at - 0.5), high.map(|at| at + 0.5));
     let corners = [low, [high[0], low[1]], high, [low[0], high[1]], low];
     for pair in corners.windows(2) {
         pen.line(pair[0], pair[1], INK);

@@ -46,8 +46,8 @@ impl Lines {
         let right = left + SIDES[0];
         let width = right + 34.0 + widest(&names) + MARGIN;
         let mut pen = Pen::default();
-        let below = pen.paragraph([MARGIN, 22.0], width - 2.0 * MARGIN, &self.title);
-        let place = Frame { left, top: below + 10.0, axes: &axes };
+        let top = pen.title(MARGIN, width - 2.0 * MARGIN, &self.title);
+        let place = Frame { left, top, axes: &axes };
         let bottom = place.top + SIDES[1];
         for (&tick, label) in axes.y_ticks.iter().zip(y_labels) {
             let y = place.y(tick);
@@ -188,5 +188,44 @@ impl Frame<'_> {
     fn y(&self, y: f64) -> f32 {
         let [low, high] = self.axes.y;
         self.top + SIDES[1] * (1.0 - (y - low) / (high - low)) as f32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(x_scale: XScale, points: &[(f64, f64)]) {
+        let series = |i: usize| Series { name: format!("series {i}"), points: points.to_vec() };
+        let [title, x_name, y_name, caveat] = ["title", "x", "y", "caveat"].map(String::from);
+        let series = (0..9).map(series).collect();
+        let lines = Lines { title, x_name, y_name, x_scale, series, caveat };
+        let drawing = lines.draw();
+        super::super::overlap::check(&drawing);
+        for shape in &drawing.shapes {
+            if let Shape::Marker(marker) = shape {
+                let [x, y] = marker.at;
+                assert!(x >= 0.0 && x <= drawing.width && y >= 0.0 && y <= drawing.height);
+            }
+        }
+    }
+
+    #[test]
+    fn every_point_lies_inside_the_picture() {
+        for scale in [XScale::Linear, XScale::Log] {
+            check(scale, &[]);
+            check(scale, &[(512.0, 0.3)]);
+            check(scale, &[(0.0, 0.0), (-1.0, -5.0), (1e-9, f64::NAN), (1e9, 1e9)]);
+            check(scale, &[(512.0, 0.3), (f64::NAN, 1.0), (131_072.0, f64::INFINITY)]);
+            check(scale, &[(1000.0, 1e-7), (1010.0, 2e-7)]);
+        }
+    }
+
+    #[test]
+    fn lengths_of_contexts_are_marked() {
+        let ticks = XScale::Log.ticks([8.5, 15.0]);
+        assert_eq!(ticks, [512.0, 1024.0, 2048.0, 4096.0, 8192.0, 16384.0, 32768.0]);
+        assert!(XScale::Log.ticks([-40.0, 40.0]).len() < 12);
     }
 }

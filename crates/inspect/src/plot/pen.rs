@@ -8,6 +8,7 @@ use super::words;
 
 /// Of a line of text to the next one.
 pub(super) const LINE: f32 = 17.0;
+const TITLE_LETTERS: f32 = 14.0;
 
 #[derive(Default)]
 pub(super) struct Pen {
@@ -24,26 +25,42 @@ impl Pen {
     }
 
     pub(super) fn text(&mut self, at: Place, anchor: Anchor, text: impl Into<String>) {
-        self.text_along(Direction::Right, at, anchor, text.into());
+        self.letters(LETTERS - 1.0, Direction::Right, at, anchor, text.into());
     }
 
     pub(super) fn text_up(&mut self, at: Place, anchor: Anchor, text: impl Into<String>) {
-        self.text_along(Direction::Up, at, anchor, text.into());
+        self.letters(LETTERS - 1.0, Direction::Up, at, anchor, text.into());
     }
 
-    fn text_along(&mut self, direction: Direction, at: Place, anchor: Anchor, text: String) {
-        let (size, colour) = (LETTERS - 1.0, INK);
-        self.put(Shape::Text(Text { at, size, anchor, direction, colour, text }));
+    fn letters(
+        &mut self,
+        size: f32,
+        direction: Direction,
+        at: Place,
+        anchor: Anchor,
+        text: String,
+    ) {
+        self.put(Shape::Text(Text { at, size, anchor, direction, colour: INK, text }));
+    }
+
+    /// What the picture shows, at its top; returns where the rest begins.
+    pub(super) fn title(&mut self, left: f32, width: f32, text: &str) -> f32 {
+        self.lines(TITLE_LETTERS, [left, 24.0], width, text) - 4.0
     }
 
     /// Lines of at most `width` from the first baseline on; returns the baseline after the last.
     pub(super) fn paragraph(&mut self, at: Place, width: f32, text: &str) -> f32 {
-        let lines = words::lines(text, (width / letters_width(1)) as usize);
-        let n_lines = lines.len();
+        self.lines(LETTERS - 1.0, at, width, text)
+    }
+
+    fn lines(&mut self, size: f32, [x, y]: Place, width: f32, text: &str) -> f32 {
+        let lines = words::lines(text, (width / (size * letter_em('n'))) as usize);
+        let (n_lines, pitch) = (lines.len(), LINE * size / (LETTERS - 1.0));
         for (i, line) in lines.into_iter().enumerate() {
-            self.text([at[0], at[1] + LINE * i as f32], Anchor::Start, line);
+            let at = [x, y + pitch * i as f32];
+            self.letters(size, Direction::Right, at, Anchor::Start, line);
         }
-        at[1] + LINE * n_lines as f32
+        y + pitch * n_lines as f32
     }
 
     pub(super) fn line(&mut self, from: Place, to: Place, colour: Colour) {
