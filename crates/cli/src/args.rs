@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::embed_args::EmbedArgs;
+use crate::inspect_args::InspectCommand;
 use crate::kv_arg::{KvArg, kv_type};
 use crate::serve_args::ServeArgs;
 use clap::builder::NonEmptyStringValueParser as NonEmpty;
@@ -32,6 +33,9 @@ pub(crate) enum Command {
     Score(ScoreArgs),
     /// Texts as vectors, and how alike two texts are
     Embed(EmbedArgs),
+    /// See where a model looked
+    #[command(subcommand)]
+    Inspect(InspectCommand),
     /// Serve models over HTTP, to clients made for OpenAI's and Anthropic's services
     Serve(ServeArgs),
     /// Measure the speed of a model on this machine

@@ -10,6 +10,7 @@ mod embed_args;
 mod env;
 mod generate;
 mod hub;
+mod inspect_args;
 mod interrupt;
 mod kv_arg;
 mod machine;
@@ -31,7 +32,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::{Cli, Command};
-use commands::{bench, chat, embed, kv, models, plan, run, score, serve, show, tokenize};
+use commands::{bench, chat, embed, inspect, kv, models, plan, run, score, serve, show, tokenize};
 use hub::HubError;
 use interrupt::EXIT_INTERRUPTED;
 
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         Command::Tokenize(args) => tokenize::tokenize(args),
         Command::Score(args) => score::score_text(args),
         Command::Embed(args) => embed::embed(args),
+        Command::Inspect(command) => inspect::inspect(command),
         Command::Serve(args) => serve::serve(args),
         Command::Bench(args) => bench::bench(args),
         Command::Kv(command) => kv::kv(command),

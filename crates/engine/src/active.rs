@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use model::kv::{CacheFull, KvPolicy, KvShape, Reuse};
+use model::kv::{CacheFull, Hidden, KvPolicy, KvShape, Reuse};
 use model::{KvCache, SequenceId};
 use tokenizer::Detokenizer;
 
@@ -16,6 +16,7 @@ use crate::scheduler::SequenceView;
 use crate::sequence::{FinishReason, RequestId, Sequence};
 use crate::speculation::Drafter;
 use crate::stop::StopMatcher;
+use crate::watch::Watch;
 
 /// One request on its way.
 pub(crate) struct Active {
@@ -33,6 +34,10 @@ pub(crate) struct Active {
     pub(crate) logprobs: LogprobsWanted,
     /// Tokens of the prompt that were reported, the first one included.
     pub(crate) n_scored: usize,
+    /// Tokens that may come from the cache: something is asked of those behind them.
+    pub(crate) n_reused_max: usize,
+    pub(crate) watch: Option<Watch>,
+    pub(crate) hidden: Option<Hidden>,
     pub(crate) client: Client,
     /// Its turn among those of its client.
     pub(crate) turn: usize,
@@ -118,6 +123,8 @@ impl Active {
         let own = &self.sequence.tokens()[..self.sequence.n_prompt()];
         let pairs = own.iter().zip(prompt).take(n_own.min(n_theirs));
         let n_shared = pairs.take_while(|(a, b)| a == b).count();
+        let from = self.hidden.as_ref().map_or(usize::MAX, |hidden| hidden.from as usize);
+        let n_shared = n_shared.min(from);
         (n_shared >= N_SHARED_MIN).then_some(Leader { id: self.sequence.id(), n_shared })
     }
 
@@ -131,16 +138,21 @@ impl Active {
     /// Takes a place in the cache, with what it has of the text already. What a decoder has of a
     /// text belongs to one prompt: two that begin alike have nothing in common.
     pub(crate) fn admit(&mut self, kv: &mut KvCache) -> Reuse {
-        let (policy, scores_prompt) = (self.sequence.kv_policy(), self.scores_prompt());
+        let policy = self.sequence.kv_policy();
         let (slot, reuse) = match &mut self.source {
-            None if scores_prompt => kv.admit_anew(self.sequence.tokens(), policy),
-            None => kv.admit_text(self.sequence.tokens(), policy),
+            None => kv.admit_up_to(self.sequence.tokens(), policy, self.n_reused_max),
             Some(source) => {
                 source.slot = Some(kv.admit());
                 (kv.admit_empty(policy), Reuse::default())
             }
         };
         self.slot = Some(slot);
+        if let Some(hidden) = &self.hidden {
+            kv.hide(slot, hidden.clone());
+        }
+        if let Some(watch) = &self.watch {
+            watch.lock().restart();
+        }
         self.sequence.advance(reuse.n_reused);
         reuse
     }
@@ -210,7 +222,7 @@ impl Active {
 
     /// Whether there are tokens of the prompt that are to be reported.
     pub(crate) fn scores_prompt(&self) -> bool {
-        self.logprobs.of_prompt && self.n_scored < self.sequence.n_prompt()
+        self.logprobs.of_prompt.is_some() && self.n_scored < self.sequence.n_prompt()
     }
 
     /// The token of the prompt that the logits after token `pos` are about, if it is to be

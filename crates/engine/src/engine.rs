@@ -1,5 +1,6 @@
 //! The engine: many requests, one step at a time.
 
+mod asked;
 mod plan;
 
 use std::path::Path;
@@ -19,8 +20,9 @@ use crate::runner::{Runner, longest_text};
 use crate::sampler::Sampler;
 use crate::scheduler::{Plan, SequenceView};
 use crate::sequence::{FinishReason, Limits, RequestId, Sequence};
-use crate::speculation::Drafter;
+use crate::speculation::{Drafter, Speculation};
 use crate::stop::StopMatcher;
+use crate::watch::Watchers;
 
 /// Owns a model's cache and its requests. One thread drives it by calling [`Engine::step`].
 pub struct Engine {
@@ -77,10 +79,12 @@ impl Engine {
     ///
     /// # Errors
     /// A prompt that is empty or too long or has unknown ids, and parameters out of range.
-    pub fn submit(&mut self, request: Request) -> Result<RequestId, Error> {
+    pub fn submit(&mut self, mut request: Request) -> Result<RequestId, Error> {
         let (source, prompt) = match self.runner.encoder() {
-            None => (None, request.prompt),
-            Some(encoder) => Source::of(request.prompt, encoder, &*self.runner)?,
+            None => (None, std::mem::take(&mut request.prompt)),
+            Some(encoder) => {
+                Source::of(std::mem::take(&mut request.prompt), encoder, &*self.runner)?
+            }
         };
         if source.is_some() && request.kv_policy != KvPolicy::KeepAll {
             return Err(Error::PolicyOfEncoder { policy: request.kv_policy });
@@ -95,12 +99,12 @@ impl Engine {
         let id = RequestId(self.n_submitted);
         let banned = self.banned.iter().copied();
         let LogprobsWanted { n_top, of_prompt } = request.logprobs;
+        asked::check(&request, prompt.len(), source.is_some())?;
+        let is_asked = asked::is_asked(&request);
+        let n_reused_max = asked::n_reused_max(&request);
         if n_top > N_TOP_MAX {
             let (name, found) = ("top_logprobs", n_top as f32);
             return Err(Error::Parameter { name, expected: "a number from 0 to 20", found });
-        }
-        if of_prompt && (source.is_some() || kv_policy != KvPolicy::KeepAll) {
-            return Err(Error::PromptLogprobs);
         }
         let mut sampler = Sampler::new(request.sampling, limits.n_vocab, banned)?;
         check_ids(&request.stop_ids, limits.n_vocab)?;
@@ -108,22 +112,31 @@ impl Engine {
         sampler.hold_back(&ends, request.n_tokens_min);
         let sequence = Sequence::new(id, &prompt, limits, sampler)?;
         check_guide(request.thinking.as_ref(), &request.shown_ids, limits.n_vocab)?;
-        let is_alone = source.is_some() || of_prompt;
-        let leader = if is_alone { None } else { self.leader(&prompt, kv_policy) };
+        let speculation = match request.watch {
+            Some(_) => Speculation::Off,
+            None => request.speculation,
+        };
+        let leader = match source {
+            Some(_) => None,
+            None => self.leader(&prompt[..prompt.len().min(n_reused_max)], kv_policy),
+        };
         self.active.push(Active {
+            n_reused_max,
+            watch: request.watch,
+            hidden: request.hidden,
             client: request.client,
             turn: 0,
             leader,
             deadline: request.deadline,
             n_preempted: 0,
-            end: self.end_at_once(&sequence, source.as_ref(), of_prompt),
+            end: self.end_at_once(&sequence, source.as_ref(), is_asked),
             guide: Guide::new(request.constraint, request.thinking, &mut self.masks),
             ends,
             logprobs: request.logprobs,
-            n_scored: 1,
+            n_scored: of_prompt.map_or(1, |first| first.max(1)),
             sequence,
             source,
-            drafter: Drafter::new(request.speculation),
+            drafter: Drafter::new(speculation),
             slot: None,
             detokenizer: self.tokenizer.detokenizer_after_prompt().showing(&request.shown_ids),
             stop: StopMatcher::new(request.stop)?,
@@ -202,7 +215,7 @@ impl Engine {
         self.encode(&mut events);
         self.fill_batch();
         if self.batch.n_tokens() > 0 {
-            self.runner.forward(&self.batch);
+            self.forward();
             self.advance(&mut events);
             self.score_prompts(&mut events);
             self.sample(&mut events);
@@ -212,6 +225,20 @@ impl Engine {
         }
         self.remove_ended(&mut events);
         events
+    }
+
+    /// Computes the batch, and shows its rows to those who watch.
+    fn forward(&mut self) {
+        let Self { runner, active, batch, plan, .. } = self;
+        let watch = |sequence_idx: usize| {
+            let id = plan.chunks[sequence_idx].id;
+            idx_of(active, id).and_then(|idx| active[idx].watch.as_ref())
+        };
+        let mut watchers = Watchers::of_batch(batch, watch);
+        match watchers.is_empty() {
+            true => runner.forward(batch),
+            false => runner.forward_watched(batch, &mut watchers),
+        }
     }
 
     /// Ends the answers whose time is up.
@@ -230,9 +257,9 @@ impl Engine {
         &self,
         sequence: &Sequence,
         source: Option<&Source>,
-        scores_prompt: bool,
+        is_asked: bool,
     ) -> Option<Result<FinishReason, Error>> {
-        if sequence.is_full() && !scores_prompt {
+        if sequence.is_full() && !is_asked {
             return Some(Ok(FinishReason::Length));
         }
         let (kv, n_together) = (self.runner.kv(), self.runner.n_tokens_max());
@@ -271,7 +298,9 @@ impl Engine {
             let tokens = &active.sequence.tokens()[chunk.tokens.clone()];
             let is_last = chunk.tokens.end == active.sequence.tokens().len();
             let logit_rows = match chunk.n_draft {
-                _ if active.scores_prompt() => LogitRows::All,
+                _ if active.scores_prompt() => {
+                    LogitRows::From((active.n_scored - 1).saturating_sub(chunk.tokens.start))
+                }
                 0 if is_last => LogitRows::Last,
                 0 => LogitRows::None,
                 _ => LogitRows::All,
@@ -309,9 +338,10 @@ impl Engine {
                 active.end_if_scored();
                 continue;
             }
-            let first_row = due.iter().position(|id| *id == chunk.id).expect("it has logit rows");
+            let first_row = due.iter().position(|id| *id == chunk.id);
+            let n_rows = due.iter().filter(|id| **id == chunk.id).count();
             let (first, mut tokens) = (active.n_scored, Vec::new());
-            let rows = first_row..first_row + chunk.tokens.len();
+            let rows = first_row.map_or(0..0, |first_row| first_row..first_row + n_rows);
             for start in rows.clone().step_by(n_rows_max) {
                 let end = (start + n_rows_max).min(rows.end);
                 let logits = runner.logits(start..end);

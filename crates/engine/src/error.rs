@@ -30,6 +30,16 @@ pub enum Error {
          model without an encoder, and no policy that lets go of a part"
     )]
     PromptLogprobs,
+    #[error(
+        "keys are hidden from tokens that would see them all: expected a model without an encoder, \
+         and no policy that lets go of a part"
+    )]
+    HiddenOfPart,
+    #[error(
+        "hidden keys {start} to {end} from token {from} on: expected some keys, before that token, \
+         and that one within the prompt of {n_prompt} tokens"
+    )]
+    Hidden { start: u32, end: u32, from: u32, n_prompt: usize },
     #[error("token {token_idx}: expected an id below {n_vocab}, found {id}")]
     UnknownToken { token_idx: usize, id: u32, n_vocab: usize },
 

@@ -24,6 +24,7 @@ pub mod sequence;
 pub mod speculation;
 pub mod stop;
 mod vocab;
+pub mod watch;
 
 pub use embed::{Embedder, Pooling, Recipe, cosine, normalize};
 pub use engine::Engine;
@@ -39,3 +40,4 @@ pub use score::{Score, score};
 pub use sequence::{FinishReason, RequestId};
 pub use speculation::Speculation;
 pub use tokenizer::{ChatTemplate, Message, Special, SpecialText, Tokenizer};
+pub use watch::{Watch, Watcher, Watchers};

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use model::kv::{KvPolicy, Miss, Reuse};
+use model::kv::{Hidden, KvPolicy, Miss, Reuse};
 use serde::Serialize;
 
 use crate::error::Error;
@@ -11,6 +11,7 @@ use crate::guide::Thinking;
 use crate::sampler::SamplingParams;
 use crate::sequence::{FinishReason, RequestId};
 use crate::speculation::Speculation;
+use crate::watch::Watch;
 
 /// Tokens to continue.
 #[derive(Clone, Debug)]
@@ -29,6 +30,10 @@ pub struct Request {
     /// Tokens that end the answer as the model's own ends do; they are not part of it.
     pub stop_ids: Vec<u32>,
     pub logprobs: LogprobsWanted,
+    /// Who sees the attention of its rows. They are computed one by one then, without drafts.
+    pub watch: Option<Watch>,
+    /// Keys that later tokens do not look at.
+    pub hidden: Option<Hidden>,
     /// The form of the answer.
     pub constraint: Option<Constraint>,
     /// Bounds on what comes before the answer itself.
@@ -58,6 +63,8 @@ impl Request {
             n_tokens_min: 0,
             stop_ids: Vec::new(),
             logprobs: LogprobsWanted::default(),
+            watch: None,
+            hidden: None,
             constraint: None,
             thinking: None,
             shown_ids: Vec::new(),
@@ -80,9 +87,9 @@ impl Request {
 pub struct LogprobsWanted {
     /// The likeliest tokens in each place, up to [`N_TOP_MAX`].
     pub n_top: usize,
-    /// Those of the prompt too: [`Event::Prompt`]. None of its tokens is taken from the cache then,
-    /// since a cached key has no logits.
-    pub of_prompt: bool,
+    /// Those of the prompt too, from this token of it on: [`Event::Prompt`]. What is found while it
+    /// is computed is not taken from the cache, since a cached key has no logits.
+    pub of_prompt: Option<usize>,
 }
 
 /// Most of the likeliest tokens in one place.
@@ -102,7 +109,7 @@ pub struct PromptToken {
 pub enum Event {
     /// Prompt tokens were computed.
     Progress { id: RequestId, n_computed: usize, n_prompt: usize },
-    /// Tokens `first..` of the prompt, which has none before its second.
+    /// Tokens `first..` of the prompt, which begin with its second at the earliest.
     Prompt { id: RequestId, first: usize, tokens: Vec<PromptToken> },
     /// A token was written. `text` is what it adds for sure: characters and stop strings that are
     /// still incomplete are held back. `top`: the likeliest in its place, the first foremost.
@@ -188,7 +195,7 @@ impl Usage {
                 Miss::New => "the cached text ends there",
                 Miss::LastToken => "the last token is computed for its logits",
                 Miss::Policy => "under this policy what follows is computed",
-                Miss::Logits => "log-probabilities of the prompt are asked for",
+                Miss::Asked => "what is asked of the prompt is found while it is computed",
                 Miss::BehindWindow => "a sliding window has dropped the keys before it",
             },
         }

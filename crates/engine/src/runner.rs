@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use model::kv::{Fingerprint, KvPolicy, KvShape, LayerShape};
 use model::shape::Rows;
-use model::{Batch, KvCache, Model, SequenceId, ThreadPool, Workspace, WorkspaceSize};
+use model::{Batch, KvCache, Model, Probe, SequenceId, ThreadPool, Workspace, WorkspaceSize};
 
 use crate::error::Error;
+use crate::watch::Watchers;
 
 /// One step at a time: a batch in, logits out. The seam that lets engine tests script a model.
 pub trait Runner: Send {
@@ -32,6 +33,10 @@ pub trait Runner: Send {
 
     /// Computes a batch; the cache has room for it.
     fn forward(&mut self, batch: &Batch);
+    /// The same, and shows it to those who watch, if there is attention to be seen.
+    fn forward_watched(&mut self, batch: &Batch, _watchers: &mut Watchers<'_>) {
+        self.forward(batch);
+    }
     /// Lets the encoder read a prompt: its keys are those of `source`, for which the cache has
     /// room. Only where there is [`Runner::encoder`].
     fn encode(&mut self, _ids: &[u32], _source: SequenceId) {
@@ -118,6 +123,13 @@ impl ModelRunner {
 }
 
 impl ModelRunner {
+    fn forward_by(&mut self, batch: &Batch, probe: &mut impl Probe) {
+        for sequence in &batch.sequences {
+            model::evict(&self.model, &mut self.kv, sequence.id, &mut self.workspace);
+        }
+        model::forward(&self.model, batch, &mut self.kv, &mut self.workspace, probe);
+    }
+
     /// Hidden states of some of the last batch's logit rows: `[rows.len(), d_model]`.
     pub fn hidden(&self, rows: Range<usize>) -> Rows<'_> {
         model::hidden(&self.model, rows, &self.workspace)
@@ -159,10 +171,11 @@ impl Runner for ModelRunner {
     }
 
     fn forward(&mut self, batch: &Batch) {
-        for sequence in &batch.sequences {
-            model::evict(&self.model, &mut self.kv, sequence.id, &mut self.workspace);
-        }
-        model::forward(&self.model, batch, &mut self.kv, &mut self.workspace, &mut ());
+        self.forward_by(batch, &mut ());
+    }
+
+    fn forward_watched(&mut self, batch: &Batch, watchers: &mut Watchers<'_>) {
+        self.forward_by(batch, watchers);
     }
 
     fn encode(&mut self, ids: &[u32], source: SequenceId) {

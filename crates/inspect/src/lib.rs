@@ -4,6 +4,14 @@
 
 #![forbid(unsafe_code)]
 
+pub mod ask;
+pub mod capture;
 pub mod export;
+pub mod inspector;
 pub mod plot;
+pub mod questions;
 pub mod record;
+pub mod text;
+
+pub use ask::{Ask, AskEngine, AskError, Reply};
+pub use inspector::{InspectError, Inspector, N_BYTES_MAX};

@@ -179,6 +179,8 @@ fn attention_agrees(tables: Tables) -> bool {
             scores[..5].fill(f32::NEG_INFINITY);
             let mut all = Vec::new();
             for row in scores.chunks_exact_mut(KEY_BLOCK) {
+                let (max, factor, m) = (table.online_softmax_moments)(&mut row.to_vec(), -0.5);
+                all.extend([max, factor, m.sum, m.centred, m.squares, m.places]);
                 let (max, factor, sum) = (table.online_softmax)(row, -0.5);
                 all.extend([max, factor, sum]);
             }

@@ -1,7 +1,8 @@
 //! One table of kernels per instruction set, and the only place that asks what the CPU can do (K3).
 
 use crate::{
-    CellBlock, DType, F32Panel, IntPanel, IntValues, PANEL_ROWS, QuantizedTile, TILE_TOKENS,
+    CellBlock, DType, F32Panel, IntPanel, IntValues, Moments, PANEL_ROWS, QuantizedTile,
+    TILE_TOKENS,
 };
 
 /// One tile of results: `[token, row]`.
@@ -50,6 +51,8 @@ pub struct Kernels {
     /// `(new_max, exp(max - new_max), sum of the weights)`. A row with every key hidden leaves
     /// `max` as it is, with weights and sum zero and factor one.
     pub online_softmax: fn(scores: &mut [f32], max: f32) -> (f32, f32, f32),
+    /// The same bits, with more sums over the weights, for those who watch.
+    pub online_softmax_moments: fn(scores: &mut [f32], max: f32) -> (f32, f32, Moments),
     /// `acc[r] = acc[r] * rescale[r] + sum_k weights[r][k] * values[k]`: `weights`
     /// `[n_rows, KEY_BLOCK]`, `values` `[KEY_BLOCK, head_dim]`, `acc` `[n_rows, head_dim]`.
     /// Values of hidden keys count with weight zero, so they must be finite.

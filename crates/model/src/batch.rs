@@ -40,6 +40,8 @@ pub enum KeysOf {
 pub enum LogitRows {
     None,
     Last,
+    /// Those from one of them on.
+    From(usize),
     All,
 }
 
@@ -66,6 +68,7 @@ impl Batch {
         match logit_rows {
             LogitRows::None => (),
             LogitRows::Last => self.logit_rows.extend(rows.clone().last()),
+            LogitRows::From(n) => self.logit_rows.extend(rows.clone().skip(n)),
             LogitRows::All => self.logit_rows.extend(rows.clone()),
         }
         self.sequences.push(BatchSequence { id, rows, source: None });

@@ -1,5 +1,7 @@
 //! Views with named axes: nobody writes an axis number (M3).
 
+use std::ops::Range;
+
 /// `[n_tokens, dim]`: one vector per token.
 #[derive(Clone, Copy)]
 pub struct Rows<'a> {
@@ -27,6 +29,11 @@ impl<'a> Rows<'a> {
 
     pub fn row(&self, token_idx: usize) -> &'a [f32] {
         &self.data[token_idx * self.dim..][..self.dim]
+    }
+
+    /// Some of the rows.
+    pub fn part(&self, tokens: Range<usize>) -> Self {
+        Self { data: &self.data[tokens.start * self.dim..tokens.end * self.dim], ..*self }
     }
 
     /// All rows, one after the other.

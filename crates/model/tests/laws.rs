@@ -6,7 +6,7 @@ use kernels::{DType, Kernels};
 use model::batch::LogitRows;
 use model::kv::{Importance, KvPolicy, KvShape};
 use model::load::ModelFile;
-use model::probe::{Capture, HeadRow, RowStats};
+use model::probe::{LayerAt, RowWeights, RowsAt, Statistics};
 use model::shape::Rows;
 use model::{
     Arithmetic, Batch, KvCache, KvType, LoadOptions, Model, Probe, SequenceId, Site, ThreadPool,
@@ -275,28 +275,35 @@ fn truncated_then_recomputed_is_the_same() {
 /// Asks for everything and counts it.
 #[derive(Default)]
 struct Everything {
-    n_rows: usize,
+    n_statistics: usize,
     n_sites: usize,
     sums: Vec<f32>,
     n_hidden: usize,
 }
 
 impl Probe for Everything {
-    fn capture(&self, at: HeadRow) -> Capture {
-        if at.head_idx == 0 { Capture::RowStats } else { Capture::Weights }
+    fn wants_statistics(&self, layer: LayerAt) -> bool {
+        layer.layer_idx == 0
     }
 
-    fn row_stats(&mut self, _at: HeadRow, stats: &RowStats) {
-        assert!(stats.log_sum_exp.is_finite());
-        self.n_rows += 1;
+    fn wants_weights(&self, _at: RowsAt) -> bool {
+        true
     }
 
-    fn weights(&mut self, at: HeadRow, key_positions: &[u32], weights: &[f32]) {
-        let visible = key_positions.iter().filter(|&&pos| pos <= at.query_pos).count();
-        assert!(weights[visible..].iter().all(|&w| w == 0.0));
-        self.sums.push(weights.iter().sum());
-        self.n_hidden += weights[..visible].iter().filter(|&&w| w == 0.0).count();
-        self.n_rows += 1;
+    fn statistics(&mut self, _layer: LayerAt, found: &Statistics<'_>) {
+        let tokens = found.bands().iter().flat_map(Clone::clone);
+        assert!(tokens.clone().all(|idx| found.row(idx, 0).log_sum_exp.is_finite()));
+        self.n_statistics += tokens.count();
+    }
+
+    fn weights(&mut self, at: RowsAt, found: &mut RowWeights<'_>) {
+        let visible = found.key_positions.iter().filter(|&&pos| pos <= at.query_pos).count();
+        for head_idx in 0..found.log_sum_exp.len() {
+            let weights = found.of_head(head_idx);
+            assert!(weights[visible..].iter().all(|&w| w == 0.0));
+            self.sums.push(weights.iter().sum());
+            self.n_hidden += weights[..visible].iter().filter(|&&w| w == 0.0).count();
+        }
     }
 
     fn activation(&mut self, _site: Site, _rows: Rows<'_>) {
@@ -316,8 +323,9 @@ fn a_probe_changes_nothing() {
     run.batch.push(id, &ids, 0, LogitRows::All);
     let mut probe = Everything::default();
     check_same(&plain, &run.forward(&mut probe), "with a probe");
-    assert_eq!(probe.n_rows, N_TOKENS * tiny.n_heads * tiny.n_layers);
-    assert_eq!(probe.n_sites, tiny.n_layers + 2);
+    assert_eq!(probe.n_statistics, N_TOKENS);
+    assert_eq!(probe.sums.len(), N_TOKENS * tiny.n_heads * tiny.n_layers);
+    assert_eq!(probe.n_sites, 2 * tiny.n_layers + 2);
     assert!(probe.sums.iter().all(|sum| (sum - 1.0).abs() < 1e-5));
 }
 

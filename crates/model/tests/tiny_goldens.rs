@@ -9,7 +9,7 @@ use format::safetensors::SafetensorsFile;
 use model::batch::{KeysOf, LogitRows};
 use model::kv::KvShape;
 use model::load::ModelFile;
-use model::probe::{Capture, HeadRow};
+use model::probe::{RowWeights, RowsAt};
 use model::shape::Rows;
 use model::{
     Arithmetic, Batch, KvCache, KvType, LoadOptions, Model, Probe, SequenceId, Site, ThreadPool,
@@ -77,30 +77,35 @@ struct Recorder {
 }
 
 impl Probe for Recorder {
-    fn capture(&self, _at: HeadRow) -> Capture {
-        Capture::Weights
+    fn wants_weights(&self, _at: RowsAt) -> bool {
+        true
     }
 
-    fn weights(&mut self, at: HeadRow, key_positions: &[u32], weights: &[f32]) {
-        let kind = match at.keys_of {
+    fn weights(&mut self, at: RowsAt, found: &mut RowWeights<'_>) {
+        let kind = match at.layer.keys_of {
             KeysOf::Own => "attention",
             KeysOf::Source => "cross",
         };
-        let name = format!("{}{kind}.{}", self.prefix, at.layer_idx);
-        let (n, n_keys) = (self.n_tokens, key_positions.len());
+        let name = format!("{}{kind}.{}", self.prefix, at.layer.layer_idx);
+        let (n, n_keys) = (self.n_tokens, found.key_positions.len());
         if self.sites.last().is_none_or(|(last, _)| *last != name) {
             self.sites.push((name, vec![0.0; self.n_heads * n * n_keys]));
         }
         let (_, map) = self.sites.last_mut().expect("just pushed");
-        for (&key_pos, &weight) in key_positions.iter().zip(weights) {
-            let [query, key] = [at.query_pos, key_pos].map(|pos| (pos - self.first_pos) as usize);
-            map[(at.head_idx * n + query) * n_keys + key] = weight;
+        let query = (at.query_pos - self.first_pos) as usize;
+        for head_idx in 0..self.n_heads {
+            let row = found.key_positions.iter().zip(found.of_head(head_idx));
+            for (&key_pos, &weight) in row {
+                let key = (key_pos - self.first_pos) as usize;
+                map[(head_idx * n + query) * n_keys + key] = weight;
+            }
         }
     }
 
     fn activation(&mut self, site: Site, rows: Rows<'_>) {
         let name = match site {
             Site::Embedding => "embedding".to_owned(),
+            Site::AttentionOutput(_) => return,
             Site::Residual { layer_idx } => format!("layer.{layer_idx}"),
             Site::OutputNorm => "output_norm".to_owned(),
         };

@@ -124,6 +124,8 @@ impl ApiError {
             EngineError::EmptyPrompt
             | EngineError::UnknownToken { .. }
             | EngineError::PromptLogprobs
+            | EngineError::HiddenOfPart
+            | EngineError::Hidden { .. }
             | EngineError::CacheFull(_) => (prompt, None),
             EngineError::Parameter { name, .. } => (*name, None),
             EngineError::BiasToken { .. } | EngineError::BiasValue { .. } => ("logit_bias", None),

@@ -3,6 +3,7 @@
 pub(crate) mod bench;
 pub(crate) mod chat;
 pub(crate) mod embed;
+pub(crate) mod inspect;
 pub(crate) mod kv;
 pub(crate) mod models;
 pub(crate) mod plan;

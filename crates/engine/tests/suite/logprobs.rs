@@ -9,7 +9,7 @@ use scripted_runner::{Limits, ScriptedRunner, Vocabulary, only};
 use crate::outcome::{Answer, greedy, run, run_at};
 use crate::tiny::{SIZE, Size, engine, models, request, runner, text};
 
-const OF_PROMPT: LogprobsWanted = LogprobsWanted { n_top: 3, of_prompt: true };
+const OF_PROMPT: LogprobsWanted = LogprobsWanted { n_top: 3, of_prompt: Some(1) };
 
 /// What does not depend on anything but the request, of each.
 fn answers(engine: &mut Engine, requests: &[(usize, Request)]) -> Vec<Answer> {
@@ -75,14 +75,14 @@ fn nothing_of_a_scored_prompt_is_reused_and_that_is_said() {
     let found = run(&mut engine, &Request { logprobs: OF_PROMPT, ..request(1, 100, 5) });
     let context = found.usage.context();
     assert_eq!((context.reused, context.recomputed), (0, 100));
-    assert_eq!(context.why, "log-probabilities of the prompt are asked for");
+    assert_eq!(context.why, "what is asked of the prompt is found while it is computed");
     assert_eq!(context.first_divergent, None);
 }
 
 #[test]
 fn the_likeliest_tokens_stand_beside_the_chosen_one() {
     let [loaded, ..] = models();
-    let logprobs = LogprobsWanted { n_top: 4, of_prompt: false };
+    let logprobs = LogprobsWanted { n_top: 4, of_prompt: None };
     let greedy = Request { n_tokens_max: Some(12), logprobs, ..greedy(&text(5, 40)) };
     let found = run(&mut engine(&loaded, SIZE), &greedy).answer;
     assert_eq!(found.tops.len(), 12);
@@ -99,7 +99,7 @@ fn the_likeliest_tokens_stand_beside_the_chosen_one() {
 fn what_cannot_be_told_is_refused() {
     let [loaded, ..] = models();
     let mut engine = engine(&loaded, SIZE);
-    let many = LogprobsWanted { n_top: 21, of_prompt: false };
+    let many = LogprobsWanted { n_top: 21, of_prompt: None };
     let refused = engine.submit(Request { logprobs: many, ..greedy(&[3]) });
     let message = refused.expect_err("too many").to_string();
     assert_eq!(message, "top_logprobs: expected a number from 0 to 20, found 21");

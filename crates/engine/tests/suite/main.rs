@@ -20,3 +20,4 @@ mod score;
 mod speculation;
 mod streaming;
 mod tiny;
+mod watch;

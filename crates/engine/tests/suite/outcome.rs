@@ -22,8 +22,9 @@ pub(crate) struct Answer {
     pub(crate) logprobs: Vec<f32>,
     /// The likeliest in each place, where they were asked for.
     pub(crate) tops: Vec<Vec<(u32, f32)>>,
-    /// All tokens of the prompt but the first, where they were asked for.
+    /// Tokens of the prompt, where they were asked for, and which is the first of them.
     pub(crate) prompt: Vec<PromptToken>,
+    pub(crate) first_of_prompt: Option<usize>,
     /// One a token, then that of the end.
     pub(crate) deltas: Vec<String>,
     /// `None`: it goes on.
@@ -76,7 +77,8 @@ impl Outcomes {
             }
             Event::Prompt { first, tokens, .. } => {
                 assert!(answer.ids.is_empty());
-                assert_eq!(first, 1 + answer.prompt.len());
+                let first_of_all = *answer.first_of_prompt.get_or_insert(first);
+                assert_eq!(first, first_of_all + answer.prompt.len());
                 answer.prompt.extend(tokens);
             }
             Event::Token { token_id, logprob, top, text, .. } => {

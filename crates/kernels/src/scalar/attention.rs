@@ -4,6 +4,7 @@ use super::exp::exp;
 use super::lanes::{self, LANES};
 use crate::KEY_BLOCK;
 use crate::cells::{CellBlock, Element, IntValues, VALUE_GROUP, by_cells};
+use crate::moments::Moments;
 
 pub(crate) fn attention_scores(q: &[f32], keys: CellBlock<'_>, head_dim: usize, out: &mut [f32]) {
     check_shapes(q, keys.cells.n_cells(), head_dim, out);
@@ -164,4 +165,48 @@ pub(crate) fn online_softmax(scores: &mut [f32], max: f32) -> (f32, f32, f32) {
     }
     let factor = if new_max == max { 1.0 } else { exp(max - shift) };
     (new_max, factor, lanes::sum(sums))
+}
+
+/// A hidden key's distance from the maximum, in place of infinity: its weight is zero all the same,
+/// and zero times infinity is no number.
+const FAR_BELOW: f32 = -100.0;
+
+#[inline(always)]
+pub(crate) fn online_softmax_moments(scores: &mut [f32], max: f32) -> (f32, f32, Moments) {
+    let new_max = lanes::max(scores, max);
+    let shift = if new_max == f32::NEG_INFINITY { 0.0 } else { new_max };
+    let mut sums = [[0.0; LANES]; 4];
+    let (chunks, rest) = scores.as_chunks_mut::<LANES>();
+    let n_whole = chunks.len();
+    for (chunk_idx, chunk) in chunks.iter_mut().enumerate() {
+        add_moments(chunk, (shift, chunk_idx), &mut sums);
+    }
+    if !rest.is_empty() {
+        let mut last = [f32::NEG_INFINITY; LANES];
+        last[..rest.len()].copy_from_slice(rest);
+        add_moments(&mut last, (shift, n_whole), &mut sums);
+        rest.copy_from_slice(&last[..rest.len()]);
+    }
+    let factor = if new_max == max { 1.0 } else { exp(max - shift) };
+    let [sum, centred, squares, places] = sums.map(lanes::sum);
+    (new_max, factor, Moments { sum, centred, squares, places })
+}
+
+#[inline(always)]
+fn add_moments(
+    chunk: &mut [f32; LANES],
+    (shift, chunk_idx): (f32, usize),
+    [sums, centred, squares, places]: &mut [[f32; LANES]; 4],
+) {
+    let first = (chunk_idx * LANES) as f32;
+    for i in 0..LANES {
+        let distance = chunk[i] - shift;
+        let weight = exp(distance);
+        chunk[i] = weight;
+        sums[i] += weight;
+        let distance = if distance < FAR_BELOW { FAR_BELOW } else { distance };
+        centred[i] = weight.mul_add(distance, centred[i]);
+        squares[i] = weight.mul_add(weight, squares[i]);
+        places[i] = weight.mul_add(first + i as f32, places[i]);
+    }
 }

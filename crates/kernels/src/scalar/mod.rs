@@ -31,6 +31,7 @@ pub(crate) static KERNELS: Kernels = Kernels {
     attention_scores: attention::attention_scores,
     add_dots: attention::add_dots,
     online_softmax: attention::online_softmax,
+    online_softmax_moments: attention::online_softmax_moments,
     attention_accumulate: attention::attention_accumulate,
     attention_accumulate_int: attention::attention_accumulate_int,
     hadamard: hadamard::hadamard,

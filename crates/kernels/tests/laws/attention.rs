@@ -1,6 +1,6 @@
 //! One key block: scores, online softmax, weighted values.
 
-use kernels::{CellBlock, Cells, IntValues, KEY_BLOCK, Kernels, VALUE_GROUP, scalar};
+use kernels::{CellBlock, Cells, IntValues, KEY_BLOCK, Kernels, Moments, VALUE_GROUP, scalar};
 use proptest::prelude::*;
 
 use crate::rows::{check_same, normal, wide_tables};
@@ -125,6 +125,7 @@ proptest! {
                 let flat = |(max, factor, sum)| [max, factor, sum];
                 check_same(table.name, &flat(got_state), &flat(state));
             }
+            check_moments(&row, max);
         }
     }
 }
@@ -154,6 +155,30 @@ fn products_are_those_of_f64() {
             let expected: f64 = start + terms.sum::<f64>();
             let got = f64::from(acc[r * head_dim + d]);
             assert!((got - expected).abs() < 1e-4, "value of row {r}, column {d}");
+        }
+    }
+}
+
+/// The softmax is the same bits, the other sums are those of f64.
+fn check_moments(row: &[f32], max: f32) {
+    let mut weights = row.to_vec();
+    let (new_max, factor, sum) = (scalar().online_softmax)(&mut weights, max);
+    let exact: Vec<_> = weights.iter().map(|&w| f64::from(w)).collect();
+    let of_all = |term: &dyn Fn(usize, f64) -> f64| -> f64 {
+        exact.iter().enumerate().map(|(k, &w)| if w == 0.0 { 0.0 } else { term(k, w) }).sum()
+    };
+    let distance = |k: usize| f64::from(row[k]) - f64::from(new_max);
+    let expected =
+        [of_all(&|k, w| w * distance(k)), of_all(&|_, w| w * w), of_all(&|k, w| w * k as f64)];
+    for table in kernels::tables() {
+        let mut got = row.to_vec();
+        let (got_max, got_factor, moments) = (table.online_softmax_moments)(&mut got, max);
+        check_same(table.name, &got, &weights);
+        check_same(table.name, &[got_max, got_factor, moments.sum], &[new_max, factor, sum]);
+        let Moments { centred, squares, places, .. } = moments;
+        for (got, expected) in [centred, squares, places].into_iter().zip(expected) {
+            let error = (f64::from(got) - expected).abs();
+            assert!(error <= 1e-5 * expected.abs().max(1e-3), "{got}, not {expected}");
         }
     }
 }

@@ -26,6 +26,16 @@ macro_rules! wrong {
     };
 }
 
+/// What it returns is wrong, not what it writes.
+fn moments_wrong() -> (&'static str, Kernels) {
+    let wrong = |scores: &mut [f32], max: f32| {
+        let (max, factor, mut moments) = (scalar().online_softmax_moments)(scores, max);
+        moments.places += 1.0;
+        (max, factor, moments)
+    };
+    ("online_softmax_moments", Kernels { online_softmax_moments: wrong, ..*scalar() })
+}
+
 fn spoil(values: &mut [f32]) {
     values.last_mut().into_iter().for_each(|value| *value += 1.0);
 }
@@ -42,6 +52,7 @@ fn one_wrong_kernel_is_noticed() {
         wrong!(f32_rows, |dtype, rows, n_in, x, out| out[out.len() - 1][0][10] += 1.0),
         wrong!(attention_scores, |q, keys, head_dim, out| spoil(out)),
         wrong!(online_softmax, |scores, max| spoil(scores)),
+        moments_wrong(),
         wrong!(attention_accumulate, |weights, rescale, values, head_dim, acc| spoil(acc)),
         wrong!(rms_norm, |x, gain, eps, out| spoil(out)),
         wrong!(silu_mul, |gate, up| spoil(gate)),

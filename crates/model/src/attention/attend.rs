@@ -15,9 +15,10 @@ use super::AttentionPattern;
 use super::bias::PositionBias;
 use super::spans::Spans;
 use super::tile::{AttendScratch, ChunkResult, N_ROWS_MAX, TileCtx, chunks, merge};
+use super::watched::WatchBuffers;
 use crate::batch::{BatchSequence, KeysOf};
 use crate::kv::{KvCache, KvView, ValuePlace};
-use crate::pool::{ThreadPool, TileRows, Tiled};
+use crate::pool::{ThreadPool, TileMut, TileRows, Tiled};
 use crate::shape::Heads;
 
 #[derive(Clone, Copy, Debug)]
@@ -79,15 +80,21 @@ pub struct LayerKeys<'a> {
 }
 
 impl<'a> LayerKeys<'a> {
-    fn view(&self, sequence: &BatchSequence) -> KvView<'a> {
+    pub(crate) fn view(&self, sequence: &BatchSequence) -> KvView<'a> {
         self.kv.view(self.layer_idx, sequence.keys_of(self.of))
+    }
+
+    /// Of the longest text of a batch.
+    pub(super) fn n_blocks_max(&self, sequences: &[BatchSequence]) -> usize {
+        let of_each = sequences.iter().map(|sequence| self.view(sequence).n_keys());
+        of_each.max().unwrap_or(0).div_ceil(KEY_BLOCK)
     }
 }
 
 /// How a batch is cut, and results on their way.
 pub struct AttendBuffers {
     /// Rows of the batch that share their tiles: tokens of one sequence.
-    bands: Vec<Range<usize>>,
+    pub(super) bands: Vec<Range<usize>>,
     /// One a band.
     cuts: Vec<Cut>,
     /// Results of chunks: `[n_items, rows of a tile, value_dim + 2]`.
@@ -95,6 +102,7 @@ pub struct AttendBuffers {
     /// Bands that look at few blocks.
     choosing: Vec<Choosing>,
     chosen: ChosenBlocks,
+    pub(super) watch: WatchBuffers,
 }
 
 /// What the bands that look at few blocks look at.
@@ -119,6 +127,14 @@ struct Choosing {
     n_blocks: usize,
     /// The block of the token itself.
     own_idx: usize,
+}
+
+/// Where a band ends, if its tile has room for more.
+#[derive(Clone, Copy)]
+pub(super) enum BandEnds {
+    Anywhere,
+    /// So that it lies within positions `64 i..64 i + 64`.
+    AtBlocks,
 }
 
 /// How the keys of a band are cut.
@@ -166,6 +182,7 @@ impl AttendBuffers {
             partials: vec![0.0; N_PARTIAL_ROWS * ChunkResult::width(params.value_dim())],
             choosing: Vec::new(),
             chosen: ChosenBlocks::default(),
+            watch: WatchBuffers::default(),
         }
     }
 
@@ -176,7 +193,13 @@ impl AttendBuffers {
     }
 
     /// Cuts the batch; returns the number of items.
-    fn cut(&mut self, ctx: &AttendCtx<'_>, queries: &Queries<'_>, keys: LayerKeys<'_>) -> usize {
+    fn cut(
+        &mut self,
+        ctx: &AttendCtx<'_>,
+        queries: &Queries<'_>,
+        keys: LayerKeys<'_>,
+        ends: BandEnds,
+    ) -> usize {
         self.bands.clear();
         self.cuts.clear();
         self.choosing.clear();
@@ -196,6 +219,10 @@ impl AttendBuffers {
                         ctx.params.band_len().min((from - first_pos) as usize)
                     }
                     (None, None) => ctx.params.band_len(),
+                };
+                let n_rows = match ends {
+                    BandEnds::Anywhere => n_rows,
+                    BandEnds::AtBlocks => n_rows.min(KEY_BLOCK - first_pos as usize % KEY_BLOCK),
                 };
                 let band = start..(start + n_rows).min(sequence.rows.end);
                 start = band.end;
@@ -235,12 +262,8 @@ pub fn attend<S: Send + AsMut<AttendScratch>>(
     (pool, scratch): (&mut ThreadPool, &mut [S]),
     (out, log_sum_exp): (&mut [f32], &mut [f32]),
 ) {
-    assert_eq!(queries.q.n_tokens(), queries.positions.len());
-    assert_eq!(queries.q.n_heads(), ctx.params.n_heads);
-    let (sinks, n_heads) = (ctx.terms.sink_logits, ctx.params.n_heads);
-    assert!(sinks.is_empty() || sinks.len() == n_heads, "one number a head");
-    assert!(ctx.terms.position_bias.is_of(n_heads), "numbers of each head");
-    let n_items = buffers.cut(ctx, &queries, keys);
+    let job = Job { ctx, queries, keys };
+    let n_items = job.begin(buffers, BandEnds::Anywhere, (pool, scratch));
     let n_band_tokens = buffers.bands.iter().map(Range::len).max().unwrap_or(0);
     let n_tile_rows = n_band_tokens * ctx.params.n_heads_per_kv();
     let n_tiles = buffers.bands.len() * ctx.params.n_kv_heads;
@@ -248,10 +271,6 @@ pub fn attend<S: Send + AsMut<AttendScratch>>(
         && n_tiles < TILES_PER_THREAD * pool.n_threads()
         && n_items > n_tiles
         && n_items * n_tile_rows <= N_PARTIAL_ROWS;
-    let job = Job { ctx, queries, keys };
-    if !buffers.choosing.is_empty() {
-        job.choose_blocks(buffers, (pool, scratch));
-    }
     if is_split {
         job.attend_chunks(buffers, (n_items, n_tile_rows), (pool, scratch));
         job.merge_chunks(buffers, n_tile_rows, (out, log_sum_exp));
@@ -260,13 +279,45 @@ pub fn attend<S: Send + AsMut<AttendScratch>>(
     }
 }
 
-struct Job<'a> {
-    ctx: &'a AttendCtx<'a>,
-    queries: Queries<'a>,
-    keys: LayerKeys<'a>,
+/// One call of [`attend`], or of one who watches it.
+pub(super) struct Job<'a> {
+    pub(super) ctx: &'a AttendCtx<'a>,
+    pub(super) queries: Queries<'a>,
+    pub(super) keys: LayerKeys<'a>,
 }
 
 impl<'a> Job<'a> {
+    /// Cuts the batch and chooses blocks where that is to be done; returns the number of items.
+    pub(super) fn begin<S: Send + AsMut<AttendScratch>>(
+        &self,
+        buffers: &mut AttendBuffers,
+        ends: BandEnds,
+        (pool, scratch): (&mut ThreadPool, &mut [S]),
+    ) -> usize {
+        let Self { ctx, queries, keys } = self;
+        assert_eq!(queries.q.n_tokens(), queries.positions.len());
+        assert_eq!(queries.q.n_heads(), ctx.params.n_heads);
+        let (sinks, n_heads) = (ctx.terms.sink_logits, ctx.params.n_heads);
+        assert!(sinks.is_empty() || sinks.len() == n_heads, "one number a head");
+        assert!(ctx.terms.position_bias.is_of(n_heads), "numbers of each head");
+        let n_items = buffers.cut(ctx, queries, *keys, ends);
+        if !buffers.choosing.is_empty() {
+            self.choose_blocks(buffers, (pool, scratch));
+        }
+        n_items
+    }
+
+    /// A tile of one band and all chunks.
+    pub(super) fn whole_tile(
+        &self,
+        buffers: &'a AttendBuffers,
+        (band_idx, kv_head_idx): (usize, usize),
+    ) -> TileCtx<'a> {
+        let cut = &buffers.cuts[band_idx];
+        let chosen = buffers.chosen.of(cut, (kv_head_idx, self.ctx.params.n_kv_heads));
+        self.tile(cut, &buffers.bands[band_idx], kv_head_idx, chosen)
+    }
+
     fn tile(
         &self,
         cut: &Cut,
@@ -275,6 +326,7 @@ impl<'a> Job<'a> {
         chosen: Option<&'a [u64]>,
     ) -> TileCtx<'a> {
         TileCtx {
+            n_watched: 0,
             attend: self.ctx,
             q: self.queries.q,
             positions: self.queries.positions,
@@ -311,38 +363,58 @@ impl<'a> Job<'a> {
         &self,
         buffers: &AttendBuffers,
         (pool, scratch): (&mut ThreadPool, &mut [S]),
-        (out, log_sum_exp): (&mut [f32], &mut [f32]),
+        outs: (&mut [f32], &mut [f32]),
     ) {
+        let n_kv_heads = self.ctx.params.n_kv_heads;
+        let outs = self.tiled_outs(buffers, outs);
+        pool.for_each_tile(scratch, outs, |scratch, tile_idx, [mut out, mut stats]| {
+            let at = (tile_idx / n_kv_heads, tile_idx % n_kv_heads);
+            let tile = self.whole_tile(buffers, at);
+            let chunks = self.chunks(buffers, at.0);
+            self.attend_tile((&tile, chunks), scratch.as_mut(), (&mut out, &mut stats));
+        });
+    }
+
+    /// What [`attend`] writes, cut into whole tiles.
+    pub(super) fn tiled_outs<'b>(
+        &self,
+        buffers: &'b AttendBuffers,
+        (out, log_sum_exp): (&'b mut [f32], &'b mut [f32]),
+    ) -> [Tiled<'b>; 2] {
         let params = &self.ctx.params;
         let (n_heads, d, group) = (params.n_heads, params.value_dim(), params.n_heads_per_kv());
         let tile_rows = TileRows::Bands(&buffers.bands);
         let out = Tiled { data: out, n_cols: n_heads * d, tile_rows, tile_cols: group * d };
-        let stats = Tiled { data: log_sum_exp, n_cols: n_heads, tile_rows, tile_cols: group };
-        pool.for_each_tile(scratch, [out, stats], |scratch, tile_idx, [mut out, mut stats]| {
-            let (band_idx, kv_head_idx) =
-                (tile_idx / params.n_kv_heads, tile_idx % params.n_kv_heads);
-            let cut = &buffers.cuts[band_idx];
-            let chosen = buffers.chosen.of(cut, (kv_head_idx, params.n_kv_heads));
-            let tile = self.tile(cut, &buffers.bands[band_idx], kv_head_idx, chosen);
-            let scratch = scratch.as_mut();
-            scratch.start(&tile);
-            scratch.clear_totals(&tile);
-            for chunk_idx in cut.chunks.iter() {
-                scratch.attend_chunk(&tile, chunk_idx);
-                scratch.add_to_totals(&tile);
-            }
-            for row_idx in 0..tile.n_rows() {
-                let (token_idx, head_idx) = (row_idx / group, row_idx % group);
-                let out = &mut out.row_mut(token_idx)[head_idx * d..][..d];
-                let mut total = scratch.total(row_idx, d);
-                self.ctx.terms.add_sink(
-                    self.ctx.kernels,
-                    kv_head_idx * group + head_idx,
-                    &mut total,
-                );
-                stats.row_mut(token_idx)[head_idx] = total.finish(out);
-            }
-        });
+        [out, Tiled { data: log_sum_exp, n_cols: n_heads, tile_rows, tile_cols: group }]
+    }
+
+    /// The chunks of a band.
+    pub(super) fn chunks<'b>(&self, buffers: &'b AttendBuffers, band_idx: usize) -> &'b Spans {
+        &buffers.cuts[band_idx].chunks
+    }
+
+    /// All chunks of a tile.
+    pub(super) fn attend_tile(
+        &self,
+        (tile, chunks): (&TileCtx<'_>, &Spans),
+        scratch: &mut AttendScratch,
+        (out, log_sum_exp): (&mut TileMut<'_>, &mut TileMut<'_>),
+    ) {
+        let (d, group) = (self.ctx.params.value_dim(), self.ctx.params.n_heads_per_kv());
+        scratch.start(tile);
+        scratch.clear_totals(tile);
+        for chunk_idx in chunks.iter() {
+            scratch.attend_chunk(tile, chunk_idx);
+            scratch.add_to_totals(tile);
+        }
+        for row_idx in 0..tile.n_rows() {
+            let (token_idx, head_idx) = (row_idx / group, row_idx % group);
+            let out = &mut out.row_mut(token_idx)[head_idx * d..][..d];
+            let mut total = scratch.total(row_idx, d);
+            let (_, of_all) = tile.row(row_idx);
+            self.ctx.terms.add_sink(self.ctx.kernels, of_all, &mut total);
+            log_sum_exp.row_mut(token_idx)[head_idx] = total.finish(out);
+        }
     }
 
     /// A thread takes one chunk of a tile.

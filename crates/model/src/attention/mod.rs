@@ -12,6 +12,8 @@ mod spans;
 #[cfg(test)]
 mod tests;
 mod tile;
+mod watch;
+mod watched;
 mod weights;
 
 pub use attend::{
@@ -24,4 +26,6 @@ pub(crate) use position::rotate;
 pub use position::{RopeTable, Sinusoids, alibi_slopes};
 pub use spans::Spans;
 pub use tile::AttendScratch;
-pub use weights::attention_weights;
+pub(crate) use watched::attend_watched;
+pub use weights::ValueReader;
+pub(crate) use weights::attention_weights;

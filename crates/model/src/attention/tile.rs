@@ -10,6 +10,7 @@ use super::choice::{ChoiceScratch, is_chosen};
 use super::importance::ImportanceScratch;
 use super::queries::QueryScratch;
 use super::spans::Spans;
+use super::watch::WatchScratch;
 use crate::kv::{KeyForm, Keys, KvView, ValueScratch, Values};
 use crate::shape::Heads;
 
@@ -32,6 +33,8 @@ pub(super) struct TileCtx<'a> {
     pub(super) kv_head_idx: usize,
     /// The blocks that it looks at, a bit each; `None`: all that it sees.
     pub(super) chosen: Option<&'a [u64]>,
+    /// Where somebody watches: blocks of the longest text; or zero.
+    pub(super) n_watched: usize,
 }
 
 impl TileCtx<'_> {
@@ -45,7 +48,7 @@ impl TileCtx<'_> {
     }
 
     /// The token, of the batch, and the query head of a row.
-    fn row(&self, row_idx: usize) -> (usize, usize) {
+    pub(super) fn row(&self, row_idx: usize) -> (usize, usize) {
         let group = self.params().n_heads_per_kv();
         (self.tokens.start + row_idx / group, self.kv_head_idx * group + row_idx % group)
     }
@@ -152,6 +155,7 @@ pub struct AttendScratch {
     totals: Vec<f32>,
     choice: ChoiceScratch,
     pub(super) importance: ImportanceScratch,
+    pub(super) watch: WatchScratch,
 }
 
 #[derive(Clone)]
@@ -176,6 +180,7 @@ impl AttendScratch {
             totals: vec![0.0; n_rows * ChunkResult::width(value_dim)],
             choice: ChoiceScratch::default(),
             importance: ImportanceScratch::default(),
+            watch: WatchScratch::default(),
         }
     }
 
@@ -194,11 +199,13 @@ impl AttendScratch {
 
     /// Takes over the queries of a tile.
     pub(super) fn start(&mut self, tile: &TileCtx<'_>) {
+        self.watch.start(tile.n_watched, tile.n_rows());
         for row_idx in 0..tile.n_rows() {
             let (token_idx, head_idx) = tile.row(row_idx);
             self.queries.set(row_idx, tile.q.head(token_idx, head_idx), tile.params().scale);
-            self.rows[row_idx].visible =
-                tile.kv.visible(tile.attend.pattern, tile.positions[token_idx]);
+            let query_pos = tile.positions[token_idx];
+            self.rows[row_idx].visible = tile.kv.visible(tile.attend.pattern, query_pos);
+            self.watch.start_row(&tile.kv, query_pos);
         }
         self.queries.finish(tile.attend.kernels, tile.n_rows(), tile.kv.key_form());
     }
@@ -258,7 +265,8 @@ impl AttendScratch {
         for (row_idx, row) in self.rows[..n_rows].iter_mut().enumerate() {
             let scores = &mut self.scores[row_idx * KEY_BLOCK..][..KEY_BLOCK];
             hide(scores, &row.visible, block_idx);
-            let (max, factor, sum) = (kernels.online_softmax)(scores, row.max);
+            let at = (row_idx, block_idx);
+            let (max, factor, sum) = self.watch.softmax(kernels, at, scores, row.max);
             row.max = max;
             row.sum = row.sum * factor + sum;
             self.rescale[row_idx] = factor;

@@ -7,15 +7,16 @@ use super::feed_forward::AddDelta;
 use super::forward::ForwardCtx;
 use super::latent;
 use super::ropes::Rope;
+use super::show::{observe, show_weights};
 use super::workspace::{Workspace, attention_params};
 use crate::attention::{
     AttendCtx, AttentionPattern, HeadTerms, LayerKeys, PositionBias, Queries, RopeTable, attend,
-    attention_weights,
+    attend_watched,
 };
 use crate::batch::{BatchSequence, KeysOf};
 use crate::config::ModelConfig;
-use crate::kv::{KeyMotion, KvCache, KvType, KvView, LayerShape, NewKeys, SequenceId};
-use crate::probe::{Capture, HeadRow, Probe, RowStats};
+use crate::kv::{KeyMotion, KvCache, KvType, LayerShape, NewKeys, SequenceId};
+use crate::probe::{LayerAt, Probe, Site};
 use crate::shape::Heads;
 use crate::weights::{CrossWeights, HeadNorm, HeadWeights, Linear, Model, NormWeights, QkvWeights};
 
@@ -50,7 +51,8 @@ pub(super) fn attention_block<P: Probe>(
     if let QkvWeights::Latent(weights) = &layer.qkv {
         latent::expand(ctx, weights, ws);
     }
-    add_result(ctx, (&layer.attn_output, layer.post_attention_norm.as_ref()), ws);
+    let output = (&layer.attn_output, layer.post_attention_norm.as_ref());
+    add_result(ctx, KeysOf::Own, output, ws, probe);
 }
 
 /// Fills `ws.q`, `ws.k` and `ws.v` of a layer.
@@ -96,7 +98,7 @@ pub(super) fn cross_attention_block<P: Probe>(
     let k_type = kv.shape().layers[ctx.layer_idx].k_type;
     norm_and_rotate(ctx, &mut ws.compute, (None, ws.ropes.none()), k_type, q);
     look(ctx, KeysOf::Source, kv, ws, probe);
-    add_result(ctx, (&cross.attn_output, None), ws);
+    add_result(ctx, KeysOf::Source, (&cross.attn_output, None), ws, probe);
 }
 
 /// What the queries in `ws.q` find, to `ws.attn_out`.
@@ -120,30 +122,34 @@ fn look<P: Probe>(
         positions: &ctx.batch.positions,
         sequences: &ctx.batch.sequences,
     };
-    let log_sum_exp = &mut ws.log_sum_exp[..n * c.n_heads];
-    attend(
-        &attend_ctx,
-        queries,
-        LayerKeys { kv, layer_idx: ctx.layer_idx, of: keys_of },
-        &mut ws.attend,
-        (&mut ws.compute.pool, &mut ws.compute.scratch),
-        (attn_out, log_sum_exp),
-    );
+    let keys = LayerKeys { kv, layer_idx: ctx.layer_idx, of: keys_of };
+    let layer = LayerAt { layer_idx: ctx.layer_idx, keys_of };
+    let threads = (&mut ws.compute.pool, &mut *ws.compute.scratch);
+    let outs = (&mut *attn_out, &mut ws.log_sum_exp[..n * c.n_heads]);
+    if P::WATCHES && probe.wants_statistics(layer) {
+        let found = attend_watched(&attend_ctx, queries, keys, &mut ws.attend, threads, outs);
+        probe.statistics(layer, &found);
+    } else {
+        attend(&attend_ctx, queries, keys, &mut ws.attend, threads, outs);
+    }
     if kv.shape().layers[ctx.layer_idx].v_type.is_rotated() {
         // Back again: the mean of rotated values is the rotated mean.
         spread(&mut ws.compute, value_dim, c.n_heads * value_dim, attn_out);
     }
     if P::WATCHES {
-        let rows = (q, &*log_sum_exp, &mut ws.probe_weights);
-        show_attention(ctx, (&attend_ctx, keys_of), kv, &mut ws.compute, rows, probe);
+        let found = (&ws.attend, &*ws.log_sum_exp);
+        let rows = (queries, keys);
+        show_weights(&attend_ctx, rows, found, &mut ws.compute, &mut ws.shown, probe);
     }
 }
 
 /// `residual += attn_output(attn_out)`, but where the feed-forward is to read the same residual.
-fn add_result(
+fn add_result<P: Probe>(
     ctx: &ForwardCtx<'_>,
+    keys_of: KeysOf,
     (output, norm): (&Linear, Option<&NormWeights>),
     ws: &mut Workspace,
+    probe: &mut P,
 ) {
     let (c, n) = (&ctx.model.config, ctx.batch.n_tokens());
     let attn_out = match c.latent {
@@ -152,6 +158,8 @@ fn add_result(
     };
     let (residual, delta) = (&mut ws.residual[..n * c.d_model], &mut ws.delta[..n * c.d_model]);
     ws.compute.multiply(Input { x: attn_out, norm: None }, [(output, &mut *delta)]);
+    let layer = LayerAt { layer_idx: ctx.layer_idx, keys_of };
+    observe(probe, Site::AttentionOutput(layer), delta, c.d_model);
     if !c.residual.is_parallel() {
         AddDelta::new(ctx, norm).run(&mut ws.compute, residual, delta);
     }
@@ -294,40 +302,4 @@ pub(super) fn key_motion<'a>(
     let (pairing, is_spread) = (model.config.rope_pairing, k_type.is_rotated());
     let first_value = model.config.value_place().first();
     KeyMotion { kernels, rope, pairing, is_spread, first_value }
-}
-
-/// Hands a probe what it asked for, row by row.
-fn show_attention<P: Probe>(
-    ctx: &ForwardCtx<'_>,
-    (attend_ctx, keys_of): (&AttendCtx<'_>, KeysOf),
-    kv: &KvCache,
-    compute: &mut Compute,
-    (q, log_sum_exp, weights): (&[f32], &[f32], &mut Vec<f32>),
-    probe: &mut P,
-) {
-    let c = &ctx.model.config;
-    let layer_idx = ctx.layer_idx;
-    let q = Heads::new(q, c.n_heads, c.head_dim);
-    for sequence in &ctx.batch.sequences {
-        let kv: KvView<'_> = kv.view(layer_idx, sequence.keys_of(keys_of));
-        for token_idx in sequence.rows.clone() {
-            for head_idx in 0..c.n_heads {
-                let query_pos = ctx.batch.positions[token_idx];
-                let at = HeadRow { token_idx, layer_idx, keys_of, head_idx, query_pos };
-                let log_sum_exp = log_sum_exp[token_idx * c.n_heads + head_idx];
-                let stats = RowStats { log_sum_exp };
-                match probe.capture(at) {
-                    Capture::Nothing => (),
-                    Capture::RowStats => probe.row_stats(at, &stats),
-                    Capture::Weights => {
-                        let query = (q.head(token_idx, head_idx), query_pos);
-                        let scratch = &mut compute.scratch[0].attend;
-                        let keys = (&kv, head_idx);
-                        attention_weights(attend_ctx, query, keys, &stats, scratch, weights);
-                        probe.weights(at, kv.positions(), weights);
-                    }
-                }
-            }
-        }
-    }
 }

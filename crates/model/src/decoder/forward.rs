@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::attention_block::{attention_block, cross_attention_block};
 use super::compute::Norm;
 use super::feed_forward::feed_forward_block;
+use super::show::observe;
 use super::workspace::Workspace;
 use crate::batch::Batch;
 use crate::kv::KvCache;
@@ -147,11 +148,5 @@ fn norm_output(model: &Model, batch: &Batch, ws: &mut Workspace) {
                 norm.apply(ws.compute.kernels, residual, hidden);
             }
         }
-    }
-}
-
-fn observe<P: Probe>(probe: &mut P, site: Site, data: &[f32], dim: usize) {
-    if P::WATCHES {
-        probe.activation(site, Rows::new(data, dim));
     }
 }

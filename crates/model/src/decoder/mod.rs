@@ -12,6 +12,7 @@ mod latent;
 mod product;
 mod ropes;
 mod routing;
+mod show;
 mod workspace;
 
 pub use encode::encode;

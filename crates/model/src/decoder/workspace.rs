@@ -9,6 +9,7 @@ use super::experts::ExpertBuffers;
 use super::latent::LatentBuffers;
 use super::product::STRIP_PANELS;
 use super::ropes::Ropes;
+use super::show::ShownRows;
 use crate::attention::{AttendBuffers, AttendScratch, AttentionParams};
 use crate::config::ModelConfig;
 use crate::kv::KvWrites;
@@ -57,8 +58,7 @@ pub struct Workspace {
     pub(super) logits: Vec<f32>,
     /// First key index of each sequence of the batch.
     pub(super) first_keys: Vec<usize>,
-    /// `[n_keys]`: a probe's row.
-    pub(super) probe_weights: Vec<f32>,
+    pub(super) shown: ShownRows,
 }
 
 pub(super) struct ThreadScratch {
@@ -135,7 +135,7 @@ impl Workspace {
             hidden: floats(c.d_model),
             logits: vec![0.0; size.n_logit_rows_max * c.n_vocab],
             first_keys: Vec::with_capacity(n),
-            probe_weights: Vec::new(),
+            shown: ShownRows::default(),
         }
     }
 
@@ -146,7 +146,7 @@ impl Workspace {
 
 impl WorkspaceSize {
     /// Bytes that [`Workspace::new`] allocates, before it does; what the threads themselves take
-    /// from the system, and a probe's row, not counted.
+    /// from the system, and what a probe is shown, not counted.
     pub fn n_bytes(&self, config: &ModelConfig, n_threads: usize) -> usize {
         const F32: usize = size_of::<f32>();
         let (c, n) = (config, self.n_tokens_max);

@@ -8,7 +8,8 @@ use super::bounds::KeyBounds;
 use super::eviction::Judgement;
 use super::key_means::{KeyMotion, MeanScratch};
 use super::policy::KvPolicy;
-use super::prefix_tree::{Found, NodeId, PrefixTree};
+use super::prefix_tree::{NodeId, PrefixTree};
+use super::reuse::{Miss, Reuse};
 use super::sequences::{SequenceId, SequenceKv, Sequences, Table};
 use super::shape::KvShape;
 use super::view::KvView;
@@ -36,36 +37,6 @@ pub struct KvCache {
 pub struct CacheFull {
     pub n_free: usize,
     pub n_wanted: usize,
-}
-
-/// What of a text was cached when its sequence was admitted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Reuse {
-    /// Tokens that are not computed again.
-    pub n_reused: usize,
-    /// Tokens that equal a cached text's; the next one is the first that differs.
-    pub n_matched: usize,
-    pub miss: Miss,
-}
-
-/// Why the token behind the reused ones is computed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Miss {
-    /// No cached text begins like this one.
-    #[default]
-    Unknown,
-    /// Cached texts go on with another token.
-    Differs,
-    /// The cached text ends there.
-    New,
-    /// All is cached; the last token is computed for its logits.
-    LastToken,
-    /// A layer with a sliding window has dropped the keys before the tokens that match.
-    BehindWindow,
-    /// More is cached, and the policy wants it computed.
-    Policy,
-    /// Logits of all tokens are wanted.
-    Logits,
 }
 
 impl KvCache {
@@ -107,17 +78,35 @@ impl KvCache {
         let tables = vec![Vec::new(); self.store.groups.len()];
         let n_bounds = policy.few().map_or(0, |_| self.shape.layers.len());
         let bounds = vec![KeyBounds::default(); n_bounds];
-        let judgement = Judgement::default();
-        self.sequences.add(SequenceKv { policy, tokens, positions, tables, bounds, judgement })
+        self.sequences.add(SequenceKv {
+            policy,
+            tokens,
+            positions,
+            tables,
+            bounds,
+            judgement: Judgement::default(),
+            hidden: None,
+        })
     }
 
-    /// A place for a sequence that begins with what is cached of `tokens` under the same policy.
-    /// The last of them is left to compute, for its logits.
+    /// A place for a sequence that begins with what is cached of `tokens` under the same policy. The
+    /// last of them is left to compute, for its logits.
     pub fn admit_text(&mut self, tokens: &[u32], policy: KvPolicy) -> (SequenceId, Reuse) {
+        self.admit_up_to(tokens, policy, usize::MAX)
+    }
+
+    /// The same with at most `n_reused_max` of them, since something is asked of those behind.
+    pub fn admit_up_to(
+        &mut self,
+        tokens: &[u32],
+        policy: KvPolicy,
+        n_reused_max: usize,
+    ) -> (SequenceId, Reuse) {
         let (shared, n_shared) = policy.shared();
         let found = self.tree.find(tokens, shared);
         let n_cached = found.n_tokens.min(tokens.len().saturating_sub(1));
-        let n_wanted = n_cached.min(n_shared);
+        let n_kept = n_cached.min(n_shared);
+        let n_wanted = n_kept.min(n_reused_max);
         let n_reused = self.whole_windows(&found.path, policy, n_wanted);
         let id = self.admit_empty(policy);
         let nodes = &found.path[..n_reused.div_ceil(KEY_BLOCK)];
@@ -135,16 +124,11 @@ impl KvCache {
         sequence.positions.extend(0..n_reused as u32);
         let miss = match () {
             () if n_reused < n_wanted => Miss::BehindWindow,
-            () if n_wanted < n_cached => Miss::Policy,
-            () => why(&found, tokens.len()),
+            () if n_wanted < n_kept => Miss::Asked,
+            () if n_kept < n_cached => Miss::Policy,
+            () => Miss::of(&found, tokens.len()),
         };
         (id, Reuse { n_reused, n_matched: found.n_tokens, miss })
-    }
-
-    /// The same without a token that is cached.
-    pub fn admit_anew(&mut self, tokens: &[u32], policy: KvPolicy) -> (SequenceId, Reuse) {
-        let n_matched = self.tree.find(tokens, policy.shared().0).n_tokens;
-        (self.admit_empty(policy), Reuse { n_reused: 0, n_matched, miss: Miss::Logits })
     }
 
     /// The most of the first `n` tokens along a path behind which every window is whole.
@@ -295,6 +279,8 @@ impl KvCache {
         }
         let (shared, n_shared) = sequence.policy.shared();
         let n_tokens = n_tokens.min(n_shared).min(sequence.tokens.len());
+        let from = sequence.hidden.as_ref().map_or(usize::MAX, |hidden| hidden.from as usize);
+        let n_tokens = n_tokens.min(from);
         let text = (&sequence.tokens[..n_tokens], shared);
         self.tree.insert(text, &sequence.tables, &mut self.store);
     }
@@ -442,11 +428,17 @@ impl KvCache {
 
     pub fn view(&self, layer_idx: usize, id: SequenceId) -> KvView<'_> {
         let layer = &self.store.layers[layer_idx];
-        let SequenceKv { policy, positions, tables, bounds, .. } = self.sequences.get(id);
-        let (policy, blocks) = (*policy, &tables[layer.group_idx]);
-        let bounds = bounds.get(layer_idx);
-        let (keys, values, value_place) = (&layer.keys, &layer.values, self.shape.values);
-        KvView { keys, values, value_place, policy, blocks, bounds, positions }
+        let SequenceKv { policy, positions, tables, bounds, hidden, .. } = self.sequences.get(id);
+        KvView {
+            keys: &layer.keys,
+            values: &layer.values,
+            value_place: self.shape.values,
+            policy: *policy,
+            hidden: hidden.as_ref(),
+            bounds: bounds.get(layer_idx),
+            blocks: &tables[layer.group_idx],
+            positions,
+        }
     }
 }
 
@@ -468,17 +460,5 @@ impl KvCache {
         let before = (before, &positions[before_idx * KEY_BLOCK..][..KEY_BLOCK]);
         let block = (block, positions[block_idx * KEY_BLOCK]);
         layer.keys.start_block(motion, before, block, scratch);
-    }
-}
-
-fn why(found: &Found, n_tokens: usize) -> Miss {
-    if found.n_tokens == n_tokens {
-        Miss::LastToken
-    } else if found.n_tokens == 0 {
-        Miss::Unknown
-    } else if found.goes_on {
-        Miss::Differs
-    } else {
-        Miss::New
     }
 }

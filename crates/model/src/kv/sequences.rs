@@ -3,6 +3,7 @@
 use super::block_pool::BlockId;
 use super::bounds::KeyBounds;
 use super::eviction::Judgement;
+use super::hidden::Hidden;
 use super::policy::KvPolicy;
 
 /// A sequence's place in the cache.
@@ -25,6 +26,7 @@ pub(super) struct SequenceKv {
     pub(super) bounds: Vec<KeyBounds>,
     /// What the policy keeps of the prompt is judged once.
     pub(super) judgement: Judgement,
+    pub(super) hidden: Option<Hidden>,
 }
 
 /// `[n_blocks]` of a text; `None`: dropped, no query to come sees it.

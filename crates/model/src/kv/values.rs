@@ -39,6 +39,34 @@ pub struct ValueScratch {
     pub(super) widened: Vec<f32>,
 }
 
+impl Values<'_> {
+    /// As f32; `out`: `[KEY_BLOCK, value_dim]`.
+    pub fn widen(&self, kernels: &Kernels, value_dim: usize, out: &mut [f32]) {
+        match self {
+            Values::Floats(Cells::F32(values)) => out.copy_from_slice(values),
+            Values::Floats(Cells::F16(values)) => (kernels.f16_to_f32)(values, out),
+            Values::Floats(Cells::Bf16(values)) => {
+                for (out, &bits) in out.iter_mut().zip(*values) {
+                    *out = f32::from_bits(u32::from(bits) << 16);
+                }
+            }
+            Values::Ints(IntValues { quants, scales, .. }) => {
+                for (group_idx, scales) in scales.chunks_exact(KEY_BLOCK).enumerate() {
+                    let first = group_idx * VALUE_GROUP;
+                    let n_cols = VALUE_GROUP.min(value_dim - first);
+                    let quants = &quants[first * KEY_BLOCK..][..n_cols * KEY_BLOCK];
+                    let rows = out.chunks_exact_mut(value_dim).zip(scales);
+                    for ((out, scale), quants) in rows.zip(quants.chunks_exact(n_cols)) {
+                        for (out, &q) in out[first..].iter_mut().zip(quants) {
+                            *out = scale * f32::from(q);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
 impl ValueScratch {
     /// For values beside, or in, keys of so many dimensions.
     pub fn new(head_dim: usize, values: ValuePlace) -> Self {

@@ -5,6 +5,7 @@ use kernels::{Cells, Kernels};
 use super::block_pool::BlockId;
 use super::blocks::Blocks;
 use super::bounds::KeyBounds;
+use super::hidden::Hidden;
 use super::keys::{KeyForm, KeyPlane, Keys};
 use super::policy::KvPolicy;
 use super::shape::ValuePlace;
@@ -18,6 +19,7 @@ pub struct KvView<'a> {
     pub(super) values: &'a ValuePlane,
     pub(super) value_place: ValuePlace,
     pub(super) policy: KvPolicy,
+    pub(super) hidden: Option<&'a Hidden>,
     /// Where the policy chooses among blocks.
     pub(super) bounds: Option<&'a KeyBounds>,
     /// Block `i` holds keys `64 i..64 i + 64`; `None` where no query to come sees it.
@@ -39,8 +41,11 @@ impl<'a> KvView<'a> {
     /// of them are ranges of indices.
     pub fn visible(&self, pattern: AttentionPattern, query_pos: u32) -> Spans {
         let index = |pos: u32| self.positions.partition_point(|&key_pos| key_pos < pos);
-        let pattern = self.policy.pattern(pattern);
-        Spans::new(pattern.key_ranges(query_pos).map(|range| match range.is_empty() {
+        let mut seen = self.policy.pattern(pattern).key_ranges(query_pos);
+        if let Some(hidden) = self.hidden {
+            seen = hidden.leave(query_pos, seen);
+        }
+        Spans::new(seen.map(|range| match range.is_empty() {
             true => 0..0,
             false => index(range.start)..index(range.end),
         }))

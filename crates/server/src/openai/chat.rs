@@ -90,7 +90,7 @@ impl Chat {
         if n_top > 0 && self.logprobs != Some(true) {
             return Err(ApiError::field("top_logprobs", "logprobs is not true beside it"));
         }
-        Ok(LogprobsWanted { n_top, of_prompt: false })
+        Ok(LogprobsWanted { n_top, of_prompt: None })
     }
 
     fn read(self) -> Result<Conversation, ApiError> {

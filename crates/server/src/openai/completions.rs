@@ -74,8 +74,10 @@ async fn answer(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
     if is_stream && echo {
         return Err(ApiError::field("echo", "a stream has no place for the prompt"));
     }
-    let logprobs =
-        LogprobsWanted { n_top: own.logprobs.unwrap_or(0), of_prompt: echo && shown.logprobs };
+    let logprobs = LogprobsWanted {
+        n_top: own.logprobs.unwrap_or(0),
+        of_prompt: (echo && shown.logprobs).then_some(1),
+    };
     let prompts = tokio::task::block_in_place(|| own.prompts(&served))?;
     let form = forms.form()?;
     let constraint = form.map(|form| served.compile(&form.grammar, form.field)).transpose()?;

@@ -15,7 +15,7 @@ use super::lanes::Lanes8;
 use super::prefetch::prefetch_slice;
 use crate::scalar::{activation, attention, hadamard, norm, rope};
 use crate::table::{Avx2, Evidence, Kernels, Tile};
-use crate::{CellBlock, DType, F32Panel, IntPanel, IntValues, QuantizedTile};
+use crate::{CellBlock, DType, F32Panel, IntPanel, IntValues, Moments, QuantizedTile};
 
 /// The argument is the proof that these instructions exist here.
 pub(crate) fn table(_: Avx2) -> &'static Kernels {
@@ -40,6 +40,8 @@ entries! {
         = product::attention_scores;
     fn add_dots(q: &[f32], mean: &[f32], scores: &mut [f32]) = attention::add_dots;
     fn online_softmax(scores: &mut [f32], max: f32) -> (f32, f32, f32) = attention::online_softmax;
+    fn online_softmax_moments(scores: &mut [f32], max: f32) -> (f32, f32, Moments)
+        = attention::online_softmax_moments;
     fn attention_accumulate(
         weights: &[f32], rescale: &[f32], values: CellBlock<'_>, head_dim: usize, acc: &mut [f32]
     ) = product::attention_accumulate;
@@ -77,6 +79,7 @@ pub(super) static KERNELS: Kernels = Kernels {
     attention_scores,
     add_dots,
     online_softmax,
+    online_softmax_moments,
     attention_accumulate,
     attention_accumulate_int,
     hadamard,

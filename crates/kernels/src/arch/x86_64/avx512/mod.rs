@@ -11,7 +11,7 @@ use super::lanes::Lanes16;
 use super::{avx2, half, int_panel as int_product, product, rows};
 use crate::scalar::{activation, attention, norm};
 use crate::table::{Avx512, Evidence, Kernels, Tile};
-use crate::{CellBlock, DType, F32Panel, IntPanel, IntValues, QuantizedTile, Step};
+use crate::{CellBlock, DType, F32Panel, IntPanel, IntValues, Moments, QuantizedTile, Step};
 
 /// The argument is the proof that these instructions exist here.
 pub(crate) fn table(_: Avx512) -> &'static Kernels {
@@ -31,6 +31,7 @@ pub(super) static KERNELS: Kernels = Kernels {
     attention_scores,
     add_dots,
     online_softmax,
+    online_softmax_moments,
     attention_accumulate,
     attention_accumulate_int,
     rms_norm,
@@ -61,6 +62,8 @@ entries! {
     fn attention_scores(q: &[f32], keys: CellBlock<'_>, head_dim: usize, out: &mut [f32]) = scores;
     fn add_dots(q: &[f32], mean: &[f32], scores: &mut [f32]) = attention::add_dots;
     fn online_softmax(scores: &mut [f32], max: f32) -> (f32, f32, f32) = attention::online_softmax;
+    fn online_softmax_moments(scores: &mut [f32], max: f32) -> (f32, f32, Moments)
+        = attention::online_softmax_moments;
     fn attention_accumulate(
         weights: &[f32], rescale: &[f32], values: CellBlock<'_>, head_dim: usize, acc: &mut [f32]
     ) = accumulate;

@@ -1,0 +1,108 @@
+//! `lookback inspect look`: which sentences an answer came from.
+
+use anyhow::Result;
+use inspect::capture::Lens;
+use inspect::questions::{AnswerPart, Look, Looked, look as find_sources};
+use inspect::text::Unit;
+use serde::Serialize;
+
+use super::case::Case;
+use super::session::Session;
+use crate::inspect_args::{EachArg, LookArgs};
+use crate::output;
+
+#[derive(Serialize)]
+struct LookJson<'a> {
+    model: &'a str,
+    answer: &'a str,
+    #[serde(flatten)]
+    found: &'a Looked,
+    n_heads: usize,
+    caveat: &'static str,
+}
+
+pub(super) const CAVEAT: &str =
+    "weights say where rows read, not why; what was read may have passed through other tokens";
+
+pub(super) fn look(args: &LookArgs) -> Result<()> {
+    let session = Session::open(&args.session)?;
+    let case = Case::read(&args.case, &session)?;
+    let mut engine = case.engine(&args.case, &session)?;
+    let (answer, found) = session.inspect(&mut engine, |inspector| {
+        let answer = case.answer(&args.case, inspector)?;
+        let text = inspector.text(&answer);
+        let part = match (&args.word, args.each) {
+            (Some(word), _) => AnswerPart::Tokens(text.span(text.find(word, 0)?)?.tokens),
+            (None, EachArg::Answer) => AnswerPart::Whole,
+            (None, EachArg::Sentence) => AnswerPart::Each(Unit::Sentence),
+            (None, EachArg::Word) => AnswerPart::Each(Unit::Word),
+            (None, EachArg::Token) => AnswerPart::Each(Unit::Token),
+        };
+        let question = Look {
+            ids: [&case.prompt[..], &answer].concat(),
+            n_prompt: case.prompt.len(),
+            context: case.context.clone(),
+            source: args.source.unit(),
+            part,
+            lenses: vec![Lens::Weight, Lens::ValueNorm, Lens::Logit],
+            rank_by: args.by.lens(),
+            n_checked: args.check,
+            head_weights: None,
+        };
+        Ok((text.text().to_owned(), find_sources(inspector, &question)?))
+    })?;
+    let config = &session.loaded.model.config;
+    let n_heads = config.n_layers * config.n_heads;
+    if session.is_json() {
+        let json = LookJson {
+            model: session.name(),
+            answer: &answer,
+            found: &found,
+            n_heads,
+            caveat: CAVEAT,
+        };
+        return output::json(&json);
+    }
+    for part in &found.parts {
+        let n = part.part.tokens.len();
+        output::line(format_args!("{:?}", part.part.text.trim()))?;
+        output::line(format_args!(
+            "{n} tokens, ln p {:.2}; {:.0}% of attention rests on the first token\n",
+            part.logprob,
+            100.0 * part.sink
+        ))?;
+        for (rank, source) in part.ranked.iter().take(args.top).enumerate() {
+            let text = &found.sources[source.source_idx].text;
+            output::line(format_args!(
+                "  {}  weight {:5.1}% (even: {:.1}%)  value {:5.1}%  logit {:+7.2}{}",
+                rank + 1,
+                100.0 * source.weight,
+                100.0 * source.weight_if_even,
+                100.0 * source.value_norm.unwrap_or(0.0),
+                source.logit.unwrap_or(0.0),
+                source
+                    .knock_out
+                    .map(|x| format!("  without it {:+.2} nats", -x))
+                    .unwrap_or_default(),
+            ))?;
+            output::line(format_args!("     {}", one_line(text)))?;
+        }
+        output::line("")?;
+    }
+    output::note(format_args!("note: {n_heads} heads, all alike; {CAVEAT}"));
+    Ok(())
+}
+
+/// A sentence on one line, without its middle where it is long.
+fn one_line(text: &str) -> String {
+    const N_CHARS_MAX: usize = 100;
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let line = words.join(" ");
+    let n = line.chars().count();
+    if n <= N_CHARS_MAX {
+        return line;
+    }
+    let head: String = line.chars().take(N_CHARS_MAX * 2 / 3).collect();
+    let tail: String = line.chars().skip(n - N_CHARS_MAX / 3).collect();
+    format!("{head} … {tail}")
+}

@@ -1,0 +1,37 @@
+//! What is kept of a text's attention while it is computed, each kind a [`Watcher`] of its own,
+//! bounded before it begins.
+//!
+//! [`Watcher`]: engine::Watcher
+
+mod all;
+mod logits;
+mod output;
+mod rows;
+mod selection;
+mod sources;
+mod statistics;
+mod value_norms;
+
+pub use all::All;
+pub use logits::{LogitTerms, NoLogitTerms, Target};
+pub use rows::{RowPlan, TopRows};
+pub use selection::{Selection, SelectionError};
+pub use sources::{Found, Lens, SourceRow, Sources, SourcesError, SourcesPlan};
+pub use statistics::{MeanStats, Statistics, StatisticsPlan};
+
+/// What is to be seen takes more memory than it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "what is to be seen of attention takes {needed} bytes, the limit is {limit}: choose fewer \
+     layers, heads or rows, or fewer keys a row"
+)]
+pub struct PlanTooLarge {
+    pub needed: usize,
+    pub limit: usize,
+}
+
+/// # Errors
+/// [`PlanTooLarge`].
+pub(crate) fn check_size(needed: usize, limit: usize) -> Result<(), PlanTooLarge> {
+    if needed > limit { Err(PlanTooLarge { needed, limit }) } else { Ok(()) }
+}
