@@ -18,6 +18,10 @@ pub(super) struct Grid<'a> {
     rows: Vec<&'a Row>,
 }
 
+/// A tail up to this is none: sums of the same weights in another order differ by rounding, those
+/// of a million in f64 by less than 1e-9.
+const TAIL_OF_NONE: f32 = 1e-9;
+
 impl<'a> Grid<'a> {
     /// # Errors
     /// No rows, rows that list some of their keys only, places of the grid without a row or with
@@ -26,7 +30,7 @@ impl<'a> Grid<'a> {
         if export.rows.is_empty() {
             return Err(ExportError::Empty);
         }
-        if let Some(row) = export.rows.iter().find(|row| row.tail > 0.0) {
+        if let Some(row) = export.rows.iter().find(|row| row.tail > TAIL_OF_NONE) {
             let &Row { layer_idx, head_idx, query_pos, tail, .. } = row;
             return Err(ExportError::Thinned { layer_idx, head_idx, query_pos, tail });
         }
