@@ -22,7 +22,7 @@ mod otlp;
 #[cfg(feature = "otlp")]
 mod otlp;
 mod output;
-mod plot;
+mod plot_arg;
 mod prediction;
 mod saved_kv;
 mod serve_args;

@@ -6,8 +6,10 @@
 
 pub mod ask;
 pub mod capture;
+pub mod export;
 pub mod inspector;
 pub mod planted;
+pub mod plot;
 pub mod questions;
 pub mod record;
 pub mod text;

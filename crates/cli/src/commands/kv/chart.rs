@@ -1,9 +1,8 @@
 //! What was measured, as a picture: divergence against bytes.
 
 use engine::kv_compare::Measured;
+use inspect::plot::{Legend, Point, Scatter};
 use model::kv::KvType;
-
-use crate::plot::{Legend, Point, Scatter};
 
 pub(super) fn scatter(model: &str, measured: &[Measured]) -> Scatter {
     // Types have the same look in every picture.

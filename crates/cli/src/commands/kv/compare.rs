@@ -17,11 +17,10 @@ use crate::bar::Bar;
 use crate::interrupt::{EXIT_INTERRUPTED, Interrupt};
 use crate::kv_arg::{KvArg, check_own_values};
 use crate::open::{self, CacheOf, N_TOKENS_MAX, Show};
-use crate::plot::PlotFile;
-use crate::{machine, memory, output};
+use crate::{machine, memory, output, plot_arg};
 
 pub(crate) fn compare(args: &CompareArgs) -> Result<ExitCode> {
-    let plot_file = args.plot.as_deref().map(PlotFile::at).transpose()?;
+    let plot_file = args.plot.as_deref().map(plot_arg::plot_file).transpose()?;
     let all = KvType::ALL;
     let k_types = if args.k_types.is_empty() { &all[..] } else { &args.k_types };
     let policies = args.kv_policy.clone();
@@ -65,7 +64,7 @@ pub(crate) fn compare(args: &CompareArgs) -> Result<ExitCode> {
     });
     // What was measured is worth a picture, however the rest ended.
     if let Some(file) = plot_file.filter(|_| !done.is_empty()) {
-        file.write(&chart::scatter(&name, &done))?;
+        plot_arg::write(&file, &chart::scatter(&name, &done).draw())?;
         output::note(format_args!("plot written to {}", file.path().display()));
     }
     match result {

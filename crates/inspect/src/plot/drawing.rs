@@ -1,5 +1,7 @@
 //! What a picture consists of, whatever the file.
 
+use super::pixels::Pixels;
+
 /// `[x, y]` in units of the picture; y grows downwards.
 pub(super) type Place = [f32; 2];
 
@@ -7,16 +9,36 @@ pub(super) type Place = [f32; 2];
 pub(super) type Colour = [u8; 3];
 
 /// On white; what comes later lies on top.
-pub(super) struct Drawing {
+pub struct Drawing {
     pub(super) width: f32,
     pub(super) height: f32,
     pub(super) shapes: Vec<Shape>,
 }
 
 pub(super) enum Shape {
-    Line { from: Place, to: Place, width: f32, colour: Colour },
+    Line {
+        from: Place,
+        to: Place,
+        width: f32,
+        colour: Colour,
+    },
+    Rect(Rect),
+    /// Pixels that fill the area from `low` to `high`, each a rectangle with sharp edges.
+    Image {
+        low: Place,
+        high: Place,
+        pixels: Pixels,
+    },
     Marker(Marker),
     Text(Text),
+}
+
+pub(super) struct Rect {
+    pub(super) low: Place,
+    pub(super) high: Place,
+    pub(super) colour: Colour,
+    /// Shown where the pointer rests, if the file can.
+    pub(super) title: String,
 }
 
 pub(super) struct Marker {
@@ -44,6 +66,7 @@ pub(super) struct Text {
     /// Of an em.
     pub(super) size: f32,
     pub(super) anchor: Anchor,
+    pub(super) direction: Direction,
     pub(super) colour: Colour,
     pub(super) text: String,
 }
@@ -55,17 +78,31 @@ pub(super) enum Anchor {
     End,
 }
 
+/// Where the next letter stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Direction {
+    Right,
+    /// A line turned by a quarter, to be read with the head to the left.
+    Up,
+}
+
+/// About as much of an em as a sans-serif font gives a letter: East Asian ones are squares.
+pub(super) fn letter_em(letter: char) -> f32 {
+    if letter >= '\u{1100}' && !matches!(letter, '\u{2000}'..='\u{2bff}') { 1.0 } else { 0.6 }
+}
+
 impl Text {
     /// About as wide as a sans-serif font sets it.
     pub(super) fn width(&self) -> f32 {
-        0.6 * self.size * self.text.chars().count() as f32
+        self.size * self.text.chars().map(letter_em).sum::<f32>()
     }
 
-    pub(super) fn left(&self) -> f32 {
+    /// From `at` to the first letter, along the line.
+    pub(super) fn start(&self) -> f32 {
         match self.anchor {
-            Anchor::Start => self.at[0],
-            Anchor::Middle => self.at[0] - self.width() / 2.0,
-            Anchor::End => self.at[0] - self.width(),
+            Anchor::Start => 0.0,
+            Anchor::Middle => -self.width() / 2.0,
+            Anchor::End => -self.width(),
         }
     }
 }

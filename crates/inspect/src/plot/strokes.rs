@@ -11,8 +11,22 @@ pub(super) const CAP_HEIGHT: f32 = 6.0;
 /// top of capitals. What is not known is a box.
 pub(super) fn of(letter: char) -> Vec<Vec<Place>> {
     const BOX: &str = "00 40 46 06 00";
-    let known = LETTERS.iter().find(|(known, _)| *known == letter);
-    let strokes = known.map_or(BOX, |(_, strokes)| strokes);
+    if let Some(strokes) = find(letter) {
+        return points(strokes);
+    }
+    let accented = ACCENTED.iter().find_map(|(accent, pairs)| {
+        let mut pairs = pairs.split(' ').map(|pair| (pair.chars().next(), pair.chars().nth(1)));
+        let (_, base) = pairs.find(|(accented, _)| *accented == Some(letter))?;
+        Some([points(accent), points(find(base?)?)].concat())
+    });
+    accented.unwrap_or_else(|| points(BOX))
+}
+
+fn find(letter: char) -> Option<&'static str> {
+    LETTERS.iter().find(|(known, _)| *known == letter).map(|(_, strokes)| *strokes)
+}
+
+fn points(strokes: &str) -> Vec<Vec<Place>> {
     let point = |xy: &str| -> Place {
         let digit = |c: u8| f32::from(c - b'0');
         [digit(xy.as_bytes()[0]), digit(xy.as_bytes()[1])]
@@ -20,6 +34,19 @@ pub(super) fn of(letter: char) -> Vec<Vec<Place>> {
     let strokes = strokes.split('|').filter(|stroke| !stroke.is_empty());
     strokes.map(|stroke| stroke.split(' ').map(point).collect()).collect()
 }
+
+/// The strokes of an accent, and pairs of a letter that has it and the letter below.
+const ACCENTED: &[(&str, &str)] = &[
+    ("10 10|30 30", "äa ëe ïı öo üu ÿy"),
+    ("21 30", "áa ée íı óo úu ýy ćc ńn śs źz"),
+    ("10 21", "àa èe ìı òo ùu"),
+    ("11 20 31", "âa êe îı ôo ûu"),
+    ("10 21 30", "čc ěe řr šs žz"),
+    ("00 11 20 31", "ãa ñn õo"),
+    ("26 28 18", "çc ÇC"),
+    ("00 00|40 40", "ÄA ÖO ÜU"),
+    ("30 40", "ÉE"),
+];
 
 /// Points are two digits, x and y; `|` lifts the pen.
 const LETTERS: &[(char, &str)] = &[
@@ -97,8 +124,45 @@ const LETTERS: &[(char, &str)] = &[
     ('(', "30 22 24 36"),
     (')', "10 22 24 16"),
     ('=', "03 43|05 45"),
-    ('%', "40 06|10 10|36 36"),
+    ('%', "40 06|00 10 11 01 00|35 45 46 36 35"),
     ('\'', "20 21"),
+    ('"', "10 11|30 31"),
+    ('!', "20 24|26 26"),
+    ('?', "01 10 30 41 42 23 24|26 26"),
+    ('#', "10 16|30 36|02 42|04 44"),
+    ('$', "41 10 02 44 36 05|20 26"),
+    ('&', "46 11 20 31 04 05 16 26 44"),
+    ('*', "21 25|02 44|04 42"),
+    ('<', "41 03 45"),
+    ('>', "01 43 05"),
+    ('@', "34 32 12 14 34 44 41 30 10 01 05 16 46"),
+    ('[', "30 10 16 36"),
+    (']', "10 30 36 16"),
+    ('\\', "00 46"),
+    ('^', "02 20 42"),
+    ('`', "10 21"),
+    ('{', "30 21 22 13 24 25 36"),
+    ('|', "20 27"),
+    ('}', "10 21 22 33 24 25 16"),
+    ('~', "04 13 34 43"),
+    ('ı', "22 26"),
+    ('ß', "06 01 10 20 31 22 33 44 36 26"),
+    ('·', "23 23"),
+    ('°', "10 20 21 11 10"),
+    ('§', "41 30 10 01 12 33 44 33|05 16 36 45 34 13 02 13"),
+    ('\u{2013}', "04 44"),
+    ('\u{2014}', "04 44"),
+    ('\u{2018}', "21 20"),
+    ('\u{2019}', "20 21"),
+    ('\u{201c}', "11 10|31 30"),
+    ('\u{201d}', "10 11|30 31"),
+    ('\u{201e}', "16 17|36 37"),
+    ('\u{2022}', "23 23"),
+    ('\u{2026}', "06 06|26 26|46 46"),
+    ('\u{2190}', "44 04 13|04 15"),
+    ('\u{2192}', "04 44 33|44 35"),
+    ('\u{21b5}', "41 44 04 13|04 15"),
+    ('\u{2423}', "05 07 47 45"),
 ];
 
 #[cfg(test)]
@@ -115,5 +179,10 @@ mod tests {
         }
         assert_eq!(of('L').len(), 1);
         assert_eq!(of('\u{1F999}').concat().len(), 5, "a box");
+        for pair in ACCENTED.iter().flat_map(|(_, pairs)| pairs.split(' ')) {
+            let letters: Vec<char> = pair.chars().collect();
+            assert_eq!(letters.len(), 2, "{pair:?}");
+            assert!(of(letters[0]).len() > of(letters[1]).len(), "{pair:?}");
+        }
     }
 }

@@ -1,33 +1,34 @@
 //! Points with names: x linear from zero, y logarithmic, colour and outline by two kinds.
 
-use super::drawing::{Anchor, Colour, Drawing, Marker, Outline, Place, Shape, Text};
+use super::drawing::{Anchor, Colour, Direction, Drawing, Marker, Outline, Place, Shape, Text};
+use super::look::{COLOURS, GRID, INK, LETTERS, OUTLINES};
 
-pub(crate) struct Scatter {
-    pub(crate) title: String,
-    pub(crate) x_label: String,
-    pub(crate) y_label: String,
-    pub(crate) points: Vec<Point>,
+pub struct Scatter {
+    pub title: String,
+    pub x_label: String,
+    pub y_label: String,
+    pub points: Vec<Point>,
     /// What the colours and the outlines stand for.
-    pub(crate) colours: Legend,
-    pub(crate) outlines: Legend,
+    pub colours: Legend,
+    pub outlines: Legend,
 }
 
-pub(crate) struct Point {
-    pub(crate) x: f64,
+pub struct Point {
+    pub x: f64,
     /// Zero lies on the axis, below all others.
-    pub(crate) y: f64,
-    pub(crate) name: String,
+    pub y: f64,
+    pub name: String,
     /// Index in the legend of colours.
-    pub(crate) colour_idx: usize,
+    pub colour_idx: usize,
     /// Index in the legend of outlines.
-    pub(crate) outline_idx: usize,
+    pub outline_idx: usize,
 }
 
 #[derive(Default)]
-pub(crate) struct Legend {
-    pub(crate) title: String,
+pub struct Legend {
+    pub title: String,
     /// The index of each, and what it stands for.
-    pub(crate) names: Vec<(usize, String)>,
+    pub names: Vec<(usize, String)>,
 }
 
 const SIZE: [f32; 2] = [760.0, 460.0];
@@ -35,38 +36,23 @@ const LEFT: f32 = 70.0;
 const RIGHT: f32 = 640.0;
 const TOP: f32 = 62.0;
 const BOTTOM: f32 = 405.0;
-const LETTERS: f32 = 12.0;
 const RADIUS: f32 = 5.0;
 
-const INK: Colour = [40, 40, 40];
-const GRID: Colour = [225, 225, 225];
-/// Okabe and Ito 2008: told apart with any kind of colour vision.
-const COLOURS: [Colour; 7] = [
-    [0, 0, 0],
-    [0, 114, 178],
-    [86, 180, 233],
-    [0, 158, 115],
-    [230, 159, 0],
-    [213, 94, 0],
-    [204, 121, 167],
-];
-const OUTLINES: [Outline; 6] = [
-    Outline::Circle,
-    Outline::Polygon { n_corners: 4, turn: 0.0 },
-    Outline::Polygon { n_corners: 3, turn: 0.0 },
-    Outline::Polygon { n_corners: 4, turn: 0.125 },
-    Outline::Polygon { n_corners: 3, turn: 0.5 },
-    Outline::Polygon { n_corners: 3, turn: 0.25 },
-];
-
 impl Scatter {
-    pub(super) fn draw(&self) -> Drawing {
+    pub fn draw(&self) -> Drawing {
         let axes = Axes::of(&self.points);
         let mut shapes = Vec::new();
         axes.draw(&mut shapes);
         let mut text = |at, anchor, text: &str| {
             let (size, colour, text) = (LETTERS, INK, text.to_owned());
-            shapes.push(Shape::Text(Text { at, size, anchor, colour, text }));
+            shapes.push(Shape::Text(Text {
+                at,
+                size,
+                anchor,
+                direction: Direction::Right,
+                colour,
+                text,
+            }));
         };
         text([LEFT - 55.0, 20.0], Anchor::Start, &self.title);
         text([LEFT - 55.0, 44.0], Anchor::Start, &self.y_label);
@@ -93,14 +79,28 @@ impl Scatter {
         let baseline = |line: usize| TOP + 10.0 + 18.0 * line as f32;
         let at = [RIGHT + 20.0, baseline(first_line)];
         let (size, anchor, text) = (LETTERS, Anchor::Start, legend.title.clone());
-        shapes.push(Shape::Text(Text { at, size, anchor, colour: INK, text }));
+        shapes.push(Shape::Text(Text {
+            at,
+            size,
+            anchor,
+            direction: Direction::Right,
+            colour: INK,
+            text,
+        }));
         for (line, (idx, name)) in legend.names.iter().enumerate() {
             let y = baseline(first_line + 1 + line);
             let (colour, outline) = look(*idx);
             let (at, title) = ([RIGHT + 26.0, y - 4.0], String::new());
             shapes.push(Shape::Marker(Marker { at, radius: RADIUS, outline, colour, title }));
             let (at, text) = ([RIGHT + 38.0, y], name.clone());
-            shapes.push(Shape::Text(Text { at, size, anchor, colour: INK, text }));
+            shapes.push(Shape::Text(Text {
+                at,
+                size,
+                anchor,
+                direction: Direction::Right,
+                colour: INK,
+                text,
+            }));
         }
         first_line + 1 + legend.names.len()
     }
@@ -139,6 +139,7 @@ fn free_label(point: &Point, [x, y]: Place, taken: &[Area]) -> Option<Text> {
         at,
         size: LETTERS - 1.0,
         anchor,
+        direction: Direction::Right,
         colour: INK,
         text: point.name.clone(),
     });
@@ -161,7 +162,7 @@ impl Area {
     }
 
     fn of(text: &Text) -> Self {
-        let (left, baseline) = (text.left(), text.at[1]);
+        let (left, baseline) = (text.at[0] + text.start(), text.at[1]);
         let low = [left, baseline - 0.8 * text.size];
         Self { low, high: [left + text.width(), baseline + 0.2 * text.size] }
     }
@@ -226,7 +227,14 @@ impl Axes {
     fn draw(&self, shapes: &mut Vec<Shape>) {
         let line = |from, to, colour| Shape::Line { from, to, width: 1.0, colour };
         let text = |at, anchor, text| {
-            Shape::Text(Text { at, size: LETTERS - 1.0, anchor, colour: INK, text })
+            Shape::Text(Text {
+                at,
+                size: LETTERS - 1.0,
+                anchor,
+                direction: Direction::Right,
+                colour: INK,
+                text,
+            })
         };
         let [low, high] = self.exponents;
         let step = ((high - low) as usize).div_ceil(N_LINES);

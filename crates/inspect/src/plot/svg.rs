@@ -2,7 +2,12 @@
 
 use std::fmt::Write as _;
 
-use super::drawing::{Anchor, Colour, Drawing, Marker, Shape, Text};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::drawing::{Anchor, Colour, Direction, Drawing, Marker, Place, Rect, Shape, Text};
+use super::pixels::Pixels;
+use super::png;
 
 pub(super) fn document(drawing: &Drawing) -> String {
     let (width, height) = (drawing.width, drawing.height);
@@ -22,6 +27,10 @@ pub(super) fn document(drawing: &Drawing) -> String {
                 to[1],
                 hex(*colour)
             ),
+            Shape::Rect(rect) => writeln!(svg, "{}", rect_element(rect)),
+            Shape::Image { low, high, pixels } => {
+                writeln!(svg, "{}", image_element(*low, *high, pixels))
+            }
             Shape::Marker(marker) => writeln!(svg, "{}", marker_element(marker)),
             Shape::Text(text) => writeln!(svg, "{}", text_element(text)),
         };
@@ -31,10 +40,29 @@ pub(super) fn document(drawing: &Drawing) -> String {
     svg
 }
 
+fn rect_element(rect: &Rect) -> String {
+    let Rect { low: [x, y], high, colour, title } = rect;
+    let (width, height) = (high[0] - x, high[1] - y);
+    let (fill, title) = (hex(*colour), title_element(title));
+    format!(
+        "<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" fill=\"{fill}\" \
+         shape-rendering=\"crispEdges\">{title}</rect>"
+    )
+}
+
+fn image_element([x, y]: Place, high: Place, pixels: &Pixels) -> String {
+    let (width, height) = (high[0] - x, high[1] - y);
+    let data = STANDARD.encode(png::encode(pixels));
+    format!(
+        "<image x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" \
+         preserveAspectRatio=\"none\" style=\"image-rendering:pixelated\" \
+         href=\"data:image/png;base64,{data}\"/>"
+    )
+}
+
 fn marker_element(marker: &Marker) -> String {
     let Marker { at: [x, y], radius, colour, title, .. } = marker;
-    let (fill, title) = (hex(*colour), escaped(title));
-    let title = if title.is_empty() { title } else { format!("<title>{title}</title>") };
+    let (fill, title) = (hex(*colour), title_element(title));
     let corners = marker.corners();
     if corners.is_empty() {
         return format!(
@@ -47,7 +75,11 @@ fn marker_element(marker: &Marker) -> String {
 }
 
 fn text_element(text: &Text) -> String {
-    let Text { at: [x, y], size, anchor, colour, text } = text;
+    let Text { at: [x, y], size, anchor, direction, colour, text } = text;
+    let turn = match direction {
+        Direction::Right => String::new(),
+        Direction::Up => format!(" transform=\"rotate(-90 {x:.1} {y:.1})\""),
+    };
     let anchor = match anchor {
         Anchor::Start => "start",
         Anchor::Middle => "middle",
@@ -56,8 +88,12 @@ fn text_element(text: &Text) -> String {
     let (fill, text) = (hex(*colour), escaped(text));
     format!(
         "<text x=\"{x:.1}\" y=\"{y:.1}\" font-size=\"{size}\" text-anchor=\"{anchor}\" \
-         fill=\"{fill}\">{text}</text>"
+         fill=\"{fill}\"{turn}>{text}</text>"
     )
+}
+
+fn title_element(title: &str) -> String {
+    if title.is_empty() { String::new() } else { format!("<title>{}</title>", escaped(title)) }
 }
 
 fn hex([r, g, b]: Colour) -> String {

@@ -1,14 +1,10 @@
 //! A drawing as pixels, its edges smoothed.
 
-use super::drawing::{Colour, Drawing, Marker, Outline, Place, Shape, Text};
+use super::drawing::{
+    Colour, Direction, Drawing, Marker, Outline, Place, Rect, Shape, Text, letter_em,
+};
+use super::pixels::Pixels;
 use super::strokes::{self, ADVANCE, CAP_HEIGHT};
-
-/// `[height, width]` of red, green and blue.
-pub(super) struct Pixels {
-    pub(super) width: usize,
-    pub(super) height: usize,
-    pub(super) rgb: Vec<u8>,
-}
 
 /// Pixels a unit of the drawing: sharp on screens with small ones.
 const SCALE: f32 = 2.0;
@@ -19,11 +15,15 @@ const LINE_EM: f32 = 0.09;
 pub(super) fn pixels(drawing: &Drawing) -> Pixels {
     let (width, height) = (drawing.width * SCALE, drawing.height * SCALE);
     let (width, height) = (width.ceil() as usize, height.ceil() as usize);
-    let mut pixels = Pixels { width, height, rgb: vec![255; width * height * 3] };
+    let mut pixels = Pixels::filled(width, height, [255; 3]);
     for shape in &drawing.shapes {
         match shape {
             Shape::Line { from, to, width, colour } => {
                 pixels.line(scaled(*from), scaled(*to), width * SCALE, *colour);
+            }
+            Shape::Rect(rect) => pixels.rect(rect),
+            Shape::Image { low, high, pixels: image } => {
+                pixels.image(scaled(*low), scaled(*high), image);
             }
             Shape::Marker(marker) => pixels.marker(marker),
             Shape::Text(text) => pixels.text(text),
@@ -59,21 +59,51 @@ impl Pixels {
         }
     }
 
+    fn rect(&mut self, rect: &Rect) {
+        let (low, high) = (scaled(rect.low), scaled(rect.high));
+        self.fill(low, high, rect.colour, |p| {
+            let outside = |axis: usize| (low[axis] - p[axis]).max(p[axis] - high[axis]);
+            outside(0).max(outside(1))
+        });
+    }
+
+    fn image(&mut self, low: Place, high: Place, image: &Pixels) {
+        let rows = low[1].round() as usize..(high[1].round() as usize).min(self.height);
+        let columns = low[0].round() as usize..(high[0].round() as usize).min(self.width);
+        // The pixel of the image that the middle of one of ours lies in.
+        let source = |at: usize, axis: usize, n: usize| {
+            let share = (at as f32 + 0.5 - low[axis]) / (high[axis] - low[axis]);
+            ((share * n as f32) as usize).min(n - 1)
+        };
+        for row in rows {
+            for column in columns.clone() {
+                let colour = image.at(source(column, 0, image.width), source(row, 1, image.height));
+                self.set(column, row, colour);
+            }
+        }
+    }
+
     fn text(&mut self, text: &Text) {
-        // Letters are as far apart as `Text::width` says, whatever their own width.
-        let n_letters = text.text.chars().count().max(1) as f32;
-        let step = text.width() * SCALE / n_letters;
-        let unit_y = text.size * SCALE * CAP_EM / CAP_HEIGHT;
-        let (unit_x, width) = (step / ADVANCE, text.size * SCALE * LINE_EM);
-        let top = text.at[1] * SCALE - CAP_HEIGHT * unit_y;
-        for (i, letter) in text.text.chars().enumerate() {
-            let left = text.left() * SCALE + step * i as f32;
+        let em = text.size * SCALE;
+        let (unit_y, width) = (em * CAP_EM / CAP_HEIGHT, em * LINE_EM);
+        let origin = scaled(text.at);
+        let mut begin = text.start() * SCALE;
+        for letter in text.text.chars() {
+            // Letters are as far apart as `Text::width` says, whatever their own width.
+            let unit_x = em * letter_em(letter) / ADVANCE;
             for stroke in strokes::of(letter) {
-                let place = |[x, y]: Place| [left + x * unit_x, top + y * unit_y];
+                let place = |[x, y]: Place| {
+                    let (along, down) = (begin + x * unit_x, (y - CAP_HEIGHT) * unit_y);
+                    match text.direction {
+                        Direction::Right => [origin[0] + along, origin[1] + down],
+                        Direction::Up => [origin[0] + down, origin[1] - along],
+                    }
+                };
                 for pair in stroke.windows(2) {
                     self.line(place(pair[0]), place(pair[1]), width, text.colour);
                 }
             }
+            begin += em * letter_em(letter);
         }
     }
 
@@ -125,10 +155,6 @@ mod tests {
         pixels(&Drawing { width: 20.0, height: 20.0, shapes: vec![shape] })
     }
 
-    fn at(pixels: &Pixels, x: usize, y: usize) -> &[u8] {
-        &pixels.rgb[(y * pixels.width + x) * 3..][..3]
-    }
-
     #[test]
     fn markers_are_filled_and_end_at_their_radius() {
         for outline in [Outline::Circle, Outline::Polygon { n_corners: 4, turn: 0.0 }] {
@@ -137,10 +163,10 @@ mod tests {
             let marker = Marker { at: at_middle, radius: 5.0, outline, colour, title };
             let found = draw(Shape::Marker(marker));
             assert_eq!((found.width, found.height), (40, 40));
-            assert_eq!(at(&found, 20, 20), colour);
-            assert_eq!(at(&found, 20, 12), colour);
-            assert_eq!(at(&found, 20, 8), [255; 3]);
-            assert_eq!(at(&found, 31, 20), [255; 3]);
+            assert_eq!(found.at(20, 20), colour);
+            assert_eq!(found.at(20, 12), colour);
+            assert_eq!(found.at(20, 8), [255; 3]);
+            assert_eq!(found.at(31, 20), [255; 3]);
         }
     }
 
@@ -149,10 +175,26 @@ mod tests {
         let line =
             Shape::Line { from: [-50.0, 10.0], to: [99.0, 10.0], width: 2.0, colour: [0; 3] };
         let found = draw(line);
-        assert_eq!((at(&found, 0, 20), at(&found, 39, 20)), (&[0; 3][..], &[0; 3][..]));
-        assert_eq!(at(&found, 20, 5), [255; 3]);
+        assert_eq!((found.at(0, 20), found.at(39, 20)), ([0; 3], [0; 3]));
+        assert_eq!(found.at(20, 5), [255; 3]);
         let text = "a very long text that does not fit".to_owned();
-        let at = [10.0, 10.0];
-        draw(Shape::Text(Text { at, size: 30.0, anchor: Anchor::Middle, colour: [0; 3], text }));
+        for direction in [Direction::Right, Direction::Up] {
+            let (at, text, anchor) = ([10.0, 10.0], text.clone(), Anchor::Middle);
+            draw(Shape::Text(Text { at, size: 30.0, anchor, direction, colour: [0; 3], text }));
+        }
+    }
+
+    #[test]
+    fn cells_end_where_the_next_one_begins() {
+        let mut image = Pixels::filled(2, 1, [1, 2, 3]);
+        image.set(1, 0, [4, 5, 6]);
+        let (low, high) = ([5.0, 5.0], [15.0, 10.0]);
+        let found = draw(Shape::Image { low, high, pixels: image });
+        let row = [9, 10, 19, 20, 29, 30].map(|x| found.at(x, 15)[0]);
+        assert_eq!(row, [255, 1, 1, 4, 4, 255]);
+        let (colour, title) = ([7, 8, 9], String::new());
+        let found = draw(Shape::Rect(Rect { low, high, colour, title }));
+        assert_eq!([9, 10, 29, 30].map(|x| found.at(x, 19)[0]), [255, 7, 7, 255]);
+        assert_eq!([9, 10, 19, 20].map(|y| found.at(20, y)[0]), [255, 7, 7, 255]);
     }
 }
