@@ -13,6 +13,7 @@ pub mod plot;
 pub mod questions;
 pub mod record;
 pub mod text;
+pub mod trial;
 
 pub use ask::{Ask, AskEngine, AskError, Reply};
 pub use inspector::{InspectError, Inspector, N_BYTES_MAX};
