@@ -7,8 +7,6 @@ pub struct Moments {
     pub sum: f32,
     /// `sum_k w_k (score_k - max)`: with the sum, what the row's entropy is made of.
     pub centred: f32,
-    /// `sum_k w_k^2`
-    pub squares: f32,
     /// `sum_k k w_k`, `k` counted from the first key of the block.
     pub places: f32,
 }

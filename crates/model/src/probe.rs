@@ -42,9 +42,6 @@ pub struct RowStats {
     /// How far back the query looks in the mean, in keys: `sum_k w_k (query_pos - key_pos)` over
     /// `sum_k w_k`.
     pub distance: f32,
-    /// `sum_k w_k^2`: one over it is a number of keys that counts the heavy ones (the participation
-    /// ratio).
-    pub squares: f32,
 }
 
 /// Keys that count as near.

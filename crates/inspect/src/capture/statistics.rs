@@ -47,7 +47,6 @@ pub struct MeanStats {
     pub local: f32,
     /// In keys.
     pub distance: f32,
-    pub squares: f32,
 }
 
 impl StatisticsPlan {
@@ -104,8 +103,8 @@ impl Statistics {
     pub fn mean(&self, (layer, head): (usize, usize), bin_idx: usize) -> Option<MeanStats> {
         let n = self.counts[layer * self.n_bins + bin_idx];
         let sums = self.sums[self.head(layer, head) * self.n_bins + bin_idx];
-        let [_, entropy, first, local, distance, squares] = sums.map(|sum| sum / n as f32);
-        (n > 0).then_some(MeanStats { entropy, first, local, distance, squares })
+        let [_, entropy, first, local, distance] = sums.map(|sum| sum / n as f32);
+        (n > 0).then_some(MeanStats { entropy, first, local, distance })
     }
 
     /// What the bins of keys up to `bin_idx` weigh in the mean over the queries of that bin.

@@ -175,7 +175,7 @@ const FAR_BELOW: f32 = -100.0;
 pub(crate) fn online_softmax_moments(scores: &mut [f32], max: f32) -> (f32, f32, Moments) {
     let new_max = lanes::max(scores, max);
     let shift = if new_max == f32::NEG_INFINITY { 0.0 } else { new_max };
-    let mut sums = [[0.0; LANES]; 4];
+    let mut sums = [[0.0; LANES]; 3];
     let (chunks, rest) = scores.as_chunks_mut::<LANES>();
     let n_whole = chunks.len();
     for (chunk_idx, chunk) in chunks.iter_mut().enumerate() {
@@ -188,15 +188,20 @@ pub(crate) fn online_softmax_moments(scores: &mut [f32], max: f32) -> (f32, f32,
         rest.copy_from_slice(&last[..rest.len()]);
     }
     let factor = if new_max == max { 1.0 } else { exp(max - shift) };
-    let [sum, centred, squares, places] = sums.map(lanes::sum);
-    (new_max, factor, Moments { sum, centred, squares, places })
+    let [sums, centred, mut places] = sums;
+    for i in 0..LANES {
+        places[i] = sums[i].mul_add(i as f32, places[i]);
+    }
+    let [sum, centred, places] = [sums, centred, places].map(lanes::sum);
+    (new_max, factor, Moments { sum, centred, places })
 }
 
+/// `places` gets the place of the chunk only; those of its lanes come in the end.
 #[inline(always)]
 fn add_moments(
     chunk: &mut [f32; LANES],
     (shift, chunk_idx): (f32, usize),
-    [sums, centred, squares, places]: &mut [[f32; LANES]; 4],
+    [sums, centred, places]: &mut [[f32; LANES]; 3],
 ) {
     let first = (chunk_idx * LANES) as f32;
     for i in 0..LANES {
@@ -206,7 +211,6 @@ fn add_moments(
         sums[i] += weight;
         let distance = if distance < FAR_BELOW { FAR_BELOW } else { distance };
         centred[i] = weight.mul_add(distance, centred[i]);
-        squares[i] = weight.mul_add(weight, squares[i]);
-        places[i] = weight.mul_add(first + i as f32, places[i]);
+        places[i] = weight.mul_add(first, places[i]);
     }
 }

@@ -199,7 +199,7 @@ impl AttendScratch {
 
     /// Takes over the queries of a tile.
     pub(super) fn start(&mut self, tile: &TileCtx<'_>) {
-        self.watch.start(tile.n_watched, tile.n_rows());
+        self.watch.start(tile.n_watched, tile.n_rows(), &tile.kv);
         for row_idx in 0..tile.n_rows() {
             let (token_idx, head_idx) = tile.row(row_idx);
             self.queries.set(row_idx, tile.q.head(token_idx, head_idx), tile.params().scale);

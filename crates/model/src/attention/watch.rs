@@ -4,7 +4,7 @@
 //! `exp(max - log_sum_exp)`, where `max` is what its weights were relative to. Nothing is computed
 //! twice, and no sum is rescaled on the way.
 
-use kernels::{KEY_BLOCK, Kernels, Moments};
+use kernels::{KEY_BLOCK, Kernels};
 
 use crate::kv::KvView;
 use crate::probe::{N_LOCAL, RowStats};
@@ -20,41 +20,49 @@ pub(super) struct WatchScratch {
     rows: Vec<RowSums>,
     /// `[n_blocks]`
     scales: Vec<f32>,
+    /// `[n_blocks]`: position of the first key of each block of the tile's text
+    firsts: Vec<f32>,
 }
 
-/// Of one row in one block.
+/// Of one row in one block: see [`kernels::Moments`].
 #[derive(Clone, Copy)]
 struct BlockSums {
     /// What the weights are relative to.
     max: f32,
-    moments: Moments,
+    sum: f32,
+    centred: f32,
+    places: f32,
 }
 
 /// Of one row.
 #[derive(Clone, Copy)]
 struct RowSums {
+    query_pos: u32,
     /// The score of the text's first key.
     first_score: f32,
-    /// Indices of the keys that are near.
+    /// Indices of the keys that are near, and the block that the first of them lies in.
     local: (usize, usize),
+    local_block: usize,
     /// Sums of near keys in up to two blocks, each relative to the maximum beside it.
     local_sums: [(f32, f32); 2],
 }
 
 /// Finite, so that a difference from it is a number; its weight is zero.
-const NOT_LOOKED_AT: BlockSums = BlockSums {
-    max: f32::MIN,
-    moments: Moments { sum: 0.0, centred: 0.0, squares: 0.0, places: 0.0 },
-};
+const NOT_LOOKED_AT: BlockSums = BlockSums { max: f32::MIN, sum: 0.0, centred: 0.0, places: 0.0 };
 
 impl WatchScratch {
     /// Begins a tile. `n_blocks`: of the longest text, or zero if nobody watches.
-    pub(super) fn start(&mut self, n_blocks: usize, n_rows: usize) {
+    pub(super) fn start(&mut self, n_blocks: usize, n_rows: usize, kv: &KvView<'_>) {
         self.n_blocks = n_blocks;
+        self.rows.clear();
+        if n_blocks == 0 {
+            return;
+        }
         self.blocks.clear();
         self.blocks.resize(n_rows * n_blocks, NOT_LOOKED_AT);
         self.scales.resize(n_blocks, 0.0);
-        self.rows.clear();
+        self.firsts.clear();
+        self.firsts.extend(kv.positions().iter().step_by(KEY_BLOCK).map(|&pos| pos as f32));
     }
 
     /// Begins the next row of the tile.
@@ -63,9 +71,12 @@ impl WatchScratch {
             return;
         }
         let end = kv.positions().partition_point(|&pos| pos <= query_pos);
+        let first = end.saturating_sub(N_LOCAL);
         self.rows.push(RowSums {
+            query_pos,
             first_score: f32::NEG_INFINITY,
-            local: (end.saturating_sub(N_LOCAL), end),
+            local: (first, end),
+            local_block: first / KEY_BLOCK,
             local_sums: [(f32::MIN, 0.0); 2],
         });
     }
@@ -86,16 +97,20 @@ impl WatchScratch {
             row.first_score = scores[0];
         }
         let (max, factor, moments) = (kernels.online_softmax_moments)(scores, max);
+        let kernels::Moments { sum, centred, places } = moments;
         let relative_to = max.max(f32::MIN);
-        self.blocks[row_idx * self.n_blocks + block_idx] = BlockSums { max: relative_to, moments };
-        let first = block_idx * KEY_BLOCK;
-        let near =
-            [row.local.0, row.local.1].map(|idx| idx.clamp(first, first + KEY_BLOCK) - first);
-        if near[0] < near[1] {
-            let place = usize::from(row.local.0 < first);
-            row.local_sums[place] = (relative_to, scores[near[0]..near[1]].iter().sum());
+        let sums = BlockSums { max: relative_to, sum, centred, places };
+        self.blocks[row_idx * self.n_blocks + block_idx] = sums;
+        if block_idx >= row.local_block {
+            let first = block_idx * KEY_BLOCK;
+            let place = |idx: usize| idx.clamp(first, first + KEY_BLOCK) - first;
+            let near = place(row.local.0)..place(row.local.1);
+            if !near.is_empty() {
+                let sums = &mut row.local_sums[block_idx - row.local_block];
+                *sums = (relative_to, scores[near].iter().sum());
+            }
         }
-        (max, factor, moments.sum)
+        (max, factor, sum)
     }
 
     /// What a row told, once its `log_sum_exp` is known; adds what its blocks weigh to `masses`:
@@ -103,7 +118,7 @@ impl WatchScratch {
     pub(super) fn finish_row(
         &mut self,
         kernels: &Kernels,
-        (kv, row_idx, query_pos): (&KvView<'_>, usize, u32),
+        row_idx: usize,
         log_sum_exp: f32,
         masses: &mut [f32],
     ) -> RowStats {
@@ -111,30 +126,29 @@ impl WatchScratch {
         if log_sum_exp == f32::NEG_INFINITY {
             return stats;
         }
+        let row = &self.rows[row_idx];
         let blocks = &self.blocks[row_idx * self.n_blocks..][..self.n_blocks];
         for (scale, block) in self.scales.iter_mut().zip(blocks) {
             *scale = block.max;
         }
-        // One over the factor is one, or nearly so where rounding left a maximum above the sum.
+        // The factor is one, or nearly so where rounding left a maximum above the sum.
         let (_, factor, _) = (kernels.online_softmax)(&mut self.scales, log_sum_exp);
-        let (mut total, mut distance) = (0.0, 0.0);
-        let firsts = kv.positions().iter().step_by(KEY_BLOCK);
-        let of_blocks = blocks.iter().zip(&self.scales).zip(masses.iter_mut().zip(firsts));
-        for ((block, scale), (mass, &first_pos)) in of_blocks {
-            let (BlockSums { max, moments }, scale) = (block, scale / factor);
-            let weight = moments.sum * scale;
+        let inverse = 1.0 / factor;
+        let query_pos = row.query_pos as f32;
+        let mut total = 0.0;
+        let of_blocks = blocks.iter().zip(&self.scales).zip(masses.iter_mut().zip(&self.firsts));
+        for ((block, scale), (mass, first_pos)) in of_blocks {
+            let scale = scale * inverse;
+            let weight = block.sum * scale;
             *mass += weight;
             total += weight;
-            stats.entropy -= (moments.centred + (max - log_sum_exp) * moments.sum) * scale;
-            stats.squares += moments.squares * scale * scale;
-            let to_first = f64::from(query_pos) - f64::from(first_pos);
-            distance += f64::from(weight) * to_first - f64::from(moments.places * scale);
+            stats.entropy -= block.centred * scale + (block.max - log_sum_exp) * weight;
+            stats.distance += weight * (query_pos - first_pos) - block.places * scale;
         }
-        let row = &self.rows[row_idx];
         let local = row.local_sums.iter().map(|(max, sum)| sum * (max - log_sum_exp).exp());
         stats.local = local.sum();
         stats.first = (row.first_score - log_sum_exp).exp();
-        stats.distance = (distance / f64::from(total)) as f32;
+        stats.distance /= total;
         stats
     }
 }

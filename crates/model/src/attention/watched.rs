@@ -54,10 +54,8 @@ pub(crate) fn attend_watched<'b, S: Send + AsMut<AttendScratch>>(
         for row_idx in 0..tile.n_rows() {
             let (token_idx, head_idx) = (row_idx / group, row_idx % group);
             let masses = &mut masses.row_mut(0)[head_idx * n_blocks..][..n_blocks];
-            let query_pos = tile.positions[tile.tokens.start + token_idx];
-            let row = (&tile.kv, row_idx, query_pos);
             let log_sum_exp = log_sum_exp.row_mut(token_idx)[head_idx];
-            let stats = scratch.watch.finish_row(ctx.kernels, row, log_sum_exp, masses);
+            let stats = scratch.watch.finish_row(ctx.kernels, row_idx, log_sum_exp, masses);
             let out = &mut rows.row_mut(token_idx)[head_idx * RowStats::N..][..RowStats::N];
             out.copy_from_slice(bytemuck::cast_slice(&[stats]));
         }

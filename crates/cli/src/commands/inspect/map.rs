@@ -88,6 +88,5 @@ fn mean_of_layer(found: &Statistics, layer: usize) -> MeanStats {
         first: mean(&|stats| stats.first),
         local: mean(&|stats| stats.local),
         distance: mean(&|stats| stats.distance),
-        squares: mean(&|stats| stats.squares),
     }
 }
