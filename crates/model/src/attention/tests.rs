@@ -202,8 +202,8 @@ impl Case {
             for (token_idx, log_sum_exp) in log_sum_exp.chunks_exact(n_heads).enumerate() {
                 let mut weights = Vec::new();
                 let (row, threads) = ((queries, token_idx), (&mut *pool, &mut *scratch));
-                let found = (log_sum_exp, &mut weights);
-                attention_weights(ctx, row, keys, buffers, threads, found);
+                let found = (&mut weights, &mut Vec::new());
+                attention_weights(ctx, row, keys, buffers, threads, log_sum_exp, found);
                 rows.extend(weights.chunks(weights.len() / n_heads).map(<[f32]>::to_vec));
             }
         });

@@ -119,7 +119,7 @@ impl WatchScratch {
         &mut self,
         kernels: &Kernels,
         row_idx: usize,
-        log_sum_exp: f32,
+        (log_sum_exp, sink_logit): (f32, Option<f32>),
         masses: &mut [f32],
     ) -> RowStats {
         let mut stats = RowStats { log_sum_exp, ..RowStats::default() };
@@ -136,19 +136,25 @@ impl WatchScratch {
         let inverse = 1.0 / factor;
         let query_pos = row.query_pos as f32;
         let mut total = 0.0;
-        let of_blocks = blocks.iter().zip(&self.scales).zip(masses.iter_mut().zip(&self.firsts));
-        for ((block, scale), (mass, first_pos)) in of_blocks {
-            let scale = scale * inverse;
-            let weight = block.sum * scale;
-            *mass += weight;
+        for ((block, scale), first_pos) in blocks.iter().zip(&mut self.scales).zip(&self.firsts) {
+            let factor = *scale * inverse;
+            let weight = block.sum * factor;
             total += weight;
-            stats.entropy -= block.centred * scale + (block.max - log_sum_exp) * weight;
-            stats.distance += weight * (query_pos - first_pos) - block.places * scale;
+            stats.entropy -= block.centred * factor + (block.max - log_sum_exp) * weight;
+            stats.distance += weight * (query_pos - first_pos) - block.places * factor;
+            *scale = weight;
         }
-        let local = row.local_sums.iter().map(|(max, sum)| sum * (max - log_sum_exp).exp());
-        stats.local = local.sum();
-        stats.first = (row.first_score - log_sum_exp).exp();
         stats.distance /= total;
+        // What rounding the logarithm has made of one: see `attention_weights`.
+        let all = total + sink_logit.map_or(0.0, |logit| (logit - log_sum_exp).exp());
+        let norm = 1.0 / all;
+        for (mass, weight) in masses.iter_mut().zip(&self.scales) {
+            *mass += weight * norm;
+        }
+        stats.entropy = norm * (stats.entropy + total * all.ln());
+        let local = row.local_sums.iter().map(|(max, sum)| sum * (max - log_sum_exp).exp());
+        stats.local = norm * local.sum::<f32>();
+        stats.first = norm * (row.first_score - log_sum_exp).exp();
         stats
     }
 }

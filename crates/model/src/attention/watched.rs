@@ -54,8 +54,10 @@ pub(crate) fn attend_watched<'b, S: Send + AsMut<AttendScratch>>(
         for row_idx in 0..tile.n_rows() {
             let (token_idx, head_idx) = (row_idx / group, row_idx % group);
             let masses = &mut masses.row_mut(0)[head_idx * n_blocks..][..n_blocks];
-            let log_sum_exp = log_sum_exp.row_mut(token_idx)[head_idx];
-            let stats = scratch.watch.finish_row(ctx.kernels, row_idx, log_sum_exp, masses);
+            let (_, of_all) = tile.row(row_idx);
+            let sink_logit = ctx.terms.sink_logits.get(of_all).copied();
+            let sums = (log_sum_exp.row_mut(token_idx)[head_idx], sink_logit);
+            let stats = scratch.watch.finish_row(ctx.kernels, row_idx, sums, masses);
             let out = &mut rows.row_mut(token_idx)[head_idx * RowStats::N..][..RowStats::N];
             out.copy_from_slice(bytemuck::cast_slice(&[stats]));
         }

@@ -12,16 +12,21 @@ use crate::pool::{ThreadPool, TileRows, Tiled};
 /// `weights[h][k] = exp(score[h][k] - log_sum_exp[h])`, zero where the pattern hides the key, or a
 /// policy let go of it or does not look at it. They sum to one, or, beside a sink, to less.
 ///
+/// Where scores are in the hundreds, a logarithm in f32 is off by some 1e-5, and all weights with
+/// it; so they are divided by their sum once more.
+///
 /// # Shapes
 /// - `log_sum_exp`: `[n_heads]`, of that token
 /// - `weights`: filled to `[n_heads, n_keys]`
+/// - `sinks`: filled to `[n_heads]`, with the weights of learned sinks, or zeros
 pub(crate) fn attention_weights<S: Send + AsMut<AttendScratch>>(
     ctx: &AttendCtx<'_>,
     (queries, token_idx): (Queries<'_>, usize),
     keys: LayerKeys<'_>,
     buffers: &AttendBuffers,
     (pool, scratch): (&mut ThreadPool, &mut [S]),
-    (log_sum_exp, weights): (&[f32], &mut Vec<f32>),
+    log_sum_exp: &[f32],
+    (weights, sinks): (&mut Vec<f32>, &mut Vec<f32>),
 ) {
     let job = Job { ctx, queries, keys };
     let band_idx = buffers.bands.partition_point(|band| band.end <= token_idx);
@@ -30,7 +35,7 @@ pub(crate) fn attention_weights<S: Send + AsMut<AttendScratch>>(
     weights.clear();
     weights.resize(ctx.params.n_heads * n_keys, 0.0);
     let rows = Tiled {
-        data: weights,
+        data: &mut *weights,
         n_cols: n_keys,
         tile_rows: TileRows::Even(group),
         tile_cols: n_keys,
@@ -60,6 +65,26 @@ pub(crate) fn attention_weights<S: Send + AsMut<AttendScratch>>(
             }
         }
     });
+    normalize(ctx, log_sum_exp, (weights, n_keys), sinks);
+}
+
+/// Fills `sinks`, and lets each row and its sink sum to one.
+fn normalize(
+    ctx: &AttendCtx<'_>,
+    log_sum_exp: &[f32],
+    (weights, n_keys): (&mut [f32], usize),
+    sinks: &mut Vec<f32>,
+) {
+    sinks.clear();
+    for (head_idx, row) in weights.chunks_exact_mut(n_keys).enumerate() {
+        let logit = ctx.terms.sink_logits.get(head_idx);
+        let sink = logit.map_or(0.0, |logit| (logit - log_sum_exp[head_idx]).exp());
+        let total = row.iter().map(|&weight| f64::from(weight)).sum::<f64>() + f64::from(sink);
+        // A row may see nothing.
+        let factor = if total > 0.0 { (1.0 / total) as f32 } else { 0.0 };
+        row.iter_mut().for_each(|weight| *weight *= factor);
+        sinks.push(sink * factor);
+    }
 }
 
 /// `exp(score - log_sum_exp)` of each.

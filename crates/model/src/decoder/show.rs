@@ -40,14 +40,8 @@ pub(super) fn show_weights<P: Probe>(
             }
             let log_sum_exp = &log_sum_exp[token_idx * n_heads..][..n_heads];
             let threads = (&mut compute.pool, &mut *compute.scratch);
-            let rows = (log_sum_exp, &mut shown.weights);
-            attention_weights(ctx, (queries, token_idx), keys, buffers, threads, rows);
-            let sink = |head_idx: usize| {
-                let logit = ctx.terms.sink_logits.get(head_idx);
-                logit.map_or(0.0, |logit| (logit - log_sum_exp[head_idx]).exp())
-            };
-            shown.sinks.clear();
-            shown.sinks.extend((0..n_heads).map(sink));
+            let (row, rows) = ((queries, token_idx), (&mut shown.weights, &mut shown.sinks));
+            attention_weights(ctx, row, keys, buffers, threads, log_sum_exp, rows);
             let (view, params) = (keys.view(sequence), &ctx.params);
             let fresh = || ValueScratch::new(params.head_dim, params.values);
             let values = ValueReader {
