@@ -3,8 +3,11 @@
 use std::time::Instant;
 
 use engine::{Error, Event, FinishReason, PromptToken, Request, Usage};
+use inspect::capture::RowPlan;
+use inspect::record::Row;
 use tokenizer::turn::{Part, ToolCall, TurnFormat, TurnParser, Wants};
 
+use crate::attention::AnswerRows;
 use crate::error::ApiError;
 use crate::limits::Limits;
 use crate::metrics::Watch;
@@ -21,6 +24,8 @@ pub(crate) struct Generation {
     pub(crate) prompt_field: &'static str,
     /// How an answer is read; `None`: it is a text.
     pub(crate) turn: Option<Turn>,
+    /// What is shown of the attention that wrote it.
+    pub(crate) attention: Option<RowPlan>,
 }
 
 /// How the turn of a model is read.
@@ -52,6 +57,8 @@ pub(crate) enum What {
         logprob: f32,
         top: Vec<(u32, f32)>,
         parts: Vec<Part>,
+        /// The rows that wrote it, where they were asked for.
+        rows: Vec<Row>,
     },
     /// The rest of the answer, and the end.
     End {
@@ -76,6 +83,7 @@ struct Running {
     parser: Option<TurnParser>,
     n_reasoning: usize,
     watch: Watch,
+    attention: Option<AnswerRows>,
 }
 
 /// All of an answer.
@@ -117,17 +125,21 @@ impl Generation {
         limits: &Limits,
         delivery: Delivery,
     ) -> Result<Answers, ApiError> {
-        let Self { request, n, prompt_field, turn } = self;
+        let Self { request, n, prompt_field, turn, attention } = self;
         let mut running = Vec::with_capacity(n);
         for choice in 0..n {
             let watch = Watch::new(served.engine.metrics().clone());
-            let request = request.sample(choice as u64);
+            let mut request = request.sample(choice as u64);
+            let attention = attention.as_ref().map(|plan| {
+                AnswerRows::watch(&mut request, plan, (served.n_ctx, limits.attention_bytes))
+            });
+            let attention = attention.transpose()?;
             let how = (limits.n_in_flight, delivery);
             let events = served.engine.submit(request, how, prompt_field).await?;
             let parser = turn.as_ref().map(|Turn { format, wants, prompt_tail }| {
                 TurnParser::new(*format, *wants, prompt_tail)
             });
-            running.push(Running { choice, events, parser, n_reasoning: 0, watch });
+            running.push(Running { choice, events, parser, n_reasoning: 0, watch, attention });
         }
         Ok(Answers { running, prompt_field, next_idx: 0 })
     }
@@ -189,7 +201,8 @@ impl Answers {
                 let parts = running.parts(text);
                 let is_reasoning = running.parser.as_ref().is_some_and(TurnParser::is_reasoning);
                 running.n_reasoning += usize::from(is_reasoning);
-                What::Token { id: token_id, logprob, top, parts }
+                let rows = running.attention.as_mut().map(AnswerRows::next).unwrap_or_default();
+                What::Token { id: token_id, logprob, top, parts, rows }
             }
             Event::Finished { text, reason, usage, .. } => {
                 running.watch.end(reason, &usage);

@@ -9,11 +9,13 @@
 mod access;
 mod anthropic;
 mod app;
+mod attention;
 mod body;
 mod conversation;
 mod encoder;
 mod error;
 mod generation;
+mod inspection;
 mod limits;
 mod listen;
 mod metrics;

@@ -16,6 +16,8 @@ pub struct Limits {
     pub n_texts: usize,
     /// Texts that end an answer.
     pub n_stops: usize,
+    /// Bytes of what one request sees of attention.
+    pub attention_bytes: usize,
     /// For an answer: it ends with what it has then.
     pub answer: Duration,
     /// Connections at once; more wait to be accepted.
@@ -80,6 +82,7 @@ impl Default for Limits {
             n_in_flight: 256,
             n_texts: 2048,
             n_stops: 16,
+            attention_bytes: 64 << 20,
             answer: Duration::from_secs(3600),
             n_connections: 1024,
             header: Duration::from_secs(75),

@@ -15,7 +15,9 @@ use crate::app::App;
 use crate::body::object;
 use crate::error::ApiError;
 use crate::openapi::{self, Address};
-use crate::{anthropic, metrics, ollama, openai, rerank, responses, status, tokens, trace};
+use crate::{
+    anthropic, inspection, metrics, ollama, openai, rerank, responses, status, tokens, trace,
+};
 
 /// All addresses.
 pub(crate) fn addresses() -> Vec<Address> {
@@ -62,6 +64,11 @@ fn of_openai() -> Vec<Address> {
         ),
         post_at::<rerank::Body>("/v1/rerank", "Orders texts by a question", post(rerank::rerank)),
         post_at::<rerank::Body>("/rerank", "The same", post(rerank::rerank)),
+        post_at::<inspection::LookBody>(
+            "/v1/inspect/look",
+            "Which sentences an answer came from",
+            post(inspection::look),
+        ),
         get_at("/v1/models", "What is served", get(openai::models)),
         get_at("/v1/models/{name}", "One of them", get(openai::model)),
     ]

@@ -1,10 +1,11 @@
 //! A model that answers: its engine, its texts, and what its answers can be held to.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use engine::{
     ChatTemplate, Constraint, Engine, Grammar, GrammarCompiler, GrammarError, Special, Tokenizer,
 };
+use model::Model;
 use model::kv::KvPolicy;
 use tokenizer::turn::TurnFormat;
 
@@ -23,6 +24,8 @@ pub struct Served {
     pub(crate) format: TurnFormat,
     pub(crate) n_ctx: usize,
     pub(crate) kv_policy: KvPolicy,
+    /// What is looked at; `None`: there is no attention to see.
+    pub(crate) model: Option<Arc<Model>>,
     n_vocab: usize,
     /// Made when the first grammar is asked for.
     compiler: OnceLock<Result<GrammarCompiler, GrammarError>>,
@@ -45,7 +48,23 @@ impl Served {
         };
         let engine = EngineHandle::start(engine);
         let compiler = OnceLock::new();
-        Self { name, engine, tokenizer, template, format, n_ctx, kv_policy, n_vocab, compiler }
+        Self {
+            name,
+            engine,
+            tokenizer,
+            template,
+            format,
+            n_ctx,
+            kv_policy,
+            model: None,
+            n_vocab,
+            compiler,
+        }
+    }
+
+    /// Lets clients see what the attention of a model does: of the one that the engine runs.
+    pub fn inspected(self, model: Arc<Model>) -> Self {
+        Self { model: Some(model), ..self }
     }
 
     /// A grammar over the tokens of this model; `field` is where it came from.

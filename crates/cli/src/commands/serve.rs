@@ -119,7 +119,9 @@ fn writer(args: &ServeArgs, name: String, loaded: Loaded) -> Result<Served> {
     let sizes = (N_LOGIT_ROWS_MAX, args.parallel.into());
     let runner = open::runner(&loaded, &args.runtime, &args.cache, Text::Conversation, sizes)?;
     let engine = Engine::new(Box::new(runner), loaded.tokenizer.clone());
-    Ok(Served::start(name, engine, (loaded.tokenizer, template), args.cache.kv_policy()))
+    let texts = (loaded.tokenizer, template);
+    let served = Served::start(name, engine, texts, args.cache.kv_policy());
+    Ok(served.inspected(loaded.model))
 }
 
 fn encoder(

@@ -102,7 +102,7 @@ impl Conversation {
         };
         let turn = Turn { format, wants, prompt_tail };
         let turn = served.template.is_some().then_some(turn);
-        Ok(Generation { request, n: 1, prompt_field: field, turn })
+        Ok(Generation { request, n: 1, prompt_field: field, turn, attention: None })
     }
 
     fn read(&self, served: &Served) -> Result<(Vec<Message>, Options), ApiError> {

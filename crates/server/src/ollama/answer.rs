@@ -72,7 +72,7 @@ fn as_it_is(served: &Served, common: &Common, prompt: &str) -> Result<Generation
         constraint,
         ..engine::Request::new(ids, common.sampling())
     };
-    Ok(Generation { request, n: 1, prompt_field: "prompt", turn: None })
+    Ok(Generation { request, n: 1, prompt_field: "prompt", turn: None, attention: None })
 }
 
 async fn answer(

@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use engine::{FinishReason, LogprobsWanted};
+use inspect::record::Row;
 use serde_json::{Map, Value, json};
 use tokenizer::turn::Part;
 
@@ -17,6 +18,7 @@ use super::usage::Totals;
 use super::{Head, error_json, finish_reason, shaped, with};
 use crate::access::client_of;
 use crate::app::App;
+use crate::attention::AttentionWanted;
 use crate::body::{self, fields};
 use crate::conversation::{Conversation, Forms, Reasoning};
 use crate::error::ApiError;
@@ -39,6 +41,8 @@ fields! {
         reasoning_min: usize,
         /// More variables for the chat template.
         chat_template_kwargs: Map<String, Value>,
+        /// Which rows of attention that wrote the answer are shown: layers, heads, top.
+        attention: AttentionWanted,
         modalities: Vec<String>,
     }
     without_effect: ["verbosity", "prediction"]
@@ -59,6 +63,7 @@ async fn answer(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
     let (common, (own, (forms, tools))): Body = body::read(request, &app.options).await?;
     let served = app.models.writer(common.model.as_deref()).await?;
     let logprobs = own.logprobs_wanted()?;
+    let attention = own.attention.as_ref().map(|wanted| wanted.plan(&served)).transpose()?;
     let shows = Shows {
         logprobs: own.logprobs == Some(true),
         usage: common.includes_usage(),
@@ -69,6 +74,7 @@ async fn answer(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
     let generation = conversation.ask(&served, sampling, "messages")?;
     let mut generation = common.apply(generation, limits, logprobs)?;
     generation.request.client = client;
+    generation.attention = attention;
     if generation.request.n_tokens_max == Some(0) {
         return Err(ApiError::field("max_tokens", "expected at least 1, found 0"));
     }
@@ -125,6 +131,7 @@ struct Shows {
 struct Answer {
     written: Written,
     places: Vec<Place>,
+    rows: Vec<Row>,
     finish_reason: Option<&'static str>,
 }
 
@@ -148,8 +155,9 @@ async fn whole(
         let choice = &mut choices[idx];
         match what {
             What::Progress { .. } | What::Prompt(_) => {}
-            What::Token { id, logprob, top, parts } => {
+            What::Token { id, logprob, top, parts, rows } => {
                 choice.written.add(parts);
+                choice.rows.extend(rows);
                 choice.places.push(Place { id, logprob: Some(logprob), top });
             }
             What::End { parts, reason, usage, n_reasoning } => {
@@ -160,14 +168,16 @@ async fn whole(
             }
         }
     }
-    let choice = |(index, Answer { written, places, finish_reason }): (usize, Answer)| {
+    let choice = |(index, answer): (usize, Answer)| {
+        let Answer { written, places, rows, finish_reason } = answer;
         let logprobs = shows_logprobs.then(|| of_chat(&served.tokenizer, &places));
-        json!({
+        let json = json!({
             "index": index,
             "message": message_json(&written),
             "logprobs": logprobs,
             "finish_reason": finish_reason,
-        })
+        });
+        if rows.is_empty() { json } else { with(json, "attention", json!({"rows": rows})) }
     };
     let choices: Vec<Value> = choices.into_iter().enumerate().map(choice).collect();
     let mut json = with(head.json("chat.completion", choices.into()), "usage", totals.usage());
@@ -213,9 +223,10 @@ impl Stream {
                 What::Progress { n_computed, n_prompt } => {
                     self.progress(sink, (n_computed, n_prompt)).await?;
                 }
-                What::Token { id, logprob, top, parts } => {
+                What::Token { id, logprob, top, parts, rows } => {
                     let place = Some(Place { id, logprob: Some(logprob), top });
                     self.parts(sink, index, &mut n_calls, parts, place).await?;
+                    self.rows(sink, (index, id), rows).await?;
                 }
                 What::End { parts, reason, usage, n_reasoning } => {
                     totals.add(index, usage, n_reasoning);
@@ -259,6 +270,21 @@ impl Stream {
             self.chunk(sink, index, delta, place.take(), None).await?;
         }
         Ok(())
+    }
+
+    /// The rows that wrote a token, in a chunk of their own.
+    async fn rows(
+        &self,
+        sink: &Sink,
+        (index, token_id): (usize, u32),
+        rows: Vec<Row>,
+    ) -> Result<(), Closed> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let attention = json!({"token_id": token_id, "rows": rows});
+        let choice = json!({"index": index, "delta": {}, "attention": attention});
+        sink.data(&self.head.json(CHUNK, json!([choice]))).await
     }
 
     /// How far the prompt is read, in llama.cpp's form.

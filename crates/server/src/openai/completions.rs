@@ -88,7 +88,7 @@ async fn answer(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
         ..engine::Request::new(Vec::new(), common.sampling()?)
     };
     // Bounds, seeds and texts are those of all prompts.
-    let like = Generation { request, n: 1, prompt_field: "prompt", turn: None };
+    let like = Generation { request, n: 1, prompt_field: "prompt", turn: None, attention: None };
     let like = common.apply(like, limits, logprobs)?;
     limits.check_choices(prompts.len() * like.n, "prompt")?;
     let mut asked = Vec::with_capacity(prompts.len());
@@ -175,7 +175,7 @@ async fn texts_of(
                 logprob: Some(token.logprob),
                 top: token.top,
             })),
-            What::Token { id, logprob, top, parts } => {
+            What::Token { id, logprob, top, parts, .. } => {
                 all.push_str(&text_of(parts));
                 places.push(Place { id, logprob: Some(logprob), top });
             }
@@ -232,7 +232,7 @@ async fn stream(
             let index = prompt_idx * shown.n + choice;
             match what {
                 What::Progress { .. } | What::Prompt(_) => {}
-                What::Token { id, logprob, top, parts } => {
+                What::Token { id, logprob, top, parts, .. } => {
                     let text = text_of(parts);
                     if !text.is_empty() || shown.logprobs {
                         let place = Place { id, logprob: Some(logprob), top };

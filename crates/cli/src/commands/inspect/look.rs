@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use inspect::capture::Lens;
-use inspect::questions::{AnswerPart, Look, Looked, look as find_sources};
+use inspect::questions::{AnswerPart, CAVEAT, Look, Looked, look as find_sources};
 use inspect::text::Unit;
 use serde::Serialize;
 
@@ -20,9 +20,6 @@ struct LookJson<'a> {
     n_heads: usize,
     caveat: &'static str,
 }
-
-pub(super) const CAVEAT: &str =
-    "weights say where rows read, not why; what was read may have passed through other tokens";
 
 pub(super) fn look(args: &LookArgs) -> Result<()> {
     let session = Session::open(&args.session)?;

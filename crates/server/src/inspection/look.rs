@@ -1,0 +1,166 @@
+//! `POST /v1/inspect/look`: which sentences of a conversation an answer came from.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse as _, Response};
+use engine::SpecialText;
+use inspect::capture::Lens;
+use inspect::questions::{AnswerPart, Look, look as find_sources};
+use inspect::text::{TokenText, Unit};
+use inspect::{InspectError, Inspector};
+use serde_json::{Value, json};
+
+use super::Asked;
+use crate::access::client_of;
+use crate::app::App;
+use crate::body::{self, fields};
+use crate::conversation::Conversation;
+use crate::error::ApiError;
+use crate::openai::shaped;
+
+fields! {
+    Body {
+        /// One of /v1/models.
+        model: String,
+        /// Objects with a role and content; the answer is to them.
+        messages: Vec<Value>,
+        /// An answer that is there already; the model's likeliest, where it is not given.
+        answer: String,
+        /// Most tokens of an answer that the model writes.
+        max_tokens: usize,
+        /// The text that can be a source, as it stands in the messages; the last message, where it
+        /// is not given.
+        context: String,
+        /// What of the answer is looked at together: answer, sentence, word or token.
+        each: String,
+        /// What the context is divided into: paragraph, sentence, word or token.
+        source: String,
+        /// What ranks sources: weight, value_norm or logit.
+        by: String,
+        /// The first sources of each part that are hidden to see what the answer loses.
+        check: usize,
+        /// The first sources of each part that come back; all, where it is not given.
+        top: usize,
+    }
+    without_effect: []
+}
+
+const N_ANSWER: usize = 128;
+const N_CHECKED: usize = 3;
+
+pub(crate) async fn look(State(app): State<Arc<App>>, request: Request) -> Response {
+    answer(&app, request).await.unwrap_or_else(shaped)
+}
+
+async fn answer(app: &App, request: Request) -> Result<Response, ApiError> {
+    let client = client_of(request.headers());
+    let body: Body = body::read(request, &app.options).await?;
+    let served = app.models.writer(body.model.as_deref()).await?;
+    let messages = body.messages.clone().ok_or_else(|| ApiError::missing("messages"))?;
+    let context = body.context.clone().or_else(|| last_text(&messages));
+    let conversation = Conversation { messages, ..Conversation::default() };
+    let prompt = conversation.encode(&served)?;
+    let part = body.part()?;
+    let (source, rank_by) = (body.source()?, body.lens()?);
+    let (n_answer, n_checked) =
+        (body.max_tokens.unwrap_or(N_ANSWER), body.check.unwrap_or(N_CHECKED));
+    let (given, top) = (body.answer, body.top.unwrap_or(usize::MAX));
+    let name = served.name.clone();
+    let asked = Asked { served, limits: app.options.limits, client };
+    let found = super::ask(asked, move |inspector| {
+        let context = context_of(&inspector.text(&prompt), context.as_deref())?;
+        let answer = answer_of(inspector, &prompt, given.as_deref(), n_answer)?;
+        let text = inspector.text(&answer).text().to_owned();
+        let question = Look {
+            ids: [&prompt[..], &answer].concat(),
+            n_prompt: prompt.len(),
+            context,
+            source,
+            part,
+            lenses: vec![Lens::Weight, Lens::ValueNorm, Lens::Logit],
+            rank_by,
+            n_checked,
+            head_weights: None,
+        };
+        let mut found = find_sources(inspector, &question)?;
+        found.parts.iter_mut().for_each(|part| part.ranked.truncate(top));
+        Ok((text, found))
+    });
+    let (text, found) = found.await?;
+    let mut json = json!({"object": "inspection.look", "model": name, "answer": text});
+    json["sources"] = json!(found.sources);
+    json["parts"] = json!(found.parts);
+    json["caveat"] = inspect::questions::CAVEAT.into();
+    Ok(Json(json).into_response())
+}
+
+impl Body {
+    fn part(&self) -> Result<AnswerPart, ApiError> {
+        match self.each.as_deref() {
+            None | Some("answer") => Ok(AnswerPart::Whole),
+            Some(unit) => unit_of(unit).map(AnswerPart::Each).ok_or_else(|| {
+                let message = format!("expected answer, sentence, word or token, found {unit:?}");
+                ApiError::field("each", message)
+            }),
+        }
+    }
+
+    fn source(&self) -> Result<Unit, ApiError> {
+        let unit = self.source.as_deref().unwrap_or("sentence");
+        unit_of(unit).ok_or_else(|| {
+            let message = format!("expected paragraph, sentence, word or token, found {unit:?}");
+            ApiError::field("source", message)
+        })
+    }
+
+    fn lens(&self) -> Result<Lens, ApiError> {
+        match self.by.as_deref() {
+            Some("weight") => Ok(Lens::Weight),
+            None | Some("value_norm") => Ok(Lens::ValueNorm),
+            Some("logit") => Ok(Lens::Logit),
+            Some(other) => {
+                let message = format!("expected weight, value_norm or logit, found {other:?}");
+                Err(ApiError::field("by", message))
+            }
+        }
+    }
+}
+
+fn unit_of(text: &str) -> Option<Unit> {
+    match text {
+        "paragraph" => Some(Unit::Paragraph),
+        "sentence" => Some(Unit::Sentence),
+        "word" => Some(Unit::Word),
+        "token" => Some(Unit::Token),
+        _ => None,
+    }
+}
+
+/// The text of the last message, if it is one.
+fn last_text(messages: &[Value]) -> Option<String> {
+    messages.last()?.get("content")?.as_str().map(str::to_owned)
+}
+
+/// Tokens of the prompt that can be sources: those of a text in it, or all but the first.
+fn context_of(prompt: &TokenText, text: Option<&str>) -> Result<Range<usize>, InspectError> {
+    let text = text.map(str::trim).filter(|text| !text.is_empty());
+    match text {
+        Some(text) => Ok(prompt.span(prompt.find(text, 0)?)?.tokens),
+        None => Ok(1.min(prompt.n_tokens())..prompt.n_tokens()),
+    }
+}
+
+fn answer_of(
+    inspector: &mut Inspector<'_>,
+    prompt: &[u32],
+    given: Option<&str>,
+    n_max: usize,
+) -> Result<Vec<u32>, InspectError> {
+    match given {
+        Some(text) => Ok(inspector.tokenizer.encode(text, SpecialText::AsText)),
+        None => Ok(inspector.answer(prompt, n_max)?),
+    }
+}
