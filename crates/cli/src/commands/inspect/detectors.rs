@@ -18,11 +18,10 @@ struct DetectorsJson<'a> {
 }
 
 pub(super) fn detectors(args: &DetectorsArgs) -> Result<()> {
-    const N_TOKENS: usize = 2048;
     let session = Session::open(&args.session)?;
     let template = session.loaded.compile_template()?;
     let profile = profiles::profile(&session, template.as_ref(), &args.profile)?;
-    let mut engine = session.engine(N_TOKENS, 0)?;
+    let mut engine = profiles::engine(&session)?;
     let n = u64::from(args.n);
     let (inject, ground) = session.inspect(&mut engine, |inspector| {
         let prompts = Prompts { tokenizer: inspector.tokenizer, template: template.as_ref() };

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use engine::ChatTemplate;
+use engine::{ChatTemplate, Engine};
 use inspect::profile::{Effort, Profile, fingerprint};
 use inspect::prompts::{PromptError, Prompts};
 
@@ -37,7 +37,7 @@ pub(super) fn profile(
         "measuring the heads of {} on planted documents, once; it takes minutes",
         session.name()
     ));
-    let mut engine = session.engine(N_TOKENS, N_ANSWER)?;
+    let mut engine = engine(session)?;
     let profile = session.inspect(&mut engine, |inspector| {
         let prompts = Prompts { tokenizer: inspector.tokenizer, template };
         let of = (session.name(), Effort::default());
@@ -47,6 +47,12 @@ pub(super) fn profile(
         output::note(format_args!("warning: the profile is not kept: {err:#}"));
     }
     Ok(profile)
+}
+
+/// An engine with room for planted documents, as far as the model has it.
+pub(super) fn engine(session: &Session<'_>) -> Result<Engine> {
+    let n_ctx = session.loaded.model.config.n_ctx;
+    session.engine(N_TOKENS.min(n_ctx.saturating_sub(N_ANSWER)), N_ANSWER)
 }
 
 /// An error of a prompt, as what it wraps.
