@@ -11,8 +11,9 @@ use super::session::Session;
 use crate::inspect_args::InjectArgs;
 use crate::{open, output};
 
-const CAVEAT: &str = "advice, no protection: rates are those of planted documents, attacks that \
-                      avoid this measure pass, and harmless imperatives may look like attacks";
+const CAVEAT: &str = "advice, no protection: rates are those of the planted documents that the \
+                      threshold was chosen by; with other instructions false alarms can be far \
+                      more frequent, and attacks that avoid this measure pass";
 
 #[derive(Serialize)]
 struct InjectJson<'a> {

@@ -67,8 +67,8 @@ struct Seen {
 
 impl Seen {
     fn fit(&self) -> GroundDetector {
-        /// Of standardised features; the weaker half of them would follow every sentence.
-        const PENALTIES: [f64; 4] = [10.0, 100.0, 1_000.0, 10_000.0];
+        /// Of standardised features.
+        const PENALTIES: [f64; 5] = [1.0, 10.0, 100.0, 1_000.0, 10_000.0];
         let tried = PENALTIES.map(|penalty| (penalty, self.unseen(penalty)));
         let loss = |probabilities: &[f64]| -> f64 {
             let of_one = |(p, &is_grounded): (&f64, &bool)| {
