@@ -10,6 +10,8 @@ pub mod export;
 pub mod inspector;
 pub mod planted;
 pub mod plot;
+pub mod profile;
+pub mod prompts;
 pub mod questions;
 pub mod record;
 pub mod text;

@@ -1,5 +1,17 @@
 //! The command line of `lookback inspect`.
 
+mod detectors;
+mod ground;
+mod heads;
+mod inject;
+mod profiles;
+
+pub(crate) use detectors::DetectorsArgs;
+pub(crate) use ground::GroundArgs;
+pub(crate) use heads::HeadsArgs;
+pub(crate) use inject::InjectArgs;
+pub(crate) use profiles::ProfileArgs;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -17,6 +29,16 @@ pub(crate) enum InspectCommand {
     /// How attention behaves over a whole text: entropy, sinks, distance, and which blocks look at
     /// which
     Map(MapArgs),
+    /// What each head does: which looks at the token before, copies, finds an answer, keeps to the
+    /// instruction
+    Heads(HeadsArgs),
+    /// Whether data draws the model away from its instruction, and which part of it
+    Inject(InjectArgs),
+    /// Whether the sentences of an answer rest on the document
+    Ground(GroundArgs),
+    /// How often `inject` and `ground` are right on planted documents
+    #[command(hide = true)]
+    Detectors(DetectorsArgs),
 }
 
 /// How a model is run to be looked at.

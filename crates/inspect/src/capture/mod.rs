@@ -5,18 +5,22 @@
 
 mod all;
 mod logits;
+mod offsets;
 mod output;
 mod rows;
 mod selection;
 mod sources;
+mod spans;
 mod statistics;
 mod value_norms;
 
 pub use all::All;
 pub use logits::{LogitTerms, NoLogitTerms, Target};
+pub use offsets::{OffsetWeights, OffsetsPlan};
 pub use rows::{RowPlan, TopRows};
 pub use selection::{Selection, SelectionError};
 pub use sources::{Found, Lens, SourceRow, Sources, SourcesError, SourcesPlan};
+pub use spans::{SpanWeights, SpansPlan};
 pub use statistics::{MeanStats, Statistics, StatisticsPlan};
 
 /// What is to be seen takes more memory than it may.

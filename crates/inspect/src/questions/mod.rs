@@ -1,5 +1,8 @@
 //! What people ask of an answer, one file a question.
 
+pub mod ground;
+pub mod heads;
+pub mod inject;
 mod look;
 
 /// What every number of this kind is to be read with.

@@ -1,12 +1,12 @@
 //! Rates and rankings with what their number of cases lets one know of them.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Two sides of 95% of a normal distribution.
 const Z: f64 = 1.959_964;
 
 /// A share of cases, with Wilson's interval (1927) for 95%.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rate {
     pub n_right: usize,
     pub n: usize,

@@ -91,7 +91,7 @@ pub(super) fn look(args: &LookArgs) -> Result<()> {
 }
 
 /// A sentence on one line, without its middle where it is long.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     const N_CHARS_MAX: usize = 100;
     let words: Vec<&str> = text.split_whitespace().collect();
     let line = words.join(" ");

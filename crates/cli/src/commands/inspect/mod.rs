@@ -1,8 +1,13 @@
 //! `lookback inspect`: where a model looked. One file a question.
 
 mod case;
+mod detectors;
+mod ground;
+mod heads;
+mod inject;
 mod look;
 mod map;
+mod profiles;
 mod rows;
 mod session;
 
@@ -19,6 +24,10 @@ pub(crate) fn inspect(command: &InspectCommand) -> Result<ExitCode> {
         InspectCommand::Look(args) => look::look(args),
         InspectCommand::Rows(args) => rows::rows(args),
         InspectCommand::Map(args) => map::map(args),
+        InspectCommand::Heads(args) => heads::heads(args),
+        InspectCommand::Inject(args) => inject::inject(args),
+        InspectCommand::Ground(args) => ground::ground(args),
+        InspectCommand::Detectors(args) => detectors::detectors(args),
     };
     match result {
         Err(err) if is_stopped(&err) => Ok(ExitCode::from(EXIT_INTERRUPTED)),

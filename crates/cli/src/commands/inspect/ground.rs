@@ -1,0 +1,85 @@
+//! `lookback inspect ground`: whether the sentences of an answer rest on the document.
+
+use anyhow::{Result, bail};
+use engine::SpecialText;
+use inspect::prompts::Prompts;
+use inspect::questions::ground::{Ground, Grounded, Means, ground as look_at};
+use serde::Serialize;
+
+use super::look::one_line;
+use super::profiles::{self, plain};
+use super::session::Session;
+use crate::inspect_args::GroundArgs;
+use crate::{open, output};
+
+const CAVEAT: &str = "advice, no proof: what a sentence looks at need not bear it out; fitted on \
+                      planted answers of one sentence. The question's tokens have read the \
+                      document before it is hidden";
+
+#[derive(Serialize)]
+struct GroundJson<'a> {
+    model: &'a str,
+    #[serde(flatten)]
+    found: &'a Grounded,
+    caveat: &'static str,
+}
+
+pub(super) fn ground(args: &GroundArgs) -> Result<()> {
+    let document = open::read_text(None, args.file.as_deref(), "document")?;
+    let session = Session::open(&args.session)?;
+    let template = session.loaded.compile_template()?;
+    let tokenizer = &session.loaded.tokenizer;
+    let prompts = Prompts { tokenizer, template: template.as_ref() };
+    let prompt = prompts.turn(&[&document, &args.question]).map_err(plain)?;
+    let profile = profiles::profile(&session, template.as_ref(), &args.profile)?;
+    // No token is shorter than a byte.
+    let n_answer = args.answer.as_ref().map_or(args.n as usize, String::len);
+    let mut engine = session.engine(prompt.ids.len(), n_answer)?;
+    let found = session.inspect(&mut engine, |inspector| {
+        let answer = match &args.answer {
+            Some(text) => tokenizer.encode(text, SpecialText::AsText),
+            None => inspector.answer(&prompt.ids, args.n as usize)?,
+        };
+        if answer.is_empty() {
+            bail!("the answer is empty: give one with --answer, or ask something else");
+        }
+        let question = Ground {
+            ids: [&prompt.ids[..], &answer].concat(),
+            n_prompt: prompt.ids.len(),
+            document: prompt.parts[0].clone(),
+        };
+        Ok(look_at(inspector, &profile.ground, &question)?)
+    })?;
+    if session.is_json() {
+        let json = GroundJson { model: session.name(), found: &found, caveat: CAVEAT };
+        return output::json(&json);
+    }
+    show(&found)
+}
+
+fn show(found: &Grounded) -> Result<()> {
+    output::line("grounded  lookback  nats/token  sentence")?;
+    for sentence in &found.sentences {
+        output::line(format_args!(
+            "{:7.0}%  {:8.3}  {:+10.2}  {}",
+            100.0 * sentence.probability,
+            sentence.lookback,
+            -sentence.nats_per_token,
+            one_line(&sentence.part.text)
+        ))?;
+    }
+    let line = |means: Means, what: &str| {
+        output::line(format_args!(
+            "{:7.0}%  {:8.3}  {:+10.2}  planted: {what} (n = {}, {} without the document)",
+            100.0 * means.probability,
+            means.lookback,
+            -means.nats_per_token,
+            means.n,
+            means.n_nats
+        ))
+    };
+    line(found.baselines.grounded, "what the document says")?;
+    line(found.baselines.ungrounded, "what it does not say")?;
+    output::note(format_args!("note: {CAVEAT}"));
+    Ok(())
+}

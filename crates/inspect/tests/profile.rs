@@ -1,0 +1,141 @@
+//! Profiles of tiny models: what is measured is in range, the same twice, and known again.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+
+use engine::{Engine, LoadSettings, Loaded, ModelRunner, RunnerOptions, load_model};
+use inspect::capture::{RowPlan, Selection, SpanWeights, SpansPlan};
+use inspect::profile::{Effort, InjectEffort, Profile, ProfileError};
+use inspect::prompts::Prompts;
+use inspect::questions::ground::{Ground, GroundEffort, ground};
+use inspect::questions::heads::RolesEffort;
+use inspect::questions::inject::inject;
+use inspect::{AskEngine, Inspector, N_BYTES_MAX};
+use kernels::DType;
+use model::kv::KvShape;
+use model::{KvType, WorkspaceSize};
+use tiny_random::TinyRandom;
+
+const N_CTX: usize = 2048;
+
+const EFFORT: Effort = Effort {
+    roles: RolesEffort { n_texts: 1, n_needles: 2, n_needle_words: 20, n_injections: 2 },
+    inject: InjectEffort(2),
+    ground: GroundEffort { n_documents: 5, n_sentences: 2, n_hidden: 1 },
+};
+
+fn load(seed: u64) -> Loaded {
+    let tiny = TinyRandom {
+        seed,
+        dtype: DType::Q8_0,
+        d_model: 64,
+        d_ff: 64,
+        n_heads: 4,
+        n_kv_heads: 2,
+        head_dim: 16,
+        n_ctx: N_CTX as u32,
+        ..TinyRandom::default()
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("tiny.gguf");
+    tiny.write(&path);
+    load_model(&path, LoadSettings::default(), &mut |_, _| ()).expect("a model that loads")
+}
+
+fn inspect<T>(loaded: &Loaded, question: impl FnOnce(&mut Inspector<'_>, Prompts<'_>) -> T) -> T {
+    let n_tokens_max = 64;
+    let shape = KvShape::of(&loaded.model.config, KvType::F16, KvType::F16);
+    let options = RunnerOptions {
+        kv_bytes_max: shape.bytes(2 * N_CTX, n_tokens_max),
+        kv_shape: shape,
+        n_threads: 1,
+        size: WorkspaceSize { n_ctx: N_CTX, n_tokens_max, n_logit_rows_max: 4 },
+        kernels: kernels::detect(),
+    };
+    let runner = ModelRunner::new(Arc::clone(&loaded.model), &options);
+    let mut engine = Engine::new(Box::new(runner), loaded.tokenizer.clone());
+    let mut progress = |_| ControlFlow::Continue(());
+    let mut ask = AskEngine { engine: &mut engine, progress: &mut progress };
+    let mut inspector = Inspector {
+        model: Arc::clone(&loaded.model),
+        tokenizer: &loaded.tokenizer,
+        ask: &mut ask,
+        n_bytes_max: N_BYTES_MAX,
+    };
+    question(&mut inspector, Prompts { tokenizer: &loaded.tokenizer, template: None })
+}
+
+fn measure(loaded: &Loaded) -> Profile {
+    inspect(loaded, |inspector, prompts| {
+        Profile::measure(inspector, prompts, ("tiny", EFFORT)).expect("a profile")
+    })
+}
+
+#[test]
+fn spans_of_a_row_weigh_what_its_keys_do() {
+    let loaded = load(1);
+    inspect(&loaded, |inspector, prompts| {
+        let ids = prompts.turn(&["A text that is read.", "And more of it."]).expect("a prompt").ids;
+        let n = ids.len() as u32;
+        let config = &loaded.model.config;
+        let plan = SpansPlan { rows: 5..n, spans: vec![0..3, 2..n] };
+        let spans = SpanWeights::new(config, plan, N_BYTES_MAX).expect("room");
+        let spans = inspector.watch(&ids, spans).expect("an answer");
+        let selection = Selection::all(config);
+        let plan = RowPlan { selection, rows: 5..n, n_top: usize::MAX };
+        for row in inspector.rows(&ids, plan).expect("rows") {
+            let head = row.layer_idx * config.n_heads + row.head_idx;
+            let found = spans.row(row.query_pos).nth(head).expect("a head");
+            for (found, span) in found.iter().zip([0..3, 2..n]) {
+                let keys = row.keys.iter().filter(|(pos, _)| span.contains(pos));
+                let expected: f32 = keys.map(|(_, weight)| weight).sum();
+                assert!((found - expected).abs() < 1e-5, "{found} {expected}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_profile_is_made_kept_and_used() {
+    let loaded = load(1);
+    let profile = measure(&loaded);
+    assert_eq!(profile, measure(&loaded), "the same twice");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("profile.json");
+    assert_eq!(Profile::read(&path, &loaded.model).expect("no file"), None);
+    profile.write(&path).expect("a file");
+    assert_eq!(Profile::read(&path, &loaded.model).expect("a profile"), Some(profile.clone()));
+    foreign_and_damaged_files_are_refused(&path, &loaded);
+    inspect(&loaded, |inspector, prompts| {
+        let prompt = prompts.turn(&["Say it.", "Words that are data."]).expect("a prompt");
+        let found = inject(inspector, &profile.inject, &prompt).expect("an answer");
+        assert!((0.0..=1.0).contains(&found.focus));
+        let window = &found.windows[0];
+        assert!("Words that are data.".contains(window.text.trim()), "{window:?}");
+        let question = Ground::new(inspector, &prompt, "One sentence. And another.");
+        let found = ground(inspector, &profile.ground, &question).expect("an answer");
+        assert_eq!(found.sentences.len(), 2);
+        for sentence in &found.sentences {
+            assert!((0.0..=1.0).contains(&sentence.probability));
+            assert!((0.0..=1.0).contains(&sentence.lookback));
+            assert!(sentence.nats_per_token.is_finite());
+        }
+    });
+}
+
+fn foreign_and_damaged_files_are_refused(path: &Path, loaded: &Loaded) {
+    let other = load(2);
+    let err = Profile::read(path, &other.model).expect_err("of another model");
+    assert!(matches!(err, ProfileError::Foreign { .. }), "{err}");
+    let text = std::fs::read_to_string(path).expect("a file");
+    let check = |text: &str, message: &str| {
+        let path = path.with_extension("other");
+        std::fs::write(&path, text).expect("a file");
+        let err = Profile::read(&path, &loaded.model).expect_err(message);
+        assert!(err.to_string().contains(message), "{err}");
+    };
+    check(&text[..text.len() / 2], "not a profile");
+    check(&text.replace("\"version\":1", "\"version\":9"), "version 9");
+    check(&text.replacen("\"previous\":0.", "\"previous\":7.", 1), "no share");
+}
