@@ -63,7 +63,8 @@ pub struct Found {
     /// stand for no token. Both in the mean over rows and heads.
     pub first: f64,
     pub virtual_sink: f64,
-    /// `[n_parts]`, in the mean over rows and heads; what is left to one is that of keys in no part.
+    /// `[n_parts]`, in the mean over rows and heads; what is left to one is that of keys in no
+    /// part.
     pub weights: Vec<f64>,
     /// `[n_parts]`, as shares of the sum over all keys.
     pub value_norms: Vec<f64>,

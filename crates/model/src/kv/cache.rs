@@ -89,8 +89,8 @@ impl KvCache {
         })
     }
 
-    /// A place for a sequence that begins with what is cached of `tokens` under the same policy. The
-    /// last of them is left to compute, for its logits.
+    /// A place for a sequence that begins with what is cached of `tokens` under the same policy.
+    /// The last of them is left to compute, for its logits.
     pub fn admit_text(&mut self, tokens: &[u32], policy: KvPolicy) -> (SequenceId, Reuse) {
         self.admit_up_to(tokens, policy, usize::MAX)
     }
