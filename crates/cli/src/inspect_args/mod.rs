@@ -1,5 +1,9 @@
 //! The command line of `lookback inspect`.
 
+mod contradict;
+mod pictures;
+mod who;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -8,10 +12,18 @@ use inspect::text::Unit;
 
 use crate::args::{CacheArgs, JsonArgs, ModelArgs, RuntimeArgs, TextArgs};
 
+pub(crate) use contradict::ContradictArgs;
+pub(crate) use pictures::PictureArgs;
+pub(crate) use who::WhoArgs;
+
 #[derive(Subcommand, Debug)]
 pub(crate) enum InspectCommand {
     /// Which sentences of a text an answer came from, and what it loses without them
     Look(LookArgs),
+    /// Which earlier mention a pronoun stands for, with its rivals
+    Who(WhoArgs),
+    /// Pairs of sentences that may contradict each other: attention proposes, the model judges
+    Contradict(ContradictArgs),
     /// The attention weights of single tokens, by layer and head
     Rows(RowsArgs),
     /// How attention behaves over a whole text: entropy, sinks, distance, and which blocks look at
@@ -81,6 +93,11 @@ pub(crate) struct LookArgs {
     /// The first of them to hide, to see what the answer loses
     #[arg(long, value_name = "K", default_value_t = 3)]
     pub(crate) check: usize,
+    /// Write a page that shows the text coloured by what the answer read
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) pictures: PictureArgs,
     #[command(flatten)]
     pub(crate) session: SessionArgs,
 }
@@ -98,9 +115,15 @@ pub(crate) struct RowsArgs {
     /// Tokens whose rows are shown: numbers, or a range [default: the last]
     #[arg(long, value_name = "FROM-TO", value_parser = range)]
     pub(crate) rows: Option<Range>,
-    /// Heaviest keys of each row
-    #[arg(long, value_name = "K", default_value_t = 8)]
+    /// Heaviest keys of each row, or all
+    #[arg(long, value_name = "K", default_value = "8", value_parser = top)]
     pub(crate) top: usize,
+    /// Write the rows to a file, as the ending of its name says: .json, .parquet, .safetensors,
+    /// .npz, .bertviz.json, .circuitsvis.json
+    #[arg(short, value_name = "FILE")]
+    pub(crate) o: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) pictures: PictureArgs,
     #[command(flatten)]
     pub(crate) session: SessionArgs,
 }
@@ -115,8 +138,21 @@ pub(crate) struct MapArgs {
     /// Heads of each layer [default: all]
     #[arg(long, value_name = "LIST", value_parser = number_list)]
     pub(crate) heads: Option<Numbers>,
+    /// What pictures show, in the mean over the chosen layers and heads
+    #[arg(long, value_name = "WHAT", default_value = "blocks")]
+    pub(crate) show: MapShowArg,
+    #[command(flatten)]
+    pub(crate) pictures: PictureArgs,
     #[command(flatten)]
     pub(crate) session: SessionArgs,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum, PartialEq, Eq)]
+pub(crate) enum MapShowArg {
+    /// What each block of queries read of each block of keys
+    Blocks,
+    /// What the first token and the last 64 keys weigh, by layer
+    Layers,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum, PartialEq, Eq)]
@@ -189,6 +225,14 @@ fn number_list(text: &str) -> Result<Numbers, String> {
     Ok(Numbers(numbers))
 }
 
+/// `8` or `all`
+fn top(text: &str) -> Result<usize, String> {
+    match text {
+        "all" => Ok(usize::MAX),
+        number => number.parse().map_err(|_| "expected a number of keys, or all".to_owned()),
+    }
+}
+
 /// `5` or `5-9`, the last included.
 fn range(text: &str) -> Result<Range, String> {
     let (first, last) = text.split_once('-').unwrap_or((text, text));
@@ -217,5 +261,7 @@ mod tests {
         assert_eq!(range("7"), Ok(7..8));
         assert_eq!(range("7-9"), Ok(7..10));
         assert!(range("9-7").is_err() && range("-1").is_err());
+        assert_eq!((top("8"), top("all")), (Ok(8), Ok(usize::MAX)));
+        assert!(top("-1").is_err() && top("").is_err());
     }
 }

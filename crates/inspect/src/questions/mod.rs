@@ -1,5 +1,16 @@
 //! What people ask of an answer, one file a question.
 
+mod contradict;
 mod look;
+mod spelled;
+mod who;
 
-pub use look::{AnswerPart, Look, Looked, LookedPart, Source, look};
+pub use contradict::{
+    CONTRADICT_CAVEAT, Contradict, Contradicted, Judge, Judged, JudgedPair, N_SENTENCES_MAX, Pair,
+    contradict, proposed,
+};
+pub use look::{AnswerPart, AnswerPartFound, Look, Looked, LookedPart, Source, look};
+pub use who::{
+    Among, Candidate, CandidateMention, Measure, N_CANDIDATES_MAX, N_HIDDEN_MAX, Read, Substituted,
+    WHO_CAVEAT, Who, WhoFound, who,
+};

@@ -1,5 +1,9 @@
 //! How often what is said of attention is right, on planted documents whose answers are known.
 
+mod contradict;
 mod rates;
+mod who;
 
+pub use contradict::{ContradictTrial, ContradictTrialPlan, contradict_trial};
 pub use rates::{Auroc, Rate};
+pub use who::{WhoRate, WhoTrial, WhoTrialPlan, who_trial};
