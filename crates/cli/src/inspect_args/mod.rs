@@ -1,16 +1,13 @@
 //! The command line of `lookback inspect`.
 
+mod contradict;
 mod detectors;
 mod ground;
 mod heads;
 mod inject;
+mod pictures;
 mod profiles;
-
-pub(crate) use detectors::DetectorsArgs;
-pub(crate) use ground::GroundArgs;
-pub(crate) use heads::HeadsArgs;
-pub(crate) use inject::InjectArgs;
-pub(crate) use profiles::ProfileArgs;
+mod who;
 
 use std::path::PathBuf;
 
@@ -20,10 +17,23 @@ use inspect::text::Unit;
 
 use crate::args::{CacheArgs, JsonArgs, ModelArgs, RuntimeArgs, TextArgs};
 
+pub(crate) use contradict::ContradictArgs;
+pub(crate) use detectors::DetectorsArgs;
+pub(crate) use ground::GroundArgs;
+pub(crate) use heads::HeadsArgs;
+pub(crate) use inject::InjectArgs;
+pub(crate) use pictures::PictureArgs;
+pub(crate) use profiles::ProfileArgs;
+pub(crate) use who::WhoArgs;
+
 #[derive(Subcommand, Debug)]
 pub(crate) enum InspectCommand {
     /// Which sentences of a text an answer came from, and what it loses without them
     Look(LookArgs),
+    /// Which earlier mention a pronoun stands for, with its rivals
+    Who(WhoArgs),
+    /// Pairs of sentences that may contradict each other: attention proposes, the model judges
+    Contradict(ContradictArgs),
     /// The attention weights of single tokens, by layer and head
     Rows(RowsArgs),
     /// How attention behaves over a whole text: entropy, sinks, distance, and which blocks look at
@@ -103,6 +113,11 @@ pub(crate) struct LookArgs {
     /// The first of them to hide, to see what the answer loses
     #[arg(long, value_name = "K", default_value_t = 3)]
     pub(crate) check: usize,
+    /// Write a page that shows the text coloured by what the answer read
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) pictures: PictureArgs,
     #[command(flatten)]
     pub(crate) session: SessionArgs,
 }
@@ -120,9 +135,15 @@ pub(crate) struct RowsArgs {
     /// Tokens whose rows are shown: numbers, or a range [default: the last]
     #[arg(long, value_name = "FROM-TO", value_parser = range)]
     pub(crate) rows: Option<Range>,
-    /// Heaviest keys of each row
-    #[arg(long, value_name = "K", default_value_t = 8)]
+    /// Heaviest keys of each row, or all
+    #[arg(long, value_name = "K", default_value = "8", value_parser = top)]
     pub(crate) top: usize,
+    /// Write the rows to a file, as the ending of its name says: .json, .parquet, .safetensors,
+    /// .npz, .bertviz.json, .circuitsvis.json
+    #[arg(short, value_name = "FILE")]
+    pub(crate) o: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) pictures: PictureArgs,
     #[command(flatten)]
     pub(crate) session: SessionArgs,
 }
@@ -137,8 +158,21 @@ pub(crate) struct MapArgs {
     /// Heads of each layer [default: all]
     #[arg(long, value_name = "LIST", value_parser = number_list)]
     pub(crate) heads: Option<Numbers>,
+    /// What pictures show, in the mean over the chosen layers and heads
+    #[arg(long, value_name = "WHAT", default_value = "blocks")]
+    pub(crate) show: MapShowArg,
+    #[command(flatten)]
+    pub(crate) pictures: PictureArgs,
     #[command(flatten)]
     pub(crate) session: SessionArgs,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum, PartialEq, Eq)]
+pub(crate) enum MapShowArg {
+    /// What each block of queries read of each block of keys
+    Blocks,
+    /// What the first token and the last 64 keys weigh, by layer
+    Layers,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum, PartialEq, Eq)]
@@ -211,6 +245,14 @@ fn number_list(text: &str) -> Result<Numbers, String> {
     Ok(Numbers(numbers))
 }
 
+/// `8` or `all`
+fn top(text: &str) -> Result<usize, String> {
+    match text {
+        "all" => Ok(usize::MAX),
+        number => number.parse().map_err(|_| "expected a number of keys, or all".to_owned()),
+    }
+}
+
 /// `5` or `5-9`, the last included.
 fn range(text: &str) -> Result<Range, String> {
     let (first, last) = text.split_once('-').unwrap_or((text, text));
@@ -239,5 +281,7 @@ mod tests {
         assert_eq!(range("7"), Ok(7..8));
         assert_eq!(range("7-9"), Ok(7..10));
         assert!(range("9-7").is_err() && range("-1").is_err());
+        assert_eq!((top("8"), top("all")), (Ok(8), Ok(usize::MAX)));
+        assert!(top("-1").is_err() && top("").is_err());
     }
 }

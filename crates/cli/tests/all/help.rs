@@ -58,6 +58,19 @@ fn measures() {
 }
 
 #[test]
+fn inspects() {
+    let shared = [&MODEL[..], &RUNTIME, &CACHE, &["--limit", "--json", "-f"]].concat();
+    let has = |command: &str, own: &[&str]| {
+        check_page(&["inspect", command, "--help"], &[&shared[..], own].concat());
+    };
+    has("look", &["--html", "--png", "--svg", "--by", "--each"]);
+    has("rows", &["-o", "--png", "--svg", "--top", "--layers"]);
+    has("map", &["--png", "--svg", "--show"]);
+    has("who", &["--word", "--nth", "--among"]);
+    has("contradict", &["--pairs"]);
+}
+
+#[test]
 fn serves() {
     let own = ["--host", "--port", "--api-key-file", "--parallel", "--lenient"];
     check("serve", &[&MODEL[..], &RUNTIME, &CACHE, &own].concat());

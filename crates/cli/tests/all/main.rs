@@ -9,6 +9,7 @@ mod chat;
 mod embed;
 mod endings;
 mod help;
+mod inspect;
 mod json;
 mod kv_compare;
 mod lab;

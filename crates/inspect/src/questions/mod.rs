@@ -1,12 +1,23 @@
 //! What people ask of an answer, one file a question.
 
+mod contradict;
 pub mod ground;
 pub mod heads;
 pub mod inject;
 mod look;
+mod spelled;
+mod who;
+
+pub use contradict::{
+    CONTRADICT_CAVEAT, Contradict, Contradicted, Judge, Judged, JudgedPair, N_SENTENCES_MAX, Pair,
+    contradict, proposed,
+};
+pub use look::{AnswerPart, AnswerPartFound, Look, Looked, LookedPart, Source, look};
+pub use who::{
+    Among, Candidate, CandidateMention, Measure, N_CANDIDATES_MAX, N_HIDDEN_MAX, Read, Substituted,
+    WHO_CAVEAT, Who, WhoFound, who,
+};
 
 /// What every number of this kind is to be read with.
 pub const CAVEAT: &str =
     "weights say where rows read, not why; what was read may have passed through other tokens";
-
-pub use look::{AnswerPart, Look, Looked, LookedPart, Source, look};

@@ -1,12 +1,14 @@
 //! `lookback inspect look`: which sentences an answer came from.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use inspect::capture::Lens;
 use inspect::questions::{AnswerPart, CAVEAT, Look, Looked, look as find_sources};
 use inspect::text::Unit;
 use serde::Serialize;
 
 use super::case::Case;
+use super::files::{self, Pictures};
+use super::look_files::{self, Shown};
 use super::session::Session;
 use crate::inspect_args::{EachArg, LookArgs};
 use crate::output;
@@ -22,10 +24,12 @@ struct LookJson<'a> {
 }
 
 pub(super) fn look(args: &LookArgs) -> Result<()> {
+    let pictures = Pictures::at(&args.pictures)?;
+    let html = files::html_file(args.html.as_deref())?;
     let session = Session::open(&args.session)?;
     let case = Case::read(&args.case, &session)?;
     let mut engine = case.engine(&args.case, &session)?;
-    let (answer, found) = session.inspect(&mut engine, |inspector| {
+    let (answer, all, found) = session.inspect(&mut engine, |inspector| {
         let answer = case.answer(&args.case, inspector)?;
         let text = inspector.text(&answer);
         let part = match (&args.word, args.each) {
@@ -46,20 +50,27 @@ pub(super) fn look(args: &LookArgs) -> Result<()> {
             n_checked: args.check,
             head_weights: None,
         };
-        Ok((text.text().to_owned(), find_sources(inspector, &question)?))
+        let all = inspector.text(&question.ids).text().to_owned();
+        Ok((text.text().to_owned(), all, find_sources(inspector, &question)?))
     })?;
     let config = &session.loaded.model.config;
     let n_heads = config.n_layers * config.n_heads;
+    let (model, caveat) = (session.name(), CAVEAT);
+    let shown = Shown { model, text: &all, found: &found, n_heads, caveat };
+    pictures.write(|| look_files::bars(&shown, args.by.lens()))?;
+    if let Some(path) = html {
+        look_files::page(&shown).write_file(&path).context("--html")?;
+    }
     if session.is_json() {
-        let json = LookJson {
-            model: session.name(),
-            answer: &answer,
-            found: &found,
-            n_heads,
-            caveat: CAVEAT,
-        };
+        let json = LookJson { model, answer: &answer, found: &found, n_heads, caveat };
         return output::json(&json);
     }
+    show(args, &found)?;
+    output::note(format_args!("note: {n_heads} heads, all alike; {CAVEAT}"));
+    Ok(())
+}
+
+fn show(args: &LookArgs, found: &Looked) -> Result<()> {
     for part in &found.parts {
         let n = part.part.tokens.len();
         output::line(format_args!("{:?}", part.part.text.trim()))?;
@@ -86,7 +97,6 @@ pub(super) fn look(args: &LookArgs) -> Result<()> {
         }
         output::line("")?;
     }
-    output::note(format_args!("note: {n_heads} heads, all alike; {CAVEAT}"));
     Ok(())
 }
 

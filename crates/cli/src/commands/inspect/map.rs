@@ -7,9 +7,11 @@ use engine::SpecialText;
 use inspect::capture::{MeanStats, Statistics, StatisticsPlan};
 use serde::Serialize;
 
+use super::files::Pictures;
+use super::map_pictures;
 use super::rows::selection;
 use super::session::Session;
-use crate::inspect_args::MapArgs;
+use crate::inspect_args::{MapArgs, MapShowArg};
 use crate::{open, output};
 
 #[derive(Serialize)]
@@ -34,6 +36,7 @@ struct HeadJson {
 
 pub(super) fn map(args: &MapArgs) -> Result<()> {
     let text = open::read_text(args.text.text.as_deref(), args.text.file.as_deref(), "text")?;
+    let pictures = Pictures::at(&args.pictures)?;
     let session = Session::open(&args.session)?;
     let ids = session.loaded.tokenizer.encode_prompt(&text, SpecialText::AsText);
     let selection = selection(&session, args.layers.as_ref(), args.heads.as_ref())?;
@@ -45,6 +48,10 @@ pub(super) fn map(args: &MapArgs) -> Result<()> {
         Ok(inspector.watch(&ids, statistics)?)
     })?;
     let seconds = start.elapsed().as_secs_f64();
+    pictures.write(|| match args.show {
+        MapShowArg::Blocks => map_pictures::blocks(session.name(), &found),
+        MapShowArg::Layers => Ok(map_pictures::layers(session.name(), &found)),
+    })?;
     if session.is_json() {
         let heads = heads(&found).collect();
         let (model, n_tokens, bin_len) = (session.name(), ids.len(), found.bin_len());
@@ -77,7 +84,7 @@ fn heads(found: &Statistics) -> impl Iterator<Item = HeadJson> {
     })
 }
 
-fn mean_of_layer(found: &Statistics, layer: usize) -> MeanStats {
+pub(super) fn mean_of_layer(found: &Statistics, layer: usize) -> MeanStats {
     let heads = 0..found.selection().heads().len();
     let bins = heads.flat_map(|head| (0..found.n_bins()).map(move |bin| (head, bin)));
     let all: Vec<MeanStats> =

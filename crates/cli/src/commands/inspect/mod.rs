@@ -1,15 +1,21 @@
 //! `lookback inspect`: where a model looked. One file a question.
 
 mod case;
+mod contradict;
 mod detectors;
+mod files;
 mod ground;
 mod heads;
 mod inject;
 mod look;
+mod look_files;
 mod map;
+mod map_pictures;
 mod profiles;
 mod rows;
+mod rows_files;
 mod session;
+mod who;
 
 use std::process::ExitCode;
 
@@ -22,6 +28,8 @@ use crate::interrupt::EXIT_INTERRUPTED;
 pub(crate) fn inspect(command: &InspectCommand) -> Result<ExitCode> {
     let result = match command {
         InspectCommand::Look(args) => look::look(args),
+        InspectCommand::Who(args) => who::who(args),
+        InspectCommand::Contradict(args) => contradict::contradict(args),
         InspectCommand::Rows(args) => rows::rows(args),
         InspectCommand::Map(args) => map::map(args),
         InspectCommand::Heads(args) => heads::heads(args),

@@ -40,6 +40,11 @@ impl<'a> Session<'a> {
         open::short_name(&self.args.model.model)
     }
 
+    /// Most bytes of what is kept of attention.
+    pub(super) fn n_bytes_max(&self) -> usize {
+        self.args.limit as usize * (1 << 20)
+    }
+
     /// An engine with room for a text of so many tokens and an answer.
     pub(super) fn engine(&self, n_prompt: usize, n_answer: usize) -> Result<Engine> {
         let text = Text::Prompt { n_prompt, n_answer: Some(n_answer) };
@@ -67,7 +72,7 @@ impl<'a> Session<'a> {
             model: Arc::clone(&self.loaded.model),
             tokenizer: &self.loaded.tokenizer,
             ask: &mut ask,
-            n_bytes_max: self.args.limit as usize * (1 << 20),
+            n_bytes_max: self.n_bytes_max(),
         };
         let answer = question(&mut inspector);
         bar.finish();

@@ -1,0 +1,82 @@
+//! `lookback inspect contradict`: which sentences may contradict each other.
+
+use anyhow::{Context, Result};
+use engine::{Message, SpecialText};
+use inspect::InspectError;
+use inspect::questions::{Contradict, Contradicted, Judge, contradict as find_pairs};
+use serde::Serialize;
+
+use super::look::one_line;
+use super::session::Session;
+use crate::inspect_args::ContradictArgs;
+use crate::{open, output};
+
+#[derive(Serialize)]
+struct ContradictJson<'a> {
+    model: &'a str,
+    #[serde(flatten)]
+    found: &'a Contradicted,
+}
+
+/// Of the question around two sentences, and of what a template adds.
+const N_TOKENS_MORE: usize = 512;
+
+pub(super) fn contradict(args: &ContradictArgs) -> Result<()> {
+    let text = open::read_text(args.text.text.as_deref(), args.text.file.as_deref(), "text")?;
+    let session = Session::open(&args.session)?;
+    let template = session.loaded.compile_template()?;
+    let tokenizer = &session.loaded.tokenizer;
+    let n_tokens = tokenizer.encode(&text, SpecialText::AsText).len();
+    let mut engine = session.engine(n_tokens + N_TOKENS_MORE, 0)?;
+    // Without a template the question is a text that goes on with its answer.
+    let mut prompt = |question: &str| match &template {
+        None => {
+            let text = format!("Question: {question}\nAnswer:");
+            Ok(tokenizer.encode_prompt(&text, SpecialText::AsText))
+        }
+        Some(template) => session
+            .loaded
+            .encode_chat(template, &[Message::user(question)])
+            .map_err(|err| InspectError::Unfit { what: err.to_string(), expected: EXPECTED }),
+    };
+    let question = Contradict { text, n_pairs: args.pairs as usize, head_weights: None };
+    let found = session.inspect(&mut engine, |inspector| {
+        Ok(find_pairs(inspector, &mut Judge::new(&mut prompt), &question)?)
+    })?;
+    if session.is_json() {
+        return output::json(&ContradictJson { model: session.name(), found: &found });
+    }
+    show(&found)
+}
+
+const EXPECTED: &str = "a chat template that takes one message of a user";
+
+fn show(found: &Contradicted) -> Result<()> {
+    output::line(format_args!(
+        "{} of {} pairs of {} sentences\n",
+        found.pairs.len(),
+        found.n_pairs_all,
+        found.sentences.len()
+    ))?;
+    for (rank, judged) in found.pairs.iter().enumerate() {
+        let (pair, of_model) = (&judged.pair, &judged.judged);
+        output::line(format_args!(
+            "{:>3}  score {:>+6.2}  (yes over no {:+.2}, with itself {:+.2})  attention {:+.2}",
+            rank + 1,
+            of_model.score,
+            of_model.yes_over_no,
+            of_model.null,
+            pair.log_lift,
+        ))?;
+        for idx in [pair.first_idx, pair.second_idx] {
+            let sentence = found.sentences.get(idx).context("a sentence of the text")?;
+            output::line(format_args!("     {}", one_line(&sentence.text)))?;
+        }
+    }
+    output::note(format_args!(
+        "note: scores are in nats, above zero a contradiction is likelier than of a sentence with \
+         itself; {}",
+        found.caveat
+    ));
+    Ok(())
+}

@@ -1,0 +1,136 @@
+//! `lookback inspect who`: which earlier mention a word stands for.
+
+use std::ops::Range;
+
+use anyhow::{Result, bail};
+use inspect::questions::{Among, Candidate, Measure, Read, Who, WhoFound, who as find_mention};
+use inspect::text::words;
+use serde::Serialize;
+
+use super::session::Session;
+use crate::inspect_args::WhoArgs;
+use crate::{Usage, open, output};
+
+#[derive(Serialize)]
+struct WhoJson<'a> {
+    model: &'a str,
+    n_heads: usize,
+    #[serde(flatten)]
+    found: &'a WhoFound,
+}
+
+pub(super) fn who(args: &WhoArgs) -> Result<()> {
+    let text = open::read_text(args.text.text.as_deref(), args.text.file.as_deref(), "text")?;
+    let word = place(&text, &args.word, args.nth)?;
+    let session = Session::open(&args.session)?;
+    let among = match &args.among[..] {
+        [] => Among::Mentions,
+        names => Among::Named(names.to_vec()),
+    };
+    // A token before the text, and a candidate in the word's place, which may be longer.
+    let n_tokens = session.loaded.tokenizer.encode(&text, engine::SpecialText::AsText).len();
+    let mut engine = session.engine(n_tokens + N_TOKENS_MORE, 0)?;
+    let question = Who { text, word, among, head_weights: None };
+    let found =
+        session.inspect(&mut engine, |inspector| Ok(find_mention(inspector, &question)?))?;
+    if session.is_json() {
+        let config = &session.loaded.model.config;
+        let n_heads = config.n_layers * config.n_heads;
+        return output::json(&WhoJson { model: session.name(), n_heads, found: &found });
+    }
+    show(&found)
+}
+
+/// Of a name that takes the place of a word, and of what stands before a text.
+const N_TOKENS_MORE: usize = 64;
+
+/// Where the word stands as a whole one.
+fn place(text: &str, word: &str, nth: Option<u32>) -> Result<Range<usize>> {
+    if word.trim().is_empty() {
+        bail!(Usage("--word is empty: name a word of the text".to_owned()));
+    }
+    let borders = words(text);
+    let is_whole = |range: &Range<usize>| {
+        let cuts = |at: usize| borders.iter().any(|word| word.start < at && at < word.end);
+        !cuts(range.start) && !cuts(range.end)
+    };
+    let all = text.match_indices(word).map(|(start, _)| start..start + word.len());
+    let all: Vec<Range<usize>> = all.filter(is_whole).collect();
+    let found = match nth {
+        Some(nth) => all.get(nth as usize - 1),
+        None => all.last(),
+    };
+    match found {
+        Some(found) => Ok(found.clone()),
+        None => bail!("the text has {word:?} as a whole word {} times", all.len()),
+    }
+}
+
+fn show(found: &WhoFound) -> Result<()> {
+    let sentence = found.sentence.split_whitespace().collect::<Vec<_>>().join(" ");
+    output::line(format_args!("{:?} in {sentence:?}\n", found.word.text))?;
+    let widths = found.candidates.iter().map(|candidate| candidate.name.chars().count());
+    let width = widths.max().unwrap_or(0).clamp(9, 32);
+    output::line(format_args!(
+        "   {:<width$}  in its place        own row           rows behind       without it",
+        "candidate"
+    ))?;
+    for (rank, candidate) in found.candidates.iter().enumerate() {
+        let name: String = candidate.name.chars().take(width).collect();
+        output::line(format_args!(
+            "{:>2} {name:<width$}  {}  {}  {}  {}",
+            rank + 1,
+            in_place(candidate),
+            read(candidate.own),
+            read(candidate.after),
+            candidate.knock_out.map_or("-".to_owned(), |loss| format!("{:+.2} nats", -loss)),
+        ))?;
+    }
+    output::line("")?;
+    let by = match found.ranked_by {
+        Measure::Substitution => "how likely what follows is with each in the word's place",
+        _ => "the log-lift in the word's own row: no words follow it in its sentence",
+    };
+    output::line(format_args!("ranked by {by}"))?;
+    let first = |idx: usize| found.candidates.get(idx).map_or("", |candidate| &candidate.name[..]);
+    if found.ranked_by == Measure::Substitution {
+        match found.do_agree {
+            true => output::line("attention of the word's own row puts the same one first")?,
+            false => output::line(format_args!(
+                "they disagree: the word's own row reads {:?} most, by token",
+                first(found.first_by_attention)
+            ))?,
+        }
+    }
+    if found.n_left_out > 0 {
+        output::line(format_args!("{} earlier candidates were not tried", found.n_left_out))?;
+    }
+    output::note(format_args!(
+        "note: shares of {} tokens before the word, without {:.0}% that sinks took; the number \
+         behind is the log-lift; {}",
+        found.n_tokens_before,
+        100.0 * found.sink,
+        found.caveat
+    ));
+    Ok(())
+}
+
+/// `62% (even 50%)`
+fn in_place(candidate: &Candidate) -> String {
+    candidate.substituted.map_or_else(
+        || format!("{:<18}", "-"),
+        |judged| {
+            let [own, even] =
+                [judged.probability, judged.probability_if_even].map(|share| 100.0 * share);
+            format!("{own:>5.1}% (even {even:>2.0}%)  ")
+        },
+    )
+}
+
+/// `12.0% +0.80`
+fn read(read: Option<Read>) -> String {
+    read.map_or_else(
+        || format!("{:<16}", "-"),
+        |read| format!("{:>5.1}%  {:>+6.2}   ", 100.0 * read.share, read.log_lift),
+    )
+}

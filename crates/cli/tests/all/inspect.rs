@@ -1,0 +1,183 @@
+//! `lookback inspect` on models that know nothing: what holds of every answer.
+
+use serde_json::Value;
+
+use crate::lab::Lab;
+
+const STORY: &str = "The dog met the cat. Then the dog saw that it was wet. They left.";
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or_else(|| panic!("{value} is no number"))
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().unwrap_or_else(|| panic!("{value} is no list"))
+}
+
+#[test]
+fn candidates_share_what_is_certain() {
+    let (lab, model) = Lab::with_tiny();
+    let args = ["inspect", "who", "-m", &model, STORY, "--word", "it", "--json"];
+    let found = lab.json(&args);
+    let candidates = list(&found["candidates"]);
+    let mut names: Vec<&str> =
+        candidates.iter().map(|it| it["name"].as_str().expect("a name")).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["the cat", "the dog"]);
+    let of = |key: &str| candidates.iter().map(|it| number(&it["substituted"][key])).sum::<f64>();
+    assert!((of("probability") - 1.0).abs() < 1e-9, "{found}");
+    assert!((of("probability_if_even") - 1.0).abs() < 1e-9, "{found}");
+    for candidate in candidates {
+        let n_mentions = if candidate["name"] == "the dog" { 2 } else { 1 };
+        assert_eq!(list(&candidate["mentions"]).len(), n_mentions, "{found}");
+        for rows in ["own", "after"] {
+            let read = &candidate[rows];
+            assert!((0.0..=1.0).contains(&number(&read["share"])), "{found}");
+            let even = number(&candidate["n_tokens"]) / number(&found["n_tokens_before"]);
+            assert!((number(&read["share_if_even"]) - even).abs() < 1e-9, "{found}");
+        }
+    }
+    assert!(found["caveat"].is_string());
+    let likeliest = candidates.iter().map(|it| number(&it["substituted"]["probability"]));
+    assert!(likeliest.is_sorted_by(|a, b| a >= b), "the best comes first: {found}");
+}
+
+#[test]
+fn the_order_of_names_changes_nothing() {
+    let (lab, model) = Lab::with_tiny();
+    let found = |among: &str| {
+        lab.json(&[
+            "inspect", "who", "-m", &model, STORY, "--word", "it", "--among", among, "--json",
+        ])
+    };
+    let [forth, back] = [found("the cat,the dog"), found("the dog,the cat")];
+    assert_eq!(forth["candidates"], back["candidates"]);
+}
+
+#[test]
+fn a_word_that_ends_the_text_has_its_own_row_alone() {
+    let (lab, model) = Lab::with_tiny();
+    let text = "The dog met the cat and then it";
+    let found = lab.json(&["inspect", "who", "-m", &model, text, "--word", "it", "--json"]);
+    assert_eq!(found["ranked_by"], "own_row");
+    assert_eq!((&found["n_tokens_after"], &found["logprob_after"]), (&0.into(), &Value::Null));
+    for candidate in list(&found["candidates"]) {
+        assert!(candidate["after"].is_null() && candidate["knock_out"].is_null(), "{found}");
+    }
+    let shown = lab.succeeds(&["inspect", "who", "-m", &model, STORY, "--word", "it"]).stdout;
+    assert!(shown.contains("the cat") && shown.contains("ranked by"), "{shown}");
+}
+
+#[test]
+fn words_that_are_not_there_are_errors() {
+    let (lab, model) = Lab::with_tiny();
+    let fails = |more: &[&str], parts: &[&str]| {
+        lab.fails(&[&["inspect", "who", "-m", &model, STORY], more].concat(), parts);
+    };
+    fails(&["--word", "she"], &["\"she\"", "0 times"]);
+    // Only within words.
+    fails(&["--word", "we"], &["\"we\"", "0 times"]);
+    fails(&["--word", "it", "--nth", "2"], &["\"it\"", "1 times"]);
+    fails(&["--word", "it", "--among", "the horse"], &["the horse"]);
+    fails(&["--word", "The"], &["nothing that \"The\" may stand for"]);
+    lab.run(&["inspect", "who", "-m", &model, STORY, "--word", " "]).is_error(2, &["--word"]);
+}
+
+#[test]
+fn no_sentence_contradicts_itself() {
+    for (lab, model) in [Lab::with_chat(), Lab::with_tiny()] {
+        let same = "The rent is high.\nThe rent is high.\nThe rent is high.";
+        let found = lab.json(&["inspect", "contradict", "-m", &model, same, "--json"]);
+        assert_eq!((list(&found["pairs"]).len(), &found["n_pairs_all"]), (3, &3.into()));
+        for pair in list(&found["pairs"]) {
+            assert!(number(&pair["judged"]["score"]).abs() < 1e-6, "{pair}");
+            assert!(number(&pair["judged"]["order_effect"]).abs() < 1e-6, "{pair}");
+        }
+        let text = "Cats sleep. Dogs bark. Cats never sleep.";
+        let args = ["inspect", "contradict", "-m", &model, text, "--pairs", "2", "--json"];
+        let found = lab.json(&args);
+        let scores: Vec<f64> =
+            list(&found["pairs"]).iter().map(|pair| number(&pair["judged"]["score"])).collect();
+        assert!(scores.len() == 2 && scores[0] >= scores[1], "{found}");
+        assert!(found["caveat"].is_string());
+        let shown = lab.succeeds(&args[..args.len() - 1]).stdout;
+        assert!(shown.contains("2 of 3 pairs of 3 sentences"), "{shown}");
+    }
+    let (lab, model) = Lab::with_tiny();
+    lab.fails(&["inspect", "contradict", "-m", &model, "One alone."], &["1 sentences"]);
+}
+
+#[test]
+fn what_was_looked_at_becomes_files() {
+    let (lab, model) = Lab::with_chat();
+    let document = lab.file("doc.txt", "The rent is high. The rooms are small & <b>dark</b>.");
+    let look = ["inspect", "look", "-m", &model, "-f", &document, "Why?", "--answer", "It is. So."];
+    let files = ["--html", "a.html", "--png", "a.png", "--svg", "a.svg", "--each", "sentence"];
+    lab.succeeds(&[&look[..], &files].concat());
+    let page = std::fs::read_to_string(lab.path("a.html")).expect("a page");
+    assert!(page.contains("The rent is high. ") && !page.contains("<b>dark"), "{page}");
+    is_svg(&lab, "a.svg");
+    is_png(&lab, "a.png");
+    let map = ["inspect", "map", "-m", &model, "-f", &document];
+    lab.succeeds(&[&map[..], &["--svg", "b.svg", "--png", "b.png"]].concat());
+    is_svg(&lab, "b.svg");
+    is_png(&lab, "b.png");
+    lab.succeeds(&[&map[..], &["--svg", "c.svg", "--show", "layers"]].concat());
+    is_svg(&lab, "c.svg");
+}
+
+#[test]
+fn rows_become_files_that_others_read() {
+    let (lab, model) = Lab::with_tiny();
+    let rows = ["inspect", "rows", "-m", &model, "hello", "--rows", "0-3"];
+    for name in ["r.json", "r.parquet"] {
+        lab.succeeds(&[&rows[..], &["-o", name]].concat());
+        assert!(lab.path(name).metadata().expect("a file").len() > 100, "{name}");
+    }
+    for name in ["r.npz", "r.safetensors", "r.bertviz.json"] {
+        let ran = lab.run(&[&rows[..], &["-o", name]].concat());
+        ran.is_error(2, &[name, "--top all"]);
+        lab.succeeds(&[&rows[..], &["-o", name, "--top", "all"]].concat());
+        assert!(lab.path(name).metadata().expect("a file").len() > 100, "{name}");
+    }
+    let text = std::fs::read_to_string(lab.path("r.json")).expect("a file");
+    let found: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(found["schema"], "lookback.attention/1");
+    let one = ["--layers", "1", "--heads", "2", "--top", "1"];
+    let pictures = ["--svg", "r.svg", "--png", "r.png", "--json"];
+    let line = lab.json(&[&rows[..], &one, &pictures].concat());
+    is_svg(&lab, "r.svg");
+    is_png(&lab, "r.png");
+    for row in list(&line["rows"]) {
+        assert_eq!(list(&row["keys"]).len(), 1, "pictures change no rows: {row}");
+        let sum = number(&row["keys"][0][1]) + number(&row["tail"]);
+        assert!((sum - 1.0).abs() < 1e-4, "{row}");
+    }
+    lab.run(&[&rows[..], &["--svg", "r.svg"]].concat()).is_error(2, &["--layers", "--heads"]);
+}
+
+#[test]
+fn files_are_checked_before_the_work() {
+    let lab = Lab::new();
+    let fails = |command: &str, status: i32, more: &[&str], parts: &[&str]| {
+        let args = ["inspect", command, "-m", "absent.gguf", "hello"];
+        lab.run(&[&args[..], more].concat()).is_error(status, parts);
+    };
+    fails("map", 2, &["--png", "a.svg"], &["--png a.svg", ".png"]);
+    fails("map", 1, &["--svg", "absent/a.svg"], &["--svg", "absent/a.svg"]);
+    fails("look", 2, &["--html", "a.txt"], &["--html a.txt", ".html"]);
+    fails("look", 1, &["--html", "absent/a.html"], &["--html", "absent/a.html"]);
+    fails("rows", 2, &["-o", "a.txt"], &["-o a.txt", ".npz"]);
+    fails("rows", 1, &["-o", "absent/a.json"], &["-o", "absent/a.json"]);
+}
+
+fn is_svg(lab: &Lab, name: &str) {
+    let text = std::fs::read_to_string(lab.path(name)).expect("a picture");
+    let document = roxmltree::Document::parse(&text).expect("an XML document");
+    assert_eq!(document.root_element().tag_name().name(), "svg", "{name}");
+}
+
+fn is_png(lab: &Lab, name: &str) {
+    let png = std::fs::read(lab.path(name)).expect("a picture");
+    assert_eq!(png[..8], *b"\x89PNG\r\n\x1a\n", "{name}");
+}
