@@ -1,10 +1,18 @@
 //! The command line of `lookback inspect`.
 
+mod diff;
+mod drown;
+mod trial;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use inspect::capture::Lens;
 use inspect::text::Unit;
+
+pub(crate) use diff::DiffArgs;
+pub(crate) use drown::DrownArgs;
+pub(crate) use trial::TrialArgs;
 
 use crate::args::{CacheArgs, JsonArgs, ModelArgs, RuntimeArgs, TextArgs};
 
@@ -17,6 +25,12 @@ pub(crate) enum InspectCommand {
     /// How attention behaves over a whole text: entropy, sinks, distance, and which blocks look at
     /// which
     Map(MapArgs),
+    /// What becomes of what an answer needs when more text stands around it
+    Drown(DrownArgs),
+    /// How differently two models of one shape read a text
+    Diff(DiffArgs),
+    /// How often `look` names the right sentence, on documents whose answers are known
+    Trial(TrialArgs),
 }
 
 /// How a model is run to be looked at.

@@ -1,10 +1,13 @@
 //! `lookback inspect`: where a model looked. One file a question.
 
 mod case;
+mod diff;
+mod drown;
 mod look;
 mod map;
 mod rows;
 mod session;
+mod trial;
 
 use std::process::ExitCode;
 
@@ -19,6 +22,9 @@ pub(crate) fn inspect(command: &InspectCommand) -> Result<ExitCode> {
         InspectCommand::Look(args) => look::look(args),
         InspectCommand::Rows(args) => rows::rows(args),
         InspectCommand::Map(args) => map::map(args),
+        InspectCommand::Drown(args) => drown::drown(args),
+        InspectCommand::Diff(args) => diff::diff(args),
+        InspectCommand::Trial(args) => trial::trial(args),
     };
     match result {
         Err(err) if is_stopped(&err) => Ok(ExitCode::from(EXIT_INTERRUPTED)),
