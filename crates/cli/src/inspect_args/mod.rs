@@ -2,11 +2,14 @@
 
 mod contradict;
 mod detectors;
+mod diff;
+mod drown;
 mod ground;
 mod heads;
 mod inject;
 mod pictures;
 mod profiles;
+mod trial;
 mod who;
 
 use std::path::PathBuf;
@@ -19,11 +22,14 @@ use crate::args::{CacheArgs, JsonArgs, ModelArgs, RuntimeArgs, TextArgs};
 
 pub(crate) use contradict::ContradictArgs;
 pub(crate) use detectors::DetectorsArgs;
+pub(crate) use diff::DiffArgs;
+pub(crate) use drown::DrownArgs;
 pub(crate) use ground::GroundArgs;
 pub(crate) use heads::HeadsArgs;
 pub(crate) use inject::InjectArgs;
 pub(crate) use pictures::PictureArgs;
 pub(crate) use profiles::ProfileArgs;
+pub(crate) use trial::TrialArgs;
 pub(crate) use who::WhoArgs;
 
 #[derive(Subcommand, Debug)]
@@ -49,6 +55,12 @@ pub(crate) enum InspectCommand {
     /// How often `inject` and `ground` are right on planted documents
     #[command(hide = true)]
     Detectors(DetectorsArgs),
+    /// What becomes of what an answer needs when more text stands around it
+    Drown(DrownArgs),
+    /// How differently two models of one shape read a text
+    Diff(DiffArgs),
+    /// How often `look` names the right sentence, on documents whose answers are known
+    Trial(TrialArgs),
 }
 
 /// How a model is run to be looked at.

@@ -4,6 +4,7 @@
 //! [`Watcher`]: engine::Watcher
 
 mod all;
+mod all_rows;
 mod logits;
 mod offsets;
 mod output;
@@ -11,16 +12,19 @@ mod rows;
 mod selection;
 mod sources;
 mod spans;
+mod spread;
 mod statistics;
 mod value_norms;
 
 pub use all::All;
+pub use all_rows::{AllRows, Distance, RowDistances};
 pub use logits::{LogitTerms, NoLogitTerms, Target};
 pub use offsets::{OffsetWeights, OffsetsPlan};
 pub use rows::{RowPlan, TopRows};
 pub use selection::{Selection, SelectionError};
 pub use sources::{Found, Lens, SourceRow, Sources, SourcesError, SourcesPlan};
 pub use spans::{SpanWeights, SpansPlan};
+pub use spread::{Spread, SpreadFound, SpreadPlan};
 pub use statistics::{MeanStats, Statistics, StatisticsPlan};
 
 /// What is to be seen takes more memory than it may.

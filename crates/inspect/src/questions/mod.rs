@@ -1,6 +1,8 @@
 //! What people ask of an answer, one file a question.
 
 mod contradict;
+mod diff;
+mod drown;
 pub mod ground;
 pub mod heads;
 pub mod inject;
@@ -11,6 +13,10 @@ mod who;
 pub use contradict::{
     CONTRADICT_CAVEAT, Contradict, Contradicted, Judge, Judged, JudgedPair, N_SENTENCES_MAX, Pair,
     contradict, proposed,
+};
+pub use diff::{Diff, HeadDiff, LayerDiff, Shape, ShapeError, TextRead, TokenDiff, diff};
+pub use drown::{
+    DrownCase, DrownChange, DrownPoint, Drowned, Variant, VariantKind, drown, variants,
 };
 pub use look::{AnswerPart, AnswerPartFound, Look, Looked, LookedPart, Source, look};
 pub use who::{

@@ -26,7 +26,7 @@ impl Case {
             (Some(question), Some(_)) => {
                 let document = open::read_text(None, file, "text")?.trim().to_owned();
                 let question = open::read_text(Some(question), None, "question")?;
-                let text = format!("{document}\n\n{question}");
+                let text = about(&document, &question);
                 (document, text)
             }
             (question, file) => {
@@ -34,6 +34,19 @@ impl Case {
                 (text.trim().to_owned(), text)
             }
         };
+        Self::of(args, session, &document, text)
+    }
+
+    /// The same of a text that holds what is asked about.
+    ///
+    /// # Errors
+    /// As [`Case::read`].
+    pub(super) fn of(
+        args: &CaseArgs,
+        session: &Session<'_>,
+        document: &str,
+        text: String,
+    ) -> Result<Self> {
         if document.is_empty() {
             bail!("the text is empty: give one to be looked at");
         }
@@ -52,7 +65,7 @@ impl Case {
         };
         let shown = inspect::inspector::text_of(tokenizer, &prompt);
         // A template may have its own way with white space; the whole prompt is the text then.
-        let context = match shown.find(&document, 0).and_then(|bytes| shown.span(bytes)) {
+        let context = match shown.find(document, 0).and_then(|bytes| shown.span(bytes)) {
             Ok(span) => span.tokens,
             Err(_) => usize::from(tokenizer.bos() == prompt.first().copied())..prompt.len(),
         };
@@ -86,4 +99,9 @@ impl Case {
         }
         Ok(answer)
     }
+}
+
+/// A text with a question about it.
+pub(super) fn about(document: &str, question: &str) -> String {
+    format!("{document}\n\n{question}")
 }

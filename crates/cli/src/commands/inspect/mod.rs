@@ -3,6 +3,8 @@
 mod case;
 mod contradict;
 mod detectors;
+mod diff;
+mod drown;
 mod files;
 mod ground;
 mod heads;
@@ -15,6 +17,7 @@ mod profiles;
 mod rows;
 mod rows_files;
 mod session;
+mod trial;
 mod who;
 
 use std::process::ExitCode;
@@ -36,6 +39,9 @@ pub(crate) fn inspect(command: &InspectCommand) -> Result<ExitCode> {
         InspectCommand::Inject(args) => inject::inject(args),
         InspectCommand::Ground(args) => ground::ground(args),
         InspectCommand::Detectors(args) => detectors::detectors(args),
+        InspectCommand::Drown(args) => drown::drown(args),
+        InspectCommand::Diff(args) => diff::diff(args),
+        InspectCommand::Trial(args) => trial::trial(args),
     };
     match result {
         Err(err) if is_stopped(&err) => Ok(ExitCode::from(EXIT_INTERRUPTED)),
