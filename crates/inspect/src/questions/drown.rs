@@ -4,6 +4,8 @@
 //! No length is known at which models drown, so the same model with the same part in less text, and
 //! in other places of the same text, is what it is compared with.
 
+mod variants;
+
 use std::ops::Range;
 
 use model::kv::Hidden;
@@ -11,8 +13,6 @@ use serde::Serialize;
 
 use crate::capture::{Spread, SpreadFound, SpreadPlan};
 use crate::inspector::{InspectError, Inspector};
-
-mod variants;
 
 pub use variants::{Variant, VariantKind, variants};
 
