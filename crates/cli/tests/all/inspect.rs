@@ -55,11 +55,11 @@ fn the_order_of_names_changes_nothing() {
 }
 
 #[test]
-fn a_word_that_ends_the_text_has_its_own_row_alone() {
+fn a_word_that_ends_the_text_is_judged_as_a_whole() {
     let (lab, model) = Lab::with_tiny();
     let text = "The dog met the cat and then it";
     let found = lab.json(&["inspect", "who", "-m", &model, text, "--word", "it", "--json"]);
-    assert_eq!(found["ranked_by"], "own_row");
+    assert_eq!(found["ranked_by"], "whole_substitution");
     assert_eq!((&found["n_tokens_after"], &found["logprob_after"]), (&0.into(), &Value::Null));
     for candidate in list(&found["candidates"]) {
         assert!(candidate["after"].is_null() && candidate["knock_out"].is_null(), "{found}");

@@ -36,6 +36,8 @@ pub struct ContradictTrial {
     pub against_unrelated: Option<Auroc>,
     /// Contradictions with a score above zero, and others without.
     pub accuracy: Rate,
+    /// Of whoever finds no contradiction anywhere: the baseline of `accuracy`.
+    pub accuracy_of_never: f64,
     pub caveat: &'static str,
 }
 
@@ -82,6 +84,7 @@ pub fn contradict_trial(
         against_restatements: Auroc::of(contradictions, restatements),
         against_unrelated: Auroc::of(contradictions, unrelated),
         accuracy: Rate::of(n_right, 3 * n),
+        accuracy_of_never: 2.0 / 3.0,
         caveat: CAVEAT,
     })
 }

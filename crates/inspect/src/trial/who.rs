@@ -61,8 +61,9 @@ pub fn who_trial(
     plan: &WhoTrialPlan,
 ) -> Result<WhoTrial, InspectError> {
     let mut cases = Vec::new();
-    for &distance in &plan.distances {
-        for seed in 0..plan.n_each {
+    // Passages of one seed have the same candidates at all distances, and count once.
+    for (first, &distance) in (0..).step_by(plan.n_each.max(1) as usize).zip(&plan.distances) {
+        for seed in first..first + plan.n_each {
             let passage = pronoun(seed, plan.half, distance);
             cases.push(case(inspector, plan, &passage, distance)?);
         }

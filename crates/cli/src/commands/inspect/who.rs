@@ -88,19 +88,17 @@ fn show(found: &WhoFound) -> Result<()> {
     }
     output::line("")?;
     let by = match found.ranked_by {
-        Measure::Substitution => "how likely what follows is with each in the word's place",
-        _ => "the log-lift in the word's own row: no words follow it in its sentence",
+        Measure::WholeSubstitution => "how likely each is in the word's place: no words follow it",
+        _ => "how likely what follows is with each in the word's place",
     };
     output::line(format_args!("ranked by {by}"))?;
-    let first = |idx: usize| found.candidates.get(idx).map_or("", |candidate| &candidate.name[..]);
-    if found.ranked_by == Measure::Substitution {
-        match found.do_agree {
-            true => output::line("attention of the word's own row puts the same one first")?,
-            false => output::line(format_args!(
-                "they disagree: the word's own row reads {:?} most, by token",
-                first(found.first_by_attention)
-            ))?,
-        }
+    let by_attention = found.candidates.get(found.first_by_attention);
+    match by_attention.filter(|_| !found.do_agree) {
+        None => output::line("attention of the word's own row puts the same one first")?,
+        Some(other) => output::line(format_args!(
+            "they disagree: the word's own row reads {:?} most, by token",
+            other.name
+        ))?,
     }
     if found.n_left_out > 0 {
         output::line(format_args!("{} earlier candidates were not tried", found.n_left_out))?;

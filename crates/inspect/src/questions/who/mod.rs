@@ -45,8 +45,9 @@ pub const N_CANDIDATES_MAX: usize = 16;
 /// Mentions of a candidate that are hidden at most, the last ones.
 pub const N_HIDDEN_MAX: usize = 4;
 
-pub const WHO_CAVEAT: &str = "the ranking is of what the model expects, attention of where it \
-     read: neither is what the writer meant; without a mention the loss is a lower bound";
+pub const WHO_CAVEAT: &str = "the ranking is of what the model expects, not of what the writer \
+     meant; attention in the mean over heads is hardly better than chance on planted passages; the \
+     loss without a mention is a lower bound";
 
 /// What a word stands for.
 #[derive(Clone, Debug, Serialize)]
@@ -130,7 +131,9 @@ pub fn who(inspector: &mut Inspector<'_>, who: &Who) -> Result<WhoFound, Inspect
     let slot = Slot::of(who, &sentence);
     substitution::judge(inspector, &slot, &mut found)?;
 
-    let ranked_by = if slot.says_more() { Measure::Substitution } else { Measure::OwnRow };
+    // Where no words follow, the partial scores are of a full stop.
+    let ranked_by =
+        if slot.says_more() { Measure::Substitution } else { Measure::WholeSubstitution };
     found.sort_by(|a, b| b.by(ranked_by).total_cmp(&a.by(ranked_by)));
     let attention = |candidate: &Candidate| candidate.by(Measure::OwnRow);
     let by_attention = (0..found.len()).rev();
