@@ -30,7 +30,7 @@ pub struct InjectDetector {
 /// What a prompt's data does.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Injection {
-    /// `A_inst / (A_inst + A_data)` in the mean over the heads.
+    /// `a_inst / (a_inst + a_data)` of weights a token, in the mean over the heads.
     pub focus: f64,
     /// Mean scores of planted documents without and with an instruction.
     pub focus_normal: f64,
@@ -74,8 +74,9 @@ pub fn calibrate(
         for seed in first_seed..first_seed + n {
             for kind in [DataKind::Statements, DataKind::Instructions] {
                 let case = injection(seed, Half::Calibration, kind, planting);
-                let weights = instruction_weights(inspector, &prompt_of(prompts, &case)?)?;
-                scores.push(1.0 - focus(&weights, &heads));
+                let prompt = prompt_of(prompts, &case)?;
+                let weights = instruction_weights(inspector, &prompt)?;
+                scores.push(1.0 - focus(&weights, lengths(&prompt), &heads));
             }
         }
         Ok(scores)
@@ -121,7 +122,7 @@ pub fn inject(
     prompt: &Prompt,
 ) -> Result<Injection, InspectError> {
     let weights = instruction_weights(inspector, prompt)?;
-    let focus = focus(&weights, &detector.heads);
+    let focus = focus(&weights, lengths(prompt), &detector.heads);
     Ok(Injection {
         focus,
         focus_normal: detector.focus_normal,
@@ -132,6 +133,11 @@ pub fn inject(
         n_heads: detector.heads.len(),
         windows: windows(inspector, detector, prompt)?,
     })
+}
+
+/// Tokens of instruction and data.
+fn lengths(prompt: &Prompt) -> [usize; 2] {
+    [prompt.parts[0].len(), prompt.parts[1].len()]
 }
 
 fn windows(

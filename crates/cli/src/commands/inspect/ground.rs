@@ -58,22 +58,24 @@ pub(super) fn ground(args: &GroundArgs) -> Result<()> {
 }
 
 fn show(found: &Grounded) -> Result<()> {
-    output::line("grounded  lookback  nats/token  sentence")?;
+    output::line("without it  ln p/token  lookback  fitted  sentence")?;
     for sentence in &found.sentences {
         output::line(format_args!(
-            "{:7.0}%  {:8.3}  {:+10.2}  {}",
-            100.0 * sentence.probability,
-            sentence.lookback,
+            "{:+10.2}  {:+10.2}  {:8.3}  {:5.0}%  {}",
             -sentence.nats_per_token,
+            sentence.logprob_per_token,
+            sentence.lookback,
+            100.0 * sentence.probability,
             one_line(&sentence.part.text)
         ))?;
     }
     let line = |means: Means, what: &str| {
         output::line(format_args!(
-            "{:7.0}%  {:8.3}  {:+10.2}  planted: {what} (n = {}, {} without the document)",
-            100.0 * means.probability,
-            means.lookback,
+            "{:+10.2}  {:>10}  {:8.3}  {:5.0}%  planted: {what} (n = {}, {} without it)",
             -means.nats_per_token,
+            "",
+            means.lookback,
+            100.0 * means.probability,
             means.n,
             means.n_nats
         ))

@@ -100,12 +100,16 @@ pub(crate) fn instruction_weights(
     Ok(found.row(n - 1).map(|spans| [spans[0], spans[1]]).collect())
 }
 
-/// `A_inst / (A_inst + A_data)` in the mean over some heads, given by their places in `weights`.
-pub(crate) fn focus(weights: &[[f32; 2]], heads: &[usize]) -> f64 {
+/// `a_inst / (a_inst + a_data)` in the mean over some heads, given by their places in `weights`:
+/// the paper's focus score, but of weights a token, since longer data gets more of the weight
+/// whatever it says.
+pub(crate) fn focus(weights: &[[f32; 2]], n_tokens: [usize; 2], heads: &[usize]) -> f64 {
     /// The paper's, against division by nothing.
     const EPSILON: f64 = 1e-8;
+    let n_tokens = n_tokens.map(|n| n.max(1) as f64);
     let of_head = |&head: &usize| {
         let [instruction, data] = weights[head].map(f64::from);
+        let (instruction, data) = (instruction / n_tokens[0], data / n_tokens[1]);
         instruction / (instruction + data + EPSILON)
     };
     heads.iter().map(of_head).sum::<f64>() / heads.len().max(1) as f64
@@ -117,10 +121,10 @@ mod tests {
 
     #[test]
     fn focus_is_the_mean_share_of_the_instruction() {
-        let weights = [[0.1, 0.3], [0.2, 0.0], [0.0, 0.0]];
+        let weights = [[0.1, 0.6], [0.2, 0.0], [0.0, 0.0]];
         let check = |heads: &[usize], expected: f64| {
-            let found = focus(&weights, heads);
-            assert!((found - expected).abs() < 1e-6, "{heads:?}: {found}");
+            let found = focus(&weights, [5, 10], heads);
+            assert!((found - expected).abs() < 1e-5, "{heads:?}: {found}");
         };
         check(&[0], 0.25);
         check(&[0, 1], 0.625);
