@@ -134,16 +134,23 @@ pub(crate) struct LookArgs {
     pub(crate) session: SessionArgs,
 }
 
+/// Some heads of a model.
 #[derive(Args, Debug)]
-pub(crate) struct RowsArgs {
-    #[command(flatten)]
-    pub(crate) text: TextArgs,
+pub(crate) struct ChosenArgs {
     /// Layers, such as 0,5,8-11 [default: all]
     #[arg(long, value_name = "LIST", value_parser = number_list)]
     pub(crate) layers: Option<Numbers>,
     /// Heads of each layer [default: all]
     #[arg(long, value_name = "LIST", value_parser = number_list)]
     pub(crate) heads: Option<Numbers>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RowsArgs {
+    #[command(flatten)]
+    pub(crate) text: TextArgs,
+    #[command(flatten)]
+    pub(crate) chosen: ChosenArgs,
     /// Tokens whose rows are shown: numbers, or a range [default: the last]
     #[arg(long, value_name = "FROM-TO", value_parser = range)]
     pub(crate) rows: Option<Range>,
@@ -164,12 +171,8 @@ pub(crate) struct RowsArgs {
 pub(crate) struct MapArgs {
     #[command(flatten)]
     pub(crate) text: TextArgs,
-    /// Layers, such as 0,5,8-11 [default: all]
-    #[arg(long, value_name = "LIST", value_parser = number_list)]
-    pub(crate) layers: Option<Numbers>,
-    /// Heads of each layer [default: all]
-    #[arg(long, value_name = "LIST", value_parser = number_list)]
-    pub(crate) heads: Option<Numbers>,
+    #[command(flatten)]
+    pub(crate) chosen: ChosenArgs,
     /// What pictures show, in the mean over the chosen layers and heads
     #[arg(long, value_name = "WHAT", default_value = "blocks")]
     pub(crate) show: MapShowArg,

@@ -39,7 +39,7 @@ pub(super) fn map(args: &MapArgs) -> Result<()> {
     let pictures = Pictures::at(&args.pictures)?;
     let session = Session::open(&args.session)?;
     let ids = session.loaded.tokenizer.encode_prompt(&text, SpecialText::AsText);
-    let selection = selection(&session, args.layers.as_ref(), args.heads.as_ref())?;
+    let selection = selection(&session, &args.chosen)?;
     let mut engine = session.engine(ids.len(), 0)?;
     let start = Instant::now();
     let found = session.inspect(&mut engine, |inspector| {

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::files::{self, Pictures};
 use super::rows_files;
 use super::session::Session;
-use crate::inspect_args::{Numbers, RowsArgs};
+use crate::inspect_args::{ChosenArgs, RowsArgs};
 use crate::{open, output};
 
 #[derive(Serialize)]
@@ -33,7 +33,7 @@ pub(super) fn rows(args: &RowsArgs) -> Result<()> {
     if wanted.end > n {
         bail!("--rows: token {}, the text has tokens 0 to {}", wanted.end - 1, n - 1);
     }
-    let selection = selection(&session, args.layers.as_ref(), args.heads.as_ref())?;
+    let selection = selection(&session, &args.chosen)?;
     if args.pictures.is_wanted() {
         rows_files::check_one_head(&selection)?;
     }
@@ -72,13 +72,9 @@ pub(super) fn rows(args: &RowsArgs) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn selection(
-    session: &Session<'_>,
-    layers: Option<&Numbers>,
-    heads: Option<&Numbers>,
-) -> Result<Selection> {
+pub(super) fn selection(session: &Session<'_>, chosen: &ChosenArgs) -> Result<Selection> {
     let config = &session.loaded.model.config;
-    let numbers = |chosen: Option<&Numbers>| chosen.map(|numbers| numbers.0.clone());
-    let (layers, heads) = (numbers(layers), numbers(heads));
-    Ok(Selection::new(config, layers.as_deref(), heads.as_deref())?)
+    let [layers, heads] = [&chosen.layers, &chosen.heads]
+        .map(|numbers| numbers.as_ref().map(|numbers| &numbers.0[..]));
+    Ok(Selection::new(config, layers, heads)?)
 }
