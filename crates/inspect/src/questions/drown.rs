@@ -45,8 +45,8 @@ pub struct DrownPoint {
     pub n_tokens: usize,
     /// How far into the text the span begins: 0 to 1.
     pub depth: f64,
-    /// `ln` of the mean weight of the span's tokens over that of the other tokens of the text, which
-    /// no length changes.
+    /// `ln` of the mean weight of the span's tokens over that of the other tokens of the text,
+    /// however many these are.
     pub log_lift: f64,
     /// The share of attention on the span, and what it would be if all tokens of the text got the
     /// same.
@@ -55,8 +55,8 @@ pub struct DrownPoint {
     /// The shares that rest on the first token, and on learned sinks.
     pub sink: f64,
     pub virtual_sink: f64,
-    /// `e^H` of what is left without sinks, `H` in the mean over rows and heads: among how many keys
-    /// attention is divided. And how many there are, in the mean over rows.
+    /// `e^H` of what is left without sinks, `H` in the mean over rows and heads: among how many
+    /// keys attention is divided. And how many there are, in the mean over rows.
     pub n_effective: f64,
     pub n_keys: f64,
     pub logprob_per_token: f64,
@@ -77,8 +77,8 @@ pub struct DrownChange {
     pub n: usize,
 }
 
-const CAVEAT: &str = "one answer to one text: the other sentences differ between lengths and may say \
-     something themselves; hiding the span leaves what later tokens had read of it";
+const CAVEAT: &str = "one answer to one text: the other sentences differ between lengths and may \
+     say something themselves; hiding the span leaves what later tokens had read of it";
 
 /// `cases`: [`variants`] as prompts, the curve's in the order of lengths, its last the actual text.
 ///

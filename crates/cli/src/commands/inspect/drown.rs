@@ -146,8 +146,8 @@ fn show(found: &Drowned, span: &str, answer: &str) -> Result<()> {
     }
     let (change, n) = (&found.change, found.curve.len());
     output::line(format_args!(
-        "\nthe whole text against the shortest: log-lift {:+.2}, ln p a token {:+.2}, what the span \
-         is worth a token {:+.2} ({n} lengths, {} tokens of answer)",
+        "\nthe whole text against the shortest: log-lift {:+.2}, ln p a token {:+.2}, what the \
+         span is worth a token {:+.2} ({n} lengths, {} tokens of answer)",
         change.log_lift, change.logprob_per_token, change.knock_out_per_token, change.n
     ))?;
     output::note(format_args!("note: {}", found.caveat));
