@@ -10,8 +10,7 @@ use super::{CaseArgs, SessionArgs};
 pub(crate) struct DrownArgs {
     #[command(flatten)]
     pub(crate) case: CaseArgs,
-    /// The part of the text that the answer needs [default: the sentence that it loses most
-    /// without]
+    /// The part of the text that the answer needs [default: the sentence it loses most without]
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub(crate) span: Option<String>,
     /// Draw the curve: a name that ends in .svg or .png

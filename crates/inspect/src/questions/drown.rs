@@ -46,7 +46,7 @@ pub struct DrownPoint {
     /// How far into the text the span begins: 0 to 1.
     pub depth: f64,
     /// `ln` of the mean weight of the span's tokens over that of the other tokens of the text,
-    /// which no length changes.
+    /// however many these are.
     pub log_lift: f64,
     /// The share of attention on the span, and what it would be if all tokens of the text got the
     /// same.
@@ -78,8 +78,7 @@ pub struct DrownChange {
 }
 
 const CAVEAT: &str = "one answer to one text: the other sentences differ between lengths and may \
-                      say something themselves; hiding the span leaves what later tokens had read \
-                      of it";
+     say something themselves; hiding the span leaves what later tokens had read of it";
 
 /// `cases`: [`variants`] as prompts, the curve's in the order of lengths, its last the actual text.
 ///
