@@ -150,7 +150,7 @@ fn rows_become_files_that_others_read() {
     is_png(&lab, "r.png");
     for row in list(&line["rows"]) {
         assert_eq!(list(&row["keys"]).len(), 1, "pictures change no rows: {row}");
-        let sum = number(&row["keys"][0][1]) + number(&row["tail"]);
+        let sum = number(&row["weights"][0]) + number(&row["tail"]);
         assert!((sum - 1.0).abs() < 1e-4, "{row}");
     }
     lab.run(&[&rows[..], &["--svg", "r.svg"]].concat()).is_error(2, &["--layers", "--heads"]);
