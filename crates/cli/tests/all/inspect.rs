@@ -181,3 +181,16 @@ fn is_png(lab: &Lab, name: &str) {
     let png = std::fs::read(lab.path(name)).expect("a picture");
     assert_eq!(png[..8], *b"\x89PNG\r\n\x1a\n", "{name}");
 }
+
+/// The row that writes an answer's first token is a part of the text there, and sees itself.
+#[test]
+fn a_text_that_ends_with_a_source_can_be_checked() {
+    let (lab, model) = Lab::with_tiny();
+    let text = "One is here. Two is not. Three";
+    let look =
+        ["inspect", "look", "--raw", "-m", &model, text, "-n", "3", "--check", "9", "--json"];
+    let found = lab.json(&look);
+    let ranked = list(&found["parts"][0]["ranked"]);
+    let checked = ranked.iter().filter(|source| source["knock_out"].is_number()).count();
+    assert!(checked + 1 >= ranked.len() && checked >= 2, "{found}");
+}

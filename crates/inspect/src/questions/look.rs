@@ -208,7 +208,8 @@ fn has(look: &Look, lens: Lens) -> bool {
     look.lenses.contains(&lens)
 }
 
-/// Hides the best sources of a part, one at a time, from the rows that wrote it.
+/// Hides the best sources of a part, one at a time, from the rows that wrote it. A row always sees
+/// itself: where the text ends with a source, its last token stays.
 fn knock_out(
     inspector: &mut Inspector<'_>,
     look: &Look,
@@ -217,17 +218,20 @@ fn knock_out(
 ) -> Result<(), InspectError> {
     let tokens = found.part.tokens.clone();
     let from = tokens.start as u32 - 1;
-    let n_checked = look.n_checked.min(found.ranked.len());
-    let checked = &mut found.ranked[..n_checked];
-    let keys = checked.iter().map(|source| &sources.segments()[source.source_idx].tokens);
-    let hidden = keys.map(|keys| Hidden { keys: keys.start as u32..keys.end as u32, from });
-    let hidden: Vec<Hidden> = hidden.collect();
+    let keys = |source: &Source| {
+        let tokens = &sources.segments()[source.source_idx].tokens;
+        tokens.start as u32..(tokens.end as u32).min(from)
+    };
+    let checked = found.ranked.iter_mut().take(look.n_checked);
+    let checked: Vec<&mut Source> = checked.filter(|source| !keys(source).is_empty()).collect();
+    let hidden: Vec<Hidden> =
+        checked.iter().map(|source| Hidden { keys: keys(source), from }).collect();
     if hidden.is_empty() {
         return Ok(());
     }
     let ids = &look.ids[..tokens.end];
     let scores = inspector.score_without(ids, tokens.start, hidden)?;
-    for (source, score) in checked.iter_mut().zip(scores) {
+    for (source, score) in checked.into_iter().zip(scores) {
         source.knock_out = Some(found.logprob - score);
     }
     Ok(())
