@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use engine::{LogprobsWanted, Request, SamplingParams, Special, Tokenizer, Watch, Watcher};
+use engine::{
+    LogprobsWanted, Request, SamplingParams, Special, SpecialText, Tokenizer, Watch, Watcher,
+};
 use model::Model;
 use model::kv::Hidden;
 
@@ -55,6 +57,19 @@ impl Inspector<'_> {
             ..Request::new(prompt.to_vec(), SamplingParams::greedy())
         };
         Ok(self.ask_one(request)?.ids)
+    }
+
+    /// The tokens of an answer that is given, or the model's likeliest.
+    pub fn given_or_written(
+        &mut self,
+        prompt: &[u32],
+        given: Option<&str>,
+        n_max: usize,
+    ) -> Result<Vec<u32>, AskError> {
+        match given {
+            Some(text) => Ok(self.tokenizer.encode(text, SpecialText::AsText)),
+            None => self.answer(prompt, n_max),
+        }
     }
 
     /// How likely the tokens from `from` on are, and the two likeliest in each place.

@@ -6,11 +6,10 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
-use engine::SpecialText;
+use inspect::InspectError;
 use inspect::capture::Lens;
 use inspect::questions::{AnswerPart, Look, look as find_sources};
 use inspect::text::{TokenText, Unit};
-use inspect::{InspectError, Inspector};
 use serde_json::{Value, json};
 
 use super::Asked;
@@ -72,7 +71,7 @@ async fn answer(app: &App, request: Request) -> Result<Response, ApiError> {
     let asked = Asked { served, limits: app.options.limits, client };
     let found = super::ask(asked, move |inspector| {
         let context = context_of(&inspector.text(&prompt), context.as_deref())?;
-        let answer = answer_of(inspector, &prompt, given.as_deref(), n_answer)?;
+        let answer = inspector.given_or_written(&prompt, given.as_deref(), n_answer)?;
         let text = inspector.text(&answer).text().to_owned();
         let question = Look {
             ids: [&prompt[..], &answer].concat(),
@@ -150,17 +149,5 @@ fn context_of(prompt: &TokenText, text: Option<&str>) -> Result<Range<usize>, In
     match text {
         Some(text) => Ok(prompt.span(prompt.find(text, 0)?)?.tokens),
         None => Ok(1.min(prompt.n_tokens())..prompt.n_tokens()),
-    }
-}
-
-fn answer_of(
-    inspector: &mut Inspector<'_>,
-    prompt: &[u32],
-    given: Option<&str>,
-    n_max: usize,
-) -> Result<Vec<u32>, InspectError> {
-    match given {
-        Some(text) => Ok(inspector.tokenizer.encode(text, SpecialText::AsText)),
-        None => Ok(inspector.answer(prompt, n_max)?),
     }
 }

@@ -90,15 +90,24 @@ impl Case {
         args: &CaseArgs,
         inspector: &mut Inspector<'_>,
     ) -> Result<Vec<u32>> {
-        let answer = match &args.answer {
-            Some(text) => inspector.tokenizer.encode(text, SpecialText::AsText),
-            None => inspector.answer(&self.prompt, args.n as usize)?,
-        };
-        if answer.is_empty() {
-            bail!("the answer is empty: give one with --answer, or ask something else");
-        }
-        Ok(answer)
+        answer_to(inspector, &self.prompt, (args.answer.as_deref(), args.n))
     }
+}
+
+/// The tokens of an answer that is given, or that the model writes.
+///
+/// # Errors
+/// An answer that is empty.
+pub(super) fn answer_to(
+    inspector: &mut Inspector<'_>,
+    prompt: &[u32],
+    (given, n_max): (Option<&str>, u32),
+) -> Result<Vec<u32>> {
+    let answer = inspector.given_or_written(prompt, given, n_max as usize)?;
+    if answer.is_empty() {
+        bail!("the answer is empty: give one with --answer, or ask something else");
+    }
+    Ok(answer)
 }
 
 /// A text with a question about it.

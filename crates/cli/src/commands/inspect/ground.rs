@@ -1,11 +1,11 @@
 //! `lookback inspect ground`: whether the sentences of an answer rest on the document.
 
-use anyhow::{Result, bail};
-use engine::SpecialText;
+use anyhow::Result;
 use inspect::prompts::Prompts;
 use inspect::questions::ground::{Ground, Grounded, Means, ground as look_at};
 use serde::Serialize;
 
+use super::case::answer_to;
 use super::look::one_line;
 use super::profiles::{self, plain};
 use super::session::Session;
@@ -36,13 +36,8 @@ pub(super) fn ground(args: &GroundArgs) -> Result<()> {
     let n_answer = args.answer.as_ref().map_or(args.n as usize, String::len);
     let mut engine = session.engine(prompt.ids.len(), n_answer)?;
     let found = session.inspect(&mut engine, |inspector| {
-        let answer = match &args.answer {
-            Some(text) => tokenizer.encode(text, SpecialText::AsText),
-            None => inspector.answer(&prompt.ids, args.n as usize)?,
-        };
-        if answer.is_empty() {
-            bail!("the answer is empty: give one with --answer, or ask something else");
-        }
+        let given = (args.answer.as_deref(), args.n);
+        let answer = answer_to(inspector, &prompt.ids, given)?;
         let question = Ground {
             ids: [&prompt.ids[..], &answer].concat(),
             n_prompt: prompt.ids.len(),
