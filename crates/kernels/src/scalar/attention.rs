@@ -149,8 +149,7 @@ pub(crate) fn check_shapes(rows: &[f32], n_cells: usize, head_dim: usize, by_key
 #[inline(always)]
 pub(crate) fn online_softmax(scores: &mut [f32], max: f32) -> (f32, f32, f32) {
     let new_max = lanes::max(scores, max);
-    // With every key hidden so far any finite shift gives weights of zero.
-    let shift = if new_max == f32::NEG_INFINITY { 0.0 } else { new_max };
+    let shift = finite(new_max);
     let mut sums = [0.0; LANES];
     let (chunks, rest) = scores.as_chunks_mut::<LANES>();
     for chunk in chunks {
@@ -167,6 +166,12 @@ pub(crate) fn online_softmax(scores: &mut [f32], max: f32) -> (f32, f32, f32) {
     (new_max, factor, lanes::sum(sums))
 }
 
+/// With every key hidden so far any finite shift gives weights of zero.
+#[inline(always)]
+pub(crate) fn finite(max: f32) -> f32 {
+    if max == f32::NEG_INFINITY { 0.0 } else { max }
+}
+
 /// A hidden key's distance from the maximum, in place of infinity: its weight is zero all the same,
 /// and zero times infinity is no number.
 const FAR_BELOW: f32 = -100.0;
@@ -174,7 +179,7 @@ const FAR_BELOW: f32 = -100.0;
 #[inline(always)]
 pub(crate) fn online_softmax_moments(scores: &mut [f32], max: f32) -> (f32, f32, Moments) {
     let new_max = lanes::max(scores, max);
-    let shift = if new_max == f32::NEG_INFINITY { 0.0 } else { new_max };
+    let shift = finite(new_max);
     let mut sums = [[0.0; LANES]; 3];
     let (chunks, rest) = scores.as_chunks_mut::<LANES>();
     let n_whole = chunks.len();
@@ -192,7 +197,8 @@ pub(crate) fn online_softmax_moments(scores: &mut [f32], max: f32) -> (f32, f32,
     for i in 0..LANES {
         places[i] = sums[i].mul_add(i as f32, places[i]);
     }
-    let [sum, centred, places] = [sums, centred, places].map(lanes::sum);
+    // One by one: what an array's `map` calls is compiled without the features of its caller.
+    let (sum, centred, places) = (lanes::sum(sums), lanes::sum(centred), lanes::sum(places));
     (new_max, factor, Moments { sum, centred, places })
 }
 

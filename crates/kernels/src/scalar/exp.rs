@@ -3,12 +3,12 @@
 use std::f32::consts::LOG2_E;
 
 /// Adding it rounds to an integer, to even, in the low bits of the mantissa: 1.5 * 2^23.
-const ROUND: f32 = 12_582_912.0;
+pub(crate) const ROUND: f32 = 12_582_912.0;
 /// ln 2 in two parts; the first has so few bits that its products with `n` are exact.
-const LN_2_HIGH: f32 = 0.693_359_4;
-const LN_2_LOW: f32 = -2.121_944_4e-4;
+pub(crate) const LN_2_HIGH: f32 = 0.693_359_4;
+pub(crate) const LN_2_LOW: f32 = -2.121_944_4e-4;
 /// Below, results would be subnormal: `-126 ln 2`, rounded towards zero.
-const X_MIN: f32 = -87.336_54;
+pub(crate) const X_MIN: f32 = -87.336_54;
 /// Above, `2^n` leaves the exponent's range: `127.5 ln 2`, rounded towards zero.
 const X_MAX: f32 = 88.376_26;
 

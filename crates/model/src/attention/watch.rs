@@ -2,9 +2,9 @@
 //!
 //! The sums of each block are kept until the row's `log_sum_exp` is known; then each is scaled by
 //! `exp(max - log_sum_exp)`, where `max` is what its weights were relative to. Nothing is computed
-//! twice, and no sum is rescaled on the way.
+//! twice, and no sum is rescaled on the way. The rows of a tile lie side by side, as they come.
 
-use kernels::{KEY_BLOCK, Kernels};
+use kernels::{KEY_BLOCK, Kernels, Moments};
 
 use crate::kv::KvView;
 use crate::probe::{N_LOCAL, RowStats};
@@ -14,24 +14,27 @@ use crate::probe::{N_LOCAL, RowStats};
 pub(super) struct WatchScratch {
     /// Blocks of the longest text; zero: nobody watches.
     n_blocks: usize,
-    /// `[n_rows, n_blocks]`
-    blocks: Vec<BlockSums>,
+    n_rows: usize,
+    blocks: BlockSums,
     /// `[n_rows]`
     rows: Vec<RowSums>,
-    /// `[n_blocks]`
-    scales: Vec<f32>,
+    /// `[n_rows]`
+    totals: Vec<RowTotal>,
     /// `[n_blocks]`: position of the first key of each block of the tile's text
     firsts: Vec<f32>,
 }
 
-/// Of one row in one block: see [`kernels::Moments`].
-#[derive(Clone, Copy)]
+/// See [`Moments`]. Each `[n_blocks, n_rows]`, and on to a whole number of [`KEY_BLOCK`], for which
+/// there are faster kernels.
+#[derive(Default)]
 struct BlockSums {
     /// What the weights are relative to.
-    max: f32,
-    sum: f32,
-    centred: f32,
-    places: f32,
+    max: Vec<f32>,
+    sum: Vec<f32>,
+    centred: Vec<f32>,
+    places: Vec<f32>,
+    /// What the sums are to be multiplied by; then what the blocks weigh.
+    scale: Vec<f32>,
 }
 
 /// Of one row.
@@ -47,20 +50,44 @@ struct RowSums {
     local_sums: [(f32, f32); 2],
 }
 
-/// Finite, so that a difference from it is a number; its weight is zero.
-const NOT_LOOKED_AT: BlockSums = BlockSums { max: f32::MIN, sum: 0.0, centred: 0.0, places: 0.0 };
+/// Of one row over its blocks.
+#[derive(Clone, Copy, Default)]
+struct RowTotal {
+    log_sum_exp: f32,
+    sink_logit: Option<f32>,
+    query_pos: f32,
+    weight: f32,
+    entropy: f32,
+    distance: f32,
+    /// What makes its weights add up to one.
+    norm: f32,
+}
+
+/// The maximum of a block that was not looked at. Finite, so that a difference from it is a number;
+/// its weight is zero.
+const NOT_LOOKED_AT: f32 = f32::MIN;
+
+impl BlockSums {
+    fn clear(&mut self, n: usize) {
+        let n = n.next_multiple_of(KEY_BLOCK);
+        self.max.clear();
+        self.max.resize(n, NOT_LOOKED_AT);
+        for sums in [&mut self.sum, &mut self.centred, &mut self.places, &mut self.scale] {
+            sums.clear();
+            sums.resize(n, 0.0);
+        }
+    }
+}
 
 impl WatchScratch {
     /// Begins a tile. `n_blocks`: of the longest text, or zero if nobody watches.
     pub(super) fn start(&mut self, n_blocks: usize, n_rows: usize, kv: &KvView<'_>) {
-        self.n_blocks = n_blocks;
+        (self.n_blocks, self.n_rows) = (n_blocks, n_rows);
         self.rows.clear();
         if n_blocks == 0 {
             return;
         }
-        self.blocks.clear();
-        self.blocks.resize(n_rows * n_blocks, NOT_LOOKED_AT);
-        self.scales.resize(n_blocks, 0.0);
+        self.blocks.clear(n_rows * n_blocks);
         self.firsts.clear();
         self.firsts.extend(kv.positions().iter().step_by(KEY_BLOCK).map(|&pos| pos as f32));
     }
@@ -77,7 +104,7 @@ impl WatchScratch {
             first_score: f32::NEG_INFINITY,
             local: (first, end),
             local_block: first / KEY_BLOCK,
-            local_sums: [(f32::MIN, 0.0); 2],
+            local_sums: [(NOT_LOOKED_AT, 0.0); 2],
         });
     }
 
@@ -97,10 +124,13 @@ impl WatchScratch {
             row.first_score = scores[0];
         }
         let (max, factor, moments) = (kernels.online_softmax_moments)(scores, max);
-        let kernels::Moments { sum, centred, places } = moments;
-        let relative_to = max.max(f32::MIN);
-        let sums = BlockSums { max: relative_to, sum, centred, places };
-        self.blocks[row_idx * self.n_blocks + block_idx] = sums;
+        let relative_to = max.max(NOT_LOOKED_AT);
+        let Moments { sum, centred, places } = moments;
+        let at = block_idx * self.n_rows + row_idx;
+        self.blocks.max[at] = relative_to;
+        self.blocks.sum[at] = sum;
+        self.blocks.centred[at] = centred;
+        self.blocks.places[at] = places;
         if block_idx >= row.local_block {
             let first = block_idx * KEY_BLOCK;
             let place = |idx: usize| idx.clamp(first, first + KEY_BLOCK) - first;
@@ -113,48 +143,99 @@ impl WatchScratch {
         (max, factor, sum)
     }
 
-    /// What a row told, once its `log_sum_exp` is known; adds what its blocks weigh to `masses`:
-    /// `[n_blocks]`.
-    pub(super) fn finish_row(
+    /// Ends a tile. `of_row`: the `log_sum_exp` of a row and the logit of its sink. Adds what blocks
+    /// weigh to `masses` `[n_heads, n_blocks]`, those of row `r` to head `r % n_heads`.
+    pub(super) fn finish(
         &mut self,
         kernels: &Kernels,
-        row_idx: usize,
-        (log_sum_exp, sink_logit): (f32, Option<f32>),
+        mut of_row: impl FnMut(usize) -> (f32, Option<f32>),
         masses: &mut [f32],
-    ) -> RowStats {
-        let mut stats = RowStats { log_sum_exp, ..RowStats::default() };
+    ) {
+        self.totals.clear();
+        self.totals.extend(self.rows.iter().enumerate().map(|(row_idx, row)| {
+            let (query_pos, (log_sum_exp, sink_logit)) = (row.query_pos as f32, of_row(row_idx));
+            RowTotal { log_sum_exp, sink_logit, query_pos, ..RowTotal::default() }
+        }));
+        self.blocks.scale(kernels, &self.totals);
+        self.blocks.add_up(&self.firsts, &mut self.totals);
+        self.totals.iter_mut().for_each(RowTotal::finish);
+        let n_heads = masses.len() / self.n_blocks;
+        let weights = self.blocks.scale.chunks_exact(self.n_rows).take(self.n_blocks);
+        for (block_idx, weights) in weights.enumerate() {
+            for (weights, totals) in weights.chunks(n_heads).zip(self.totals.chunks(n_heads)) {
+                let masses = masses[block_idx..].iter_mut().step_by(self.n_blocks);
+                for ((mass, weight), total) in masses.zip(weights).zip(totals) {
+                    *mass += weight * total.norm;
+                }
+            }
+        }
+    }
+
+    /// What a row told, after [`Self::finish`].
+    pub(super) fn stats(&self, row_idx: usize) -> RowStats {
+        let (row, total) = (&self.rows[row_idx], &self.totals[row_idx]);
+        let RowTotal { log_sum_exp, norm, entropy, distance, .. } = *total;
         if log_sum_exp == f32::NEG_INFINITY {
-            return stats;
+            return RowStats { log_sum_exp, ..RowStats::default() };
         }
-        let row = &self.rows[row_idx];
-        let blocks = &self.blocks[row_idx * self.n_blocks..][..self.n_blocks];
-        for (scale, block) in self.scales.iter_mut().zip(blocks) {
-            *scale = block.max;
-        }
-        // The factor is one, or nearly so where rounding left a maximum above the sum.
-        let (_, factor, _) = (kernels.online_softmax)(&mut self.scales, log_sum_exp);
-        let inverse = 1.0 / factor;
-        let query_pos = row.query_pos as f32;
-        let mut total = 0.0;
-        for ((block, scale), first_pos) in blocks.iter().zip(&mut self.scales).zip(&self.firsts) {
-            let factor = *scale * inverse;
-            let weight = block.sum * factor;
-            total += weight;
-            stats.entropy -= block.centred * factor + (block.max - log_sum_exp) * weight;
-            stats.distance += weight * (query_pos - first_pos) - block.places * factor;
-            *scale = weight;
-        }
-        stats.distance /= total;
-        // What rounding the logarithm has made of one: see `attention_weights`.
-        let all = total + sink_logit.map_or(0.0, |logit| (logit - log_sum_exp).exp());
-        let norm = 1.0 / all;
-        for (mass, weight) in masses.iter_mut().zip(&self.scales) {
-            *mass += weight * norm;
-        }
-        stats.entropy = norm * (stats.entropy + total * all.ln());
         let local = row.local_sums.iter().map(|(max, sum)| sum * (max - log_sum_exp).exp());
-        stats.local = norm * local.sum::<f32>();
-        stats.first = norm * (row.first_score - log_sum_exp).exp();
-        stats
+        let local = norm * local.sum::<f32>();
+        let first = norm * (row.first_score - log_sum_exp).exp();
+        RowStats { log_sum_exp, entropy, first, local, distance }
+    }
+}
+
+impl BlockSums {
+    fn scale(&mut self, kernels: &Kernels, rows: &[RowTotal]) {
+        let by_block = self.scale.chunks_exact_mut(rows.len());
+        for (scales, maxima) in by_block.zip(self.max.chunks_exact(rows.len())) {
+            for ((scale, max), row) in scales.iter_mut().zip(maxima).zip(rows) {
+                // Of a row that sees nothing all sums are zero.
+                *scale = max - row.log_sum_exp.max(NOT_LOOKED_AT);
+            }
+        }
+        // No maximum is above its row's sum but by rounding: softmax from zero on is `exp`.
+        for scales in self.scale.chunks_exact_mut(KEY_BLOCK) {
+            let (_, factor, _) = (kernels.online_softmax)(scales, 0.0);
+            if factor != 1.0 {
+                scales.iter_mut().for_each(|scale| *scale /= factor);
+            }
+        }
+    }
+
+    /// Leaves what the blocks weigh where their scales were.
+    fn add_up(&mut self, firsts: &[f32], totals: &mut [RowTotal]) {
+        let n_rows = totals.len();
+        for (block_idx, &first_pos) in firsts.iter().enumerate() {
+            let block = block_idx * n_rows..(block_idx + 1) * n_rows;
+            let max = &self.max[block.clone()];
+            let sum = &self.sum[block.clone()];
+            let centred = &self.centred[block.clone()];
+            let places = &self.places[block.clone()];
+            let scale = &mut self.scale[block];
+            for (i, total) in totals.iter_mut().enumerate() {
+                let weight = sum[i] * scale[i];
+                total.weight += weight;
+                let distance = (max[i] - total.log_sum_exp) * weight;
+                total.entropy -= centred[i] * scale[i] + distance;
+                total.distance += weight * (total.query_pos - first_pos) - places[i] * scale[i];
+                scale[i] = weight;
+            }
+        }
+    }
+}
+
+impl RowTotal {
+    /// Makes means of sums.
+    fn finish(&mut self) {
+        if self.log_sum_exp == f32::NEG_INFINITY {
+            return;
+        }
+        self.distance /= self.weight;
+        // What rounding the logarithm has made of one: see `attention_weights`.
+        let sink = self.sink_logit.map_or(0.0, |logit| (logit - self.log_sum_exp).exp());
+        let all = self.weight + sink;
+        self.norm = 1.0 / all;
+        self.entropy = self.norm * (self.entropy + self.weight * all.ln());
     }
 }

@@ -51,15 +51,16 @@ pub(crate) fn attend_watched<'b, S: Send + AsMut<AttendScratch>>(
         let tile = TileCtx { n_watched: n_blocks, ..job.whole_tile(buffers, at) };
         let (scratch, chunks) = (scratch.as_mut(), job.chunks(buffers, at.0));
         job.attend_tile((&tile, chunks), scratch, (&mut out, &mut log_sum_exp));
+        let of_row = |row_idx: usize| {
+            let (_, of_all) = tile.row(row_idx);
+            let sums = log_sum_exp.row_mut(row_idx / group);
+            (sums[row_idx % group], ctx.terms.sink_logits.get(of_all).copied())
+        };
+        scratch.watch.finish(ctx.kernels, of_row, masses.row_mut(0));
         for row_idx in 0..tile.n_rows() {
             let (token_idx, head_idx) = (row_idx / group, row_idx % group);
-            let masses = &mut masses.row_mut(0)[head_idx * n_blocks..][..n_blocks];
-            let (_, of_all) = tile.row(row_idx);
-            let sink_logit = ctx.terms.sink_logits.get(of_all).copied();
-            let sums = (log_sum_exp.row_mut(token_idx)[head_idx], sink_logit);
-            let stats = scratch.watch.finish_row(ctx.kernels, row_idx, sums, masses);
             let out = &mut rows.row_mut(token_idx)[head_idx * RowStats::N..][..RowStats::N];
-            out.copy_from_slice(bytemuck::cast_slice(&[stats]));
+            out.copy_from_slice(bytemuck::cast_slice(&[scratch.watch.stats(row_idx)]));
         }
     });
     buffers.watch = watch;

@@ -2,6 +2,7 @@
 //! attention are written for it, the rest is that of AVX2.
 
 mod quantize;
+mod softmax;
 
 use std::arch::x86_64::*;
 
@@ -61,9 +62,9 @@ entries! {
         = multiply_f32_rows;
     fn attention_scores(q: &[f32], keys: CellBlock<'_>, head_dim: usize, out: &mut [f32]) = scores;
     fn add_dots(q: &[f32], mean: &[f32], scores: &mut [f32]) = attention::add_dots;
-    fn online_softmax(scores: &mut [f32], max: f32) -> (f32, f32, f32) = attention::online_softmax;
+    fn online_softmax(scores: &mut [f32], max: f32) -> (f32, f32, f32) = softmax::online_softmax;
     fn online_softmax_moments(scores: &mut [f32], max: f32) -> (f32, f32, Moments)
-        = attention::online_softmax_moments;
+        = softmax::online_softmax_moments;
     fn attention_accumulate(
         weights: &[f32], rescale: &[f32], values: CellBlock<'_>, head_dim: usize, acc: &mut [f32]
     ) = accumulate;
