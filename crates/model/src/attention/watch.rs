@@ -153,7 +153,8 @@ impl WatchScratch {
     ) {
         self.totals.clear();
         self.totals.extend(self.rows.iter().enumerate().map(|(row_idx, row)| {
-            let (query_pos, (log_sum_exp, sink_logit)) = (row.query_pos as f32, of_row(row_idx));
+            let (log_sum_exp, sink_logit) = of_row(row_idx);
+            let query_pos = row.query_pos as f32;
             RowTotal { log_sum_exp, sink_logit, query_pos, ..RowTotal::default() }
         }));
         self.blocks.scale(kernels, &self.totals);
