@@ -143,8 +143,8 @@ impl WatchScratch {
         (max, factor, sum)
     }
 
-    /// Ends a tile. `of_row`: the `log_sum_exp` of a row and the logit of its sink. Adds what blocks
-    /// weigh to `masses` `[n_heads, n_blocks]`, those of row `r` to head `r % n_heads`.
+    /// Ends a tile. `of_row`: the `log_sum_exp` of a row and the logit of its sink. Adds what
+    /// blocks weigh to `masses` `[n_heads, n_blocks]`, those of row `r` to head `r % n_heads`.
     pub(super) fn finish(
         &mut self,
         kernels: &Kernels,
