@@ -9,7 +9,6 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use serde_json::Value;
 
-use crate::clients;
 use crate::venv::{self, Requirements};
 
 /// Name for people, file, and the depth of long texts, where they are measured.
@@ -65,7 +64,7 @@ pub(crate) enum Scope {
 
 /// Measures and prints the ratios.
 pub(crate) fn compare(root: &Path, scope: Scope) -> anyhow::Result<()> {
-    let models = clients::models_folder()?;
+    let models = real_models::folder().context("a home folder")?;
     venv::call("cargo", ["build", "--release", "--package", "lookback"])?;
     let peers = root.join("xtask/peers");
     let requirements = peers.join("requirements.txt");

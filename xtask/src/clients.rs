@@ -63,22 +63,13 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
 }
 
 fn model(name: &str) -> anyhow::Result<PathBuf> {
-    let model = models_folder()?.join(name);
+    let model = real_models::folder().context("a home folder")?.join(name);
     anyhow::ensure!(
         model.exists(),
         "{} is missing; tests/fetch_models.py fetches it",
         model.display()
     );
     Ok(model)
-}
-
-/// Where tests/fetch_models.py puts the test models.
-pub(crate) fn models_folder() -> anyhow::Result<PathBuf> {
-    if let Some(folder) = std::env::var_os("LOOKBACK_TEST_MODELS") {
-        return Ok(folder.into());
-    }
-    let home = std::env::home_dir().context("a home folder")?;
-    Ok(home.join(".cache/lookback-models"))
 }
 
 /// Those of OpenAI and Anthropic for Python.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use engine::{
@@ -12,6 +12,7 @@ use engine::{
 };
 use model::kv::{KvPolicy, KvShape};
 use model::{Arithmetic, KvType, WorkspaceSize};
+use real_models::{golden, model_of};
 use serde_json::Value;
 
 /// Exact arithmetic: f32 sums in another order than torch's, over thirty layers.
@@ -21,25 +22,6 @@ const LOGIT_EXACT: f32 = 5e-3;
 const NLL_DEFAULT_LONG: f64 = 0.01;
 const NLL_DEFAULT_SHORT: f64 = 0.08;
 const N_TOKENS_LONG: usize = 500;
-
-fn golden(name: &str) -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/goldens");
-    let text = std::fs::read(path.join(format!("{name}.json"))).expect("a golden file");
-    serde_json::from_slice(&text).expect("JSON")
-}
-
-/// `None`, with a reason on stderr, where the model was never fetched.
-fn model_path(golden: &Value) -> Option<PathBuf> {
-    let folder = std::env::var_os("LOOKBACK_TEST_MODELS").map(PathBuf::from).or_else(|| {
-        std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache/lookback-models"))
-    })?;
-    let path = folder.join(golden["file"].as_str().expect("a file name"));
-    if !path.exists() {
-        eprintln!("skipped: {} is missing; tests/fetch_models.py fetches it", path.display());
-        return None;
-    }
-    Some(path)
-}
 
 fn load(path: &Path, arithmetic: Arithmetic) -> Loaded {
     let settings = LoadSettings { arithmetic, ..LoadSettings::default() };
@@ -142,7 +124,7 @@ fn check_greedy(loaded: &Loaded, golden: &Value) {
 
 fn check(name: &str) {
     let golden = golden(name);
-    let Some(path) = model_path(&golden) else { return };
+    let Some(path) = model_of(&golden) else { return };
     let loaded = load(&path, Arithmetic::Int8);
     check_tokens(&loaded, &golden);
     check_scores(&loaded, &golden, Arithmetic::Int8);
@@ -188,7 +170,7 @@ fn embed(loaded: &Loaded, texts: &[Vec<u32>]) -> Vec<Vec<f32>> {
 #[test]
 fn minilm() {
     let golden = golden("minilm");
-    let Some(path) = model_path(&golden) else { return };
+    let Some(path) = model_of(&golden) else { return };
     let expected: Vec<Vec<f32>> = cases(&golden)
         .iter()
         .map(|case| serde_json::from_value(case["embedding"].clone()).expect("numbers"))

@@ -2,7 +2,6 @@
 //! text loses without some keys (tests/goldens/attention/*.json, and the rows of the other ones).
 
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use engine::{Engine, LoadSettings, Loaded, ModelRunner, RunnerOptions, SpecialText, load_model};
@@ -14,6 +13,7 @@ use inspect::{AskEngine, Inspector, N_BYTES_MAX};
 use model::batch::KeysOf;
 use model::kv::{Hidden, KvShape};
 use model::{Arithmetic, KvType, WorkspaceSize};
+use real_models::{golden, model_of};
 use serde_json::Value;
 
 /// How far a row may be from the reference: total variation distance, and nats of entropy.
@@ -43,25 +43,6 @@ const TERMS: f64 = 1e-3;
 /// Log-probabilities in nats, exact.
 const LOGPROB: f64 = 1e-3;
 
-fn golden(name: &str) -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/goldens");
-    let text = std::fs::read(path.join(format!("{name}.json"))).expect("a golden file");
-    serde_json::from_slice(&text).expect("JSON")
-}
-
-/// `None`, with a reason on stderr, where the model was never fetched.
-fn model_path(golden: &Value) -> Option<PathBuf> {
-    let folder = std::env::var_os("LOOKBACK_TEST_MODELS").map(PathBuf::from).or_else(|| {
-        std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache/lookback-models"))
-    })?;
-    let path = folder.join(golden["file"].as_str().expect("a file name"));
-    if !path.exists() {
-        eprintln!("skipped: {} is missing; tests/fetch_models.py fetches it", path.display());
-        return None;
-    }
-    Some(path)
-}
-
 fn engine(loaded: &Loaded, arithmetic: Arithmetic) -> Engine {
     let kv_type = if arithmetic == Arithmetic::Exact { KvType::F32 } else { KvType::F16 };
     let options = RunnerOptions {
@@ -77,7 +58,7 @@ fn engine(loaded: &Loaded, arithmetic: Arithmetic) -> Engine {
 
 /// Runs `check` with the model of a golden file.
 fn with_model(golden: &Value, arithmetic: Arithmetic, check: impl FnOnce(&mut Inspector<'_>)) {
-    let Some(path) = model_path(golden) else { return };
+    let Some(path) = model_of(golden) else { return };
     let settings = LoadSettings { arithmetic, ..LoadSettings::default() };
     let loaded = load_model(&path, settings, &mut |_, _| ()).expect("a model that loads");
     let mut engine = engine(&loaded, arithmetic);

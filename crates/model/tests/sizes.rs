@@ -2,7 +2,7 @@
 //! program, because the test harness has threads that allocate when they like.
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use format::Mapping;
@@ -52,7 +52,7 @@ fn main() {
     // With sinks, and biases of experts and routers.
     let goldens = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/goldens");
     let biased = ["gpt-oss", "gpt-oss-mxfp4"].map(|case| goldens.join(case).join("model.gguf"));
-    for path in real_models().into_iter().chain(biased) {
+    for path in real_models::all().into_iter().chain(biased) {
         check(
             &path.display().to_string(),
             &ModelFile::open(&path, Mapping::Mmap).expect("a model"),
@@ -81,16 +81,6 @@ fn tiny_models() -> [TinyRandom; 9] {
 fn latent(latent: TinyLatent, dtype: DType) -> TinyRandom {
     let (architecture, latent) = ("minicpm3", Some(latent));
     TinyRandom { architecture, latent, dtype, ..TinyRandom::default() }
-}
-
-/// GGUF files in `$LOOKBACK_TEST_MODELS`, or else in `~/.cache/lookback-models`.
-fn real_models() -> Vec<PathBuf> {
-    let folder = std::env::var_os("LOOKBACK_TEST_MODELS").map(PathBuf::from);
-    let home = std::env::var_os("HOME").unwrap_or_default();
-    let folder = folder.unwrap_or_else(|| Path::new(&home).join(".cache/lookback-models"));
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let paths = entries.map(|entry| entry.path());
-    paths.filter(|path| path.extension().is_some_and(|ext| ext == "gguf")).collect()
 }
 
 fn check(name: &str, file: &ModelFile) {

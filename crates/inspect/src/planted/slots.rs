@@ -2,6 +2,7 @@
 
 use super::lists;
 use super::random::Random;
+use crate::text::calendar;
 
 /// The values of the slots of a template: `{city}` and `{city2}` are two cities.
 #[derive(Clone, Debug, Default)]
@@ -89,7 +90,7 @@ fn draw(kind: &str, random: &mut Random) -> String {
         "room" => between(101, 899).to_string(),
         "date" => {
             let (day, year) = (between(1, 29), between(2001, 2030));
-            format!("{day} {} {year}", random.pick(lists::MONTHS))
+            format!("{day} {} {year}", random.pick(calendar::MONTHS))
         }
         "person" => {
             let first = random.below(2);
@@ -106,7 +107,7 @@ fn draw(kind: &str, random: &mut Random) -> String {
         "colour" => random.pick(lists::COLOURS).to_owned(),
         "codename" => random.pick(lists::CODENAMES).to_owned(),
         "product" => random.pick(lists::PRODUCTS).to_owned(),
-        "weekday" => random.pick(lists::WEEKDAYS).to_owned(),
+        "weekday" => random.pick(calendar::WEEKDAYS).to_owned(),
         "place" => random.pick(lists::PLACES).to_owned(),
         _ => unreachable!("a template has a slot `{kind}` that nothing is drawn for"),
     }

@@ -2,6 +2,7 @@
 //!
 //! All places are byte ranges of the text; [`TokenText`] says which tokens hold them.
 
+pub(crate) mod calendar;
 mod mentions;
 mod paragraphs;
 mod segments;

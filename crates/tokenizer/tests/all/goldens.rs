@@ -1,17 +1,13 @@
 //! The three real models: ids of the goldens, and strings that other engines got wrong.
 
-use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use format::Mapping;
 use format::gguf::GgufFile;
+use real_models::{GEMMA3, QWEN2, SMOLLM2, find};
 use serde_json::Value as Json;
 use tokenizer::template::Options;
 use tokenizer::{GgufVocab, Message, SpecialText, Tokenizer};
-
-const SMOLLM2: &str = "SmolLM2-135M-Instruct.Q4_1.gguf";
-const GEMMA3: &str = "gemma-3-270m-Q4_K_M.gguf";
-const QWEN2: &str = "Qwen2.5-Coder-0.5B-Instruct-Q4_K_M.gguf";
 
 static QWEN: LazyLock<Option<Tokenizer>> = LazyLock::new(|| open(QWEN2));
 static GEMMA: LazyLock<Option<Tokenizer>> = LazyLock::new(|| open(GEMMA3));
@@ -19,14 +15,7 @@ static SMOLLM: LazyLock<Option<Tokenizer>> = LazyLock::new(|| open(SMOLLM2));
 
 /// The tokenizer of a real model, or `None` and a note if the file is not there.
 fn open(file: &str) -> Option<Tokenizer> {
-    let folder = std::env::var_os("LOOKBACK_TEST_MODELS").map(PathBuf::from).or_else(|| {
-        std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache/lookback-models"))
-    })?;
-    let path = folder.join(file);
-    if !path.exists() {
-        eprintln!("skipped: {} is not there; tests/fetch_models.py fetches it", path.display());
-        return None;
-    }
+    let path = find(file)?;
     let file = GgufFile::open(&path, Mapping::Mmap).unwrap();
     let metadata = file.metadata();
     let key = |name: &str| format!("tokenizer.ggml.{name}");

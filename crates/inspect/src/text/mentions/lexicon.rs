@@ -1,6 +1,7 @@
 //! Closed lists of English words, but for the verbs.
 
 use super::{Pronoun, verbs};
+use crate::text::calendar::{MONTHS, WEEKDAYS};
 
 pub(super) fn pronoun(word: &str) -> Option<Pronoun> {
     if is_acronym(word) {
@@ -353,28 +354,7 @@ const NOUNS: &[&str] = &[
 
 /// Months and days: nothing stands for them.
 pub(super) fn is_calendar(word: &str) -> bool {
-    const CALENDAR: &[&str] = &[
-        "January",
-        "February",
-        "March",
-        "April",
-        "May",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
-        "Monday",
-        "Tuesday",
-        "Wednesday",
-        "Thursday",
-        "Friday",
-        "Saturday",
-        "Sunday",
-    ];
-    CALENDAR.contains(&word)
+    MONTHS.contains(&word) || WEEKDAYS.contains(&word)
 }
 
 pub(super) fn is_title(word: &str) -> bool {
