@@ -18,8 +18,7 @@ pub(super) struct WatchScratch {
     blocks: BlockSums,
     /// `[n_rows]`
     rows: Vec<RowSums>,
-    /// `[n_rows]`
-    totals: Vec<RowTotal>,
+    totals: RowTotals,
     /// `[n_blocks]`: position of the first key of each block of the tile's text
     firsts: Vec<f32>,
 }
@@ -50,17 +49,17 @@ struct RowSums {
     local_sums: [(f32, f32); 2],
 }
 
-/// Of one row over its blocks.
-#[derive(Clone, Copy, Default)]
-struct RowTotal {
-    log_sum_exp: f32,
-    sink_logit: Option<f32>,
-    query_pos: f32,
-    weight: f32,
-    entropy: f32,
-    distance: f32,
+/// Over the blocks of each row. Each `[n_rows]`.
+#[derive(Default)]
+struct RowTotals {
+    query_pos: Vec<f32>,
+    log_sum_exp: Vec<f32>,
+    sink_logit: Vec<Option<f32>>,
+    weight: Vec<f32>,
+    entropy: Vec<f32>,
+    distance: Vec<f32>,
     /// What makes its weights add up to one.
-    norm: f32,
+    norm: Vec<f32>,
 }
 
 /// The maximum of a block that was not looked at. Finite, so that a difference from it is a number;
@@ -97,7 +96,14 @@ impl WatchScratch {
         if self.n_blocks == 0 {
             return;
         }
-        let end = kv.positions().partition_point(|&pos| pos <= query_pos);
+        let positions = kv.positions();
+        // Tokens of a tile come in the order of their places.
+        let end = match self.rows.last().filter(|row| row.query_pos <= query_pos) {
+            Some(RowSums { local: (_, end), .. }) => {
+                end + positions[*end..].iter().take_while(|&&pos| pos <= query_pos).count()
+            }
+            None => positions.partition_point(|&pos| pos <= query_pos),
+        };
         let first = end.saturating_sub(N_LOCAL);
         self.rows.push(RowSums {
             query_pos,
@@ -151,48 +157,52 @@ impl WatchScratch {
         mut of_row: impl FnMut(usize) -> (f32, Option<f32>),
         masses: &mut [f32],
     ) {
-        self.totals.clear();
-        self.totals.extend(self.rows.iter().enumerate().map(|(row_idx, row)| {
-            let (log_sum_exp, sink_logit) = of_row(row_idx);
-            let query_pos = row.query_pos as f32;
-            RowTotal { log_sum_exp, sink_logit, query_pos, ..RowTotal::default() }
-        }));
-        self.blocks.scale(kernels, &self.totals);
-        self.blocks.add_up(&self.firsts, &mut self.totals);
-        self.totals.iter_mut().for_each(RowTotal::finish);
+        self.totals.clear(self.rows.len());
+        for (row_idx, row) in self.rows.iter().enumerate() {
+            self.totals.query_pos[row_idx] = row.query_pos as f32;
+            (self.totals.log_sum_exp[row_idx], self.totals.sink_logit[row_idx]) = of_row(row_idx);
+        }
+        self.blocks.scale(kernels, &self.totals.log_sum_exp);
+        self.totals.add_up(&mut self.blocks, &self.firsts);
+        for row_idx in 0..self.rows.len() {
+            self.totals.finish(row_idx);
+        }
         let n_heads = masses.len() / self.n_blocks;
-        let weights = self.blocks.scale.chunks_exact(self.n_rows).take(self.n_blocks);
+        let weights = self.blocks.scale.chunks_exact_mut(self.n_rows).take(self.n_blocks);
         for (block_idx, weights) in weights.enumerate() {
-            for (weights, totals) in weights.chunks(n_heads).zip(self.totals.chunks(n_heads)) {
-                let masses = masses[block_idx..].iter_mut().step_by(self.n_blocks);
-                for ((mass, weight), total) in masses.zip(weights).zip(totals) {
-                    *mass += weight * total.norm;
-                }
+            for (weight, norm) in weights.iter_mut().zip(&self.totals.norm) {
+                *weight *= norm;
+            }
+            for head_idx in 0..n_heads {
+                let of_head = weights[head_idx..].iter().step_by(n_heads);
+                masses[head_idx * self.n_blocks + block_idx] += of_head.sum::<f32>();
             }
         }
     }
 
     /// What a row told, after [`Self::finish`].
     pub(super) fn stats(&self, row_idx: usize) -> RowStats {
-        let (row, total) = (&self.rows[row_idx], &self.totals[row_idx]);
-        let RowTotal { log_sum_exp, norm, entropy, distance, .. } = *total;
+        let (row, totals) = (&self.rows[row_idx], &self.totals);
+        let (log_sum_exp, norm) = (totals.log_sum_exp[row_idx], totals.norm[row_idx]);
         if log_sum_exp == f32::NEG_INFINITY {
             return RowStats { log_sum_exp, ..RowStats::default() };
         }
         let local = row.local_sums.iter().map(|(max, sum)| sum * (max - log_sum_exp).exp());
         let local = norm * local.sum::<f32>();
         let first = norm * (row.first_score - log_sum_exp).exp();
+        let (entropy, distance) = (totals.entropy[row_idx], totals.distance[row_idx]);
         RowStats { log_sum_exp, entropy, first, local, distance }
     }
 }
 
 impl BlockSums {
-    fn scale(&mut self, kernels: &Kernels, rows: &[RowTotal]) {
-        let by_block = self.scale.chunks_exact_mut(rows.len());
-        for (scales, maxima) in by_block.zip(self.max.chunks_exact(rows.len())) {
-            for ((scale, max), row) in scales.iter_mut().zip(maxima).zip(rows) {
+    fn scale(&mut self, kernels: &Kernels, log_sum_exps: &[f32]) {
+        let n_rows = log_sum_exps.len();
+        let by_block = self.scale.chunks_exact_mut(n_rows);
+        for (scales, maxima) in by_block.zip(self.max.chunks_exact(n_rows)) {
+            for ((scale, max), log_sum_exp) in scales.iter_mut().zip(maxima).zip(log_sum_exps) {
                 // Of a row that sees nothing all sums are zero.
-                *scale = max - row.log_sum_exp.max(NOT_LOOKED_AT);
+                *scale = max - log_sum_exp.max(NOT_LOOKED_AT);
             }
         }
         // No maximum is above its row's sum but by rounding: softmax from zero on is `exp`.
@@ -203,40 +213,52 @@ impl BlockSums {
             }
         }
     }
+}
+
+impl RowTotals {
+    fn clear(&mut self, n_rows: usize) {
+        self.sink_logit.clear();
+        self.sink_logit.resize(n_rows, None);
+        let Self { query_pos, log_sum_exp, weight, entropy, distance, norm, .. } = self;
+        for numbers in [query_pos, log_sum_exp, weight, entropy, distance, norm] {
+            numbers.clear();
+            numbers.resize(n_rows, 0.0);
+        }
+    }
 
     /// Leaves what the blocks weigh where their scales were.
-    fn add_up(&mut self, firsts: &[f32], totals: &mut [RowTotal]) {
-        let n_rows = totals.len();
+    fn add_up(&mut self, blocks: &mut BlockSums, firsts: &[f32]) {
+        let n_rows = self.query_pos.len();
+        let (log_sum_exp, query_pos) = (&self.log_sum_exp[..n_rows], &self.query_pos[..n_rows]);
+        let (weights, entropy) = (&mut self.weight[..n_rows], &mut self.entropy[..n_rows]);
+        let distance = &mut self.distance[..n_rows];
         for (block_idx, &first_pos) in firsts.iter().enumerate() {
             let block = block_idx * n_rows..(block_idx + 1) * n_rows;
-            let max = &self.max[block.clone()];
-            let sum = &self.sum[block.clone()];
-            let centred = &self.centred[block.clone()];
-            let places = &self.places[block.clone()];
-            let scale = &mut self.scale[block];
-            for (i, total) in totals.iter_mut().enumerate() {
+            let (max, sum) = (&blocks.max[block.clone()], &blocks.sum[block.clone()]);
+            let (centred, places) = (&blocks.centred[block.clone()], &blocks.places[block.clone()]);
+            let scale = &mut blocks.scale[block];
+            for i in 0..n_rows {
                 let weight = sum[i] * scale[i];
-                total.weight += weight;
-                let distance = (max[i] - total.log_sum_exp) * weight;
-                total.entropy -= centred[i] * scale[i] + distance;
-                total.distance += weight * (total.query_pos - first_pos) - places[i] * scale[i];
+                weights[i] += weight;
+                entropy[i] -= centred[i] * scale[i] + (max[i] - log_sum_exp[i]) * weight;
+                distance[i] += weight * (query_pos[i] - first_pos) - places[i] * scale[i];
                 scale[i] = weight;
             }
         }
     }
-}
 
-impl RowTotal {
-    /// Makes means of sums.
-    fn finish(&mut self) {
-        if self.log_sum_exp == f32::NEG_INFINITY {
+    /// Makes means of the sums of a row.
+    fn finish(&mut self, row_idx: usize) {
+        let (log_sum_exp, weight) = (self.log_sum_exp[row_idx], self.weight[row_idx]);
+        if log_sum_exp == f32::NEG_INFINITY {
             return;
         }
-        self.distance /= self.weight;
+        self.distance[row_idx] /= weight;
         // What rounding the logarithm has made of one: see `attention_weights`.
-        let sink = self.sink_logit.map_or(0.0, |logit| (logit - self.log_sum_exp).exp());
-        let all = self.weight + sink;
-        self.norm = 1.0 / all;
-        self.entropy = self.norm * (self.entropy + self.weight * all.ln());
+        let sink_logit = self.sink_logit[row_idx];
+        let all = weight + sink_logit.map_or(0.0, |logit| (logit - log_sum_exp).exp());
+        let norm = 1.0 / all;
+        self.norm[row_idx] = norm;
+        self.entropy[row_idx] = norm * (self.entropy[row_idx] + weight * all.ln());
     }
 }
