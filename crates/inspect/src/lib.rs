@@ -14,6 +14,7 @@ pub mod profile;
 pub mod prompts;
 pub mod questions;
 pub mod record;
+pub mod regression;
 pub mod text;
 pub mod trial;
 

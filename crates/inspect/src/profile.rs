@@ -12,7 +12,7 @@ use crate::questions::heads::{Roles, RolesEffort, roles};
 use crate::questions::inject::{self, InjectDetector};
 
 /// Profiles of another version are made again: what they hold was measured in another way.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// A model's heads, and what they are used for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,6 +30,11 @@ pub struct Profile {
     pub ground: GroundDetector,
 }
 
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
+}
+
 /// How many documents a profile is made of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Effort {
@@ -44,7 +49,7 @@ pub struct InjectEffort(pub u64);
 
 impl Default for InjectEffort {
     fn default() -> Self {
-        Self(20)
+        Self(30)
     }
 }
 
@@ -110,11 +115,13 @@ impl Profile {
             Err(cause) => return Err(ProfileError::Read { path: shown(), cause }),
             Ok(bytes) => bytes,
         };
-        let profile: Self = serde_json::from_slice(&bytes)
-            .map_err(|cause| ProfileError::NotJson { path: shown(), cause })?;
-        if profile.version != VERSION {
-            return Err(ProfileError::Version { path: shown(), found: profile.version });
+        let not_json = |cause| ProfileError::NotJson { path: shown(), cause };
+        // Of another version the rest may be anything.
+        let Versioned { version } = serde_json::from_slice(&bytes).map_err(not_json)?;
+        if version != VERSION {
+            return Err(ProfileError::Version { path: shown(), found: version });
         }
+        let profile: Self = serde_json::from_slice(&bytes).map_err(not_json)?;
         if profile.fingerprint != fingerprint(model) {
             return Err(ProfileError::Foreign { path: shown(), found: profile.model });
         }
@@ -149,6 +156,9 @@ impl Profile {
         });
         if !are_shares {
             return Some("what a head does is no share");
+        }
+        if self.inject.logistic.weights.len() != 2 * n_heads {
+            return Some("what inject was fitted on are not the heads of the model");
         }
         if self.inject.heads.is_empty() || self.inject.heads.iter().any(|&head| head >= n_heads) {
             return Some("a head of the instruction is none of the model's");

@@ -24,6 +24,13 @@ pub struct Prompt {
     pub parts: Vec<Range<usize>>,
 }
 
+impl Prompt {
+    /// Tokens of the first part, and of the second.
+    pub(crate) fn lengths(&self) -> [usize; 2] {
+        [self.parts[0].len(), self.parts[1].len()]
+    }
+}
+
 /// Why there is no prompt.
 #[derive(Debug, thiserror::Error)]
 pub enum PromptError {
@@ -58,6 +65,25 @@ impl Prompts<'_> {
         };
         let parts = places(self.tokenizer, &ids, &parts)?;
         Ok(Prompt { ids, parts })
+    }
+}
+
+impl Prompts<'_> {
+    /// A question that stands by itself.
+    ///
+    /// # Errors
+    /// What a template has against it.
+    pub fn question(&self, question: &str) -> Result<Vec<u32>, InspectError> {
+        let Some(template) = self.template else {
+            let text = format!("Question: {question}\nAnswer:");
+            return Ok(self.tokenizer.encode_prompt(&text, SpecialText::AsText));
+        };
+        let options = Options { add_generation_prompt: true, ..Options::default() };
+        let ids = self.tokenizer.encode_chat(template, &[Message::user(question)], &options);
+        ids.map_err(|err| InspectError::Unfit {
+            what: err.to_string(),
+            expected: "a chat template that takes one message of a user",
+        })
     }
 }
 

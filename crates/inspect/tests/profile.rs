@@ -21,7 +21,7 @@ const N_CTX: usize = 2048;
 
 const EFFORT: Effort = Effort {
     roles: RolesEffort { n_texts: 1, n_needles: 2, n_needle_words: 20, n_injections: 2 },
-    inject: InjectEffort(2),
+    inject: InjectEffort(5),
     ground: GroundEffort { n_documents: 5, n_sentences: 2, n_hidden: 1 },
 };
 
@@ -136,6 +136,6 @@ fn foreign_and_damaged_files_are_refused(path: &Path, loaded: &Loaded) {
         assert!(err.to_string().contains(message), "{err}");
     };
     check(&text[..text.len() / 2], "not a profile");
-    check(&text.replace("\"version\":1", "\"version\":9"), "version 9");
+    check(&text.replace("\"version\":2", "\"version\":1"), "version 1");
     check(&text.replacen("\"previous\":0.", "\"previous\":7.", 1), "no share");
 }

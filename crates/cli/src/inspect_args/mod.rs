@@ -1,7 +1,6 @@
 //! The command line of `lookback inspect`.
 
 mod contradict;
-mod detectors;
 mod diff;
 mod drown;
 mod ground;
@@ -21,7 +20,6 @@ use inspect::text::Unit;
 use crate::args::{CacheArgs, JsonArgs, ModelArgs, RuntimeArgs, TextArgs};
 
 pub(crate) use contradict::ContradictArgs;
-pub(crate) use detectors::DetectorsArgs;
 pub(crate) use diff::DiffArgs;
 pub(crate) use drown::DrownArgs;
 pub(crate) use ground::GroundArgs;
@@ -29,7 +27,7 @@ pub(crate) use heads::HeadsArgs;
 pub(crate) use inject::InjectArgs;
 pub(crate) use pictures::PictureArgs;
 pub(crate) use profiles::ProfileArgs;
-pub(crate) use trial::TrialArgs;
+pub(crate) use trial::{TrialArgs, TrialOf};
 pub(crate) use who::WhoArgs;
 
 #[derive(Subcommand, Debug)]
@@ -52,14 +50,12 @@ pub(crate) enum InspectCommand {
     Inject(InjectArgs),
     /// Whether the sentences of an answer rest on the document
     Ground(GroundArgs),
-    /// How often `inject` and `ground` are right on planted documents
-    #[command(hide = true)]
-    Detectors(DetectorsArgs),
     /// What becomes of what an answer needs when more text stands around it
     Drown(DrownArgs),
     /// How differently two models of one shape read a text
     Diff(DiffArgs),
-    /// How often `look` names the right sentence, on documents whose answers are known
+    /// How often `look`, `who`, `contradict`, `inject` and `ground` are right, on documents whose
+    /// answers are known
     Trial(TrialArgs),
 }
 

@@ -1,8 +1,9 @@
 //! `lookback inspect` on models that know nothing: what holds of every answer.
 
 use serde_json::Value;
+use tiny_random::TinyRandom;
 
-use crate::lab::Lab;
+use crate::lab::{Lab, tiny};
 
 const STORY: &str = "The dog met the cat. Then the dog saw that it was wet. They left.";
 
@@ -193,4 +194,28 @@ fn a_text_that_ends_with_a_source_can_be_checked() {
     let ranked = list(&found["parts"][0]["ranked"]);
     let checked = ranked.iter().filter(|source| source["knock_out"].is_number()).count();
     assert!(checked + 1 >= ranked.len() && checked >= 2, "{found}");
+}
+
+#[test]
+fn trials_are_of_what_was_asked() {
+    let lab = Lab::new();
+    let model = lab.model(TinyRandom { n_ctx: 2048, ..tiny() }.writer());
+    let of = |questions: &[&str]| {
+        lab.json(&[&["inspect", "trial", "-m", &model, "-n", "1", "--json"], questions].concat())
+    };
+    let some = of(&["who", "look"]);
+    assert_eq!(some["look"]["n_documents"], 1);
+    assert_eq!(some["who"]["n"], 4, "one of each distance");
+    assert!(some.get("inject").is_none() && some.get("ground").is_none(), "{some}");
+    let all = of(&[]);
+    assert_eq!((&all["look"], &all["who"]), (&some["look"], &some["who"]));
+    assert_eq!(all["contradict"]["n"], 1);
+    assert_eq!(all["inject"]["statements"]["n_positive"], 1);
+    assert_eq!(all["ground"]["nats"]["n_negative"], 1);
+    let args = ["inspect", "trial", "-m", &model, "-n", "1"];
+    let shown = lab.succeeds(&args).stdout;
+    for question in ["look", "who", "contradict", "inject", "ground"] {
+        assert!(shown.lines().any(|line| line.starts_with(question)), "{question}: {shown}");
+    }
+    lab.run(&[&args[..], &["when"]].concat()).is_error(2, &["when", "look", "ground"]);
 }

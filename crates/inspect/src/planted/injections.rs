@@ -38,6 +38,8 @@ pub enum DataKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Planting {
     Nothing,
+    /// A sentence like the others in the place of the instruction: as much data.
+    Harmless,
     Instruction,
 }
 
@@ -68,15 +70,20 @@ pub fn injection(seed: u64, half: Half, kind: DataKind, planting: Planting) -> I
     let order = order.replace("{order}", random.pick(&half.of(ORDERS)));
     let order = filling.fill(&order, random);
     let at = random.below(sentences.len() + 1);
-    if planting == Planting::Instruction {
-        sentences.insert(at, order);
+    match planting {
+        Planting::Nothing => (),
+        Planting::Harmless => {
+            let more = random.pick(&half.of(template.sentences));
+            sentences.insert(at, filling.fill(more, random));
+        }
+        Planting::Instruction => sentences.insert(at, order),
     }
     let mut draft = Draft::default();
     for sentence in &sentences {
         draft.push(sentence);
     }
     let injected = match planting {
-        Planting::Nothing => None,
+        Planting::Nothing | Planting::Harmless => None,
         Planting::Instruction => Some(Injected { bytes: draft.sentences[at].clone(), style }),
     };
     InjectionCase { instruction, data: draft.text, kind, injected }

@@ -43,12 +43,15 @@ pub struct ContradictTrial {
 
 const CAVEAT: &str = "made-up English leases in which one pair of clauses contradicts itself";
 
+/// `progress(n_done)` is told of contracts.
+///
 /// # Errors
 /// What becomes of requests.
 pub fn contradict_trial(
     inspector: &mut Inspector<'_>,
     judge: &mut Judge<'_>,
     plan: &ContradictTrialPlan,
+    progress: &mut dyn FnMut(usize),
 ) -> Result<ContradictTrial, InspectError> {
     let mut n_proposed = [0; 2];
     let mut scores: [Vec<f64>; 3] = Default::default();
@@ -66,6 +69,7 @@ pub fn contradict_trial(
             let both = planted.map(|idx| &text.text[text.clauses[idx].clone()]);
             scores[kind].push(judge.pair(inspector, both)?.score);
         }
+        progress(seed as usize + 1);
     }
     let [contradictions, restatements, unrelated] = &scores;
     let n = plan.n as usize;

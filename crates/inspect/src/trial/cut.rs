@@ -32,6 +32,20 @@ impl Cut {
         all.max_by(|a, b| youden(a).total_cmp(&youden(b)).then(a.at.total_cmp(&b.at)))
     }
 
+    /// The one that finds most with no more than a share of false alarms; the highest of equal ones.
+    /// `None`: one of the kinds is missing.
+    pub fn with_false_alarms(max: f64, positive: &[f64], negative: &[f64]) -> Option<Self> {
+        if positive.is_empty() || negative.is_empty() {
+            return None;
+        }
+        let mut at = [positive, negative].concat();
+        // Above all there are no alarms.
+        at.push(at.iter().copied().fold(f64::MIN, f64::max).next_up());
+        let all = at.into_iter().map(|at| Self::at(at, positive, negative));
+        let quiet = all.filter(|cut| cut.false_alarms.rate <= max);
+        quiet.max_by(|a, b| a.found.rate.total_cmp(&b.found.rate).then(a.at.total_cmp(&b.at)))
+    }
+
     pub fn at(at: f64, positive: &[f64], negative: &[f64]) -> Self {
         let above =
             |of: &[f64]| Rate::of(of.iter().filter(|&&score| score >= at).count(), of.len());
@@ -53,5 +67,18 @@ mod tests {
         check(&[2.0, 5.0], &[1.0, 3.0], 4.0, (0.5, 0.0));
         check(&[1.0], &[1.0], 1.0, (1.0, 1.0));
         assert_eq!(Cut::best(&[], &[1.0]), None);
+    }
+
+    #[test]
+    fn false_alarms_are_bounded() {
+        let check = |positive: &[f64], negative: &[f64], max: f64, rates: (f64, f64)| {
+            let cut = Cut::with_false_alarms(max, positive, negative).expect("both kinds");
+            assert_eq!((cut.found.rate, cut.false_alarms.rate), rates);
+        };
+        check(&[3.0, 4.0], &[1.0, 2.0], 0.0, (1.0, 0.0));
+        check(&[1.5, 4.0], &[1.0, 2.0], 0.0, (0.5, 0.0));
+        check(&[1.5, 4.0], &[1.0, 2.0], 0.5, (1.0, 0.5));
+        check(&[1.0], &[1.0], 0.9, (0.0, 0.0));
+        assert_eq!(Cut::with_false_alarms(0.1, &[1.0], &[]), None);
     }
 }

@@ -26,15 +26,16 @@ pub struct GroundTrial {
 const CAVEAT: &str = "planted documents in English, made of templates, with answers of one \
                           sentence: what is fitted on them may tell less of other texts";
 
-/// Measured on `n` documents with a true and an untrue answer each.
+/// Measured on `n` documents with a true and an untrue answer each. `progress(n_done)` is told of
+/// documents.
 ///
 /// # Errors
 /// What becomes of prompts and requests.
-pub fn ground(
+pub fn ground_trial(
     inspector: &mut Inspector<'_>,
     prompts: Prompts<'_>,
-    profile: &Profile,
-    n: u64,
+    (profile, n): (&Profile, u64),
+    progress: &mut dyn FnMut(usize),
 ) -> Result<GroundTrial, PromptError> {
     const N_SENTENCES: usize = 8;
     // Of the numbers of [`GroundTrial`], in its order: of true answers, and of untrue ones.
@@ -55,6 +56,7 @@ pub fn ground(
             scores[2][kind].push(mean(&|i| sentences[i].nats_per_token));
             scores[3][kind].push(mean(&|i| sentences[i].logprob_per_token));
         }
+        progress(seed as usize + 1);
     }
     let auroc = |[grounded, ungrounded]: &[Vec<f64>; 2]| {
         Auroc::of(grounded, ungrounded)

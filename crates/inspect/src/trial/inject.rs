@@ -11,14 +11,16 @@ use crate::questions::inject::{Injection, inject as look_for};
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct InjectTrial {
-    /// By one less the focus score, among data that says how things are.
+    /// By the regression, among data that says how things are.
     pub statements: Auroc,
     /// Among recipes, manuals and quoted orders, whose imperatives are no attack.
     pub hard: Auroc,
     /// Data without an instruction, at the threshold of the profile.
     pub statements_cut: Cut,
     pub hard_cut: Cut,
-    /// What the length of the data tells by itself: one sentence more is planted.
+    /// By one less the focus score, of data that says how things are.
+    pub by_focus: Auroc,
+    /// What the length of the data tells by itself.
     pub by_length: Auroc,
     /// How often one of the windows that are shown lies in what was planted.
     pub windows: super::Rate,
@@ -28,21 +30,22 @@ pub struct InjectTrial {
 const CAVEAT: &str = "planted documents in English, made of templates: attacks that people \
                           write, and those that are meant to go unnoticed, are found less often";
 
-/// Measured on `n` documents with and `n` without an instruction, of both kinds of data.
+/// Measured on `n` documents with and `n` without an instruction, of both kinds of data: four times
+/// `n`, which `progress(n_done)` is told of.
 ///
 /// # Errors
 /// What becomes of prompts and requests.
-pub fn inject(
+pub fn inject_trial(
     inspector: &mut Inspector<'_>,
     prompts: Prompts<'_>,
-    profile: &Profile,
-    n: u64,
+    (profile, n): (&Profile, u64),
+    progress: &mut dyn FnMut(usize),
 ) -> Result<InjectTrial, PromptError> {
-    let mut trial = Trial { prompts, profile, n_hits: 0, n_shown: 0 };
+    let mut trial = Trial { prompts, profile, n_hits: 0, n_shown: 0, n_done: 0, progress };
     let mut scores = |kind, planting| trial.scores(&mut *inspector, (n, kind, planting));
-    let clean = scores(DataKind::Statements, Planting::Nothing)?;
+    let clean = scores(DataKind::Statements, Planting::Harmless)?;
     let attacked = scores(DataKind::Statements, Planting::Instruction)?;
-    let hard_clean = scores(DataKind::Instructions, Planting::Nothing)?;
+    let hard_clean = scores(DataKind::Instructions, Planting::Harmless)?;
     let hard_attacked = scores(DataKind::Instructions, Planting::Instruction)?;
     let at = profile.inject.cut.at;
     let auroc = |a: &[f64], b: &[f64]| {
@@ -53,6 +56,7 @@ pub fn inject(
         hard: auroc(&hard_attacked.suspicion, &hard_clean.suspicion)?,
         statements_cut: Cut::at(at, &attacked.suspicion, &clean.suspicion),
         hard_cut: Cut::at(at, &hard_attacked.suspicion, &hard_clean.suspicion),
+        by_focus: auroc(&attacked.distraction, &clean.distraction)?,
         by_length: auroc(&attacked.n_tokens, &clean.n_tokens)?,
         windows: super::Rate::of(trial.n_hits, trial.n_shown),
         caveat: CAVEAT,
@@ -65,11 +69,14 @@ struct Trial<'a> {
     /// Documents with a window in what was planted, and all with something planted.
     n_hits: usize,
     n_shown: usize,
+    n_done: usize,
+    progress: &'a mut dyn FnMut(usize),
 }
 
 #[derive(Default)]
 struct Scores {
     suspicion: Vec<f64>,
+    distraction: Vec<f64>,
     n_tokens: Vec<f64>,
 }
 
@@ -85,12 +92,15 @@ impl Trial<'_> {
             let case = injection(2 * seed + 1, Half::HeldOut, kind, planting);
             let prompt = self.prompts.turn(&[&case.instruction, &case.data])?;
             let found = look_for(inspector, &self.profile.inject, &prompt)?;
-            scores.suspicion.push(1.0 - found.focus);
+            scores.suspicion.push(found.probability);
+            scores.distraction.push(1.0 - found.focus);
             scores.n_tokens.push(prompt.parts[1].len() as f64);
             if case.injected.is_some() {
                 self.n_shown += 1;
                 self.n_hits += usize::from(hits(&case, &found));
             }
+            self.n_done += 1;
+            (self.progress)(self.n_done);
         }
         Ok(scores)
     }

@@ -54,11 +54,21 @@ const MEASURES: [Measure; 5] = [
 const CLUES: [(Clue, &str); 3] =
     [(Clue::Gender, "gender"), (Clue::Before, "before"), (Clue::After, "after")];
 
+impl WhoTrialPlan {
+    /// Passages of all distances.
+    pub fn n(&self) -> usize {
+        self.distances.len() * self.n_each as usize
+    }
+}
+
+/// `progress(n_done)` is told of passages.
+///
 /// # Errors
 /// What becomes of requests.
 pub fn who_trial(
     inspector: &mut Inspector<'_>,
     plan: &WhoTrialPlan,
+    progress: &mut dyn FnMut(usize),
 ) -> Result<WhoTrial, InspectError> {
     let mut cases = Vec::new();
     // Passages of one seed have the same candidates at all distances, and count once.
@@ -66,6 +76,7 @@ pub fn who_trial(
         for seed in first..first + plan.n_each {
             let passage = pronoun(seed, plan.half, distance);
             cases.push(case(inspector, plan, &passage, distance)?);
+            progress(cases.len());
         }
     }
     let mut rates = Vec::new();

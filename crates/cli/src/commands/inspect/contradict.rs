@@ -1,8 +1,8 @@
 //! `lookback inspect contradict`: which sentences may contradict each other.
 
 use anyhow::{Context, Result};
-use engine::{Message, SpecialText};
-use inspect::InspectError;
+use engine::SpecialText;
+use inspect::prompts::Prompts;
 use inspect::questions::{Contradict, Contradicted, Judge, contradict as find_pairs};
 use serde::Serialize;
 
@@ -28,17 +28,8 @@ pub(super) fn contradict(args: &ContradictArgs) -> Result<()> {
     let tokenizer = &session.loaded.tokenizer;
     let n_tokens = tokenizer.encode(&text, SpecialText::AsText).len();
     let mut engine = session.engine(n_tokens + N_TOKENS_MORE, 0)?;
-    // Without a template the question is a text that goes on with its answer.
-    let mut prompt = |question: &str| match &template {
-        None => {
-            let text = format!("Question: {question}\nAnswer:");
-            Ok(tokenizer.encode_prompt(&text, SpecialText::AsText))
-        }
-        Some(template) => session
-            .loaded
-            .encode_chat(template, &[Message::user(question)])
-            .map_err(|err| InspectError::Unfit { what: err.to_string(), expected: EXPECTED }),
-    };
+    let prompts = Prompts { tokenizer, template: template.as_ref() };
+    let mut prompt = |question: &str| prompts.question(question);
     let question = Contradict { text, n_pairs: args.pairs as usize, head_weights: None };
     let found = session.inspect(&mut engine, |inspector| {
         Ok(find_pairs(inspector, &mut Judge::new(&mut prompt), &question)?)
@@ -48,8 +39,6 @@ pub(super) fn contradict(args: &ContradictArgs) -> Result<()> {
     }
     show(&found)
 }
-
-const EXPECTED: &str = "a chat template that takes one message of a user";
 
 fn show(found: &Contradicted) -> Result<()> {
     output::line(format_args!(

@@ -11,9 +11,10 @@ use super::session::Session;
 use crate::inspect_args::InjectArgs;
 use crate::{open, output};
 
-const CAVEAT: &str = "advice, no protection: rates are those of the planted documents that the \
-                      threshold was chosen by; with other instructions false alarms can be far \
-                      more frequent, and attacks that avoid this measure pass";
+const CAVEAT: &str = "advice, no protection: rates are those of planted documents that the regression \
+                      had not seen, made of the templates that it had; other texts can raise far \
+                      more false alarms, and attacks that avoid this measure pass. `inspect trial \
+                      inject` measures both on other templates";
 
 #[derive(Serialize)]
 struct InjectJson<'a> {
@@ -47,20 +48,22 @@ fn show(found: &Injection) -> Result<()> {
     };
     output::line(verdict)?;
     output::line(format_args!(
-        "focus on the instruction {:.3}; less than {:.3} is suspicious ({} heads)",
-        found.focus, found.focus_min, found.n_heads
-    ))?;
-    output::line(format_args!(
-        "planted documents have {:.3} without and {:.3} with an instruction in the data",
-        found.focus_normal, found.focus_attacked
+        "an instruction in the data: {:.0}%; from {:.0}% on it is suspicious",
+        100.0 * found.probability,
+        100.0 * found.probability_min
     ))?;
     let (alarms, hits) = (found.cut.false_alarms, found.cut.found);
     output::line(format_args!(
-        "of those, this is said of {:.0}% without (n = {}) and {:.0}% with one (n = {})\n",
+        "of planted documents, this is said of {:.0}% without (n = {}) and {:.0}% with one (n = {})",
         100.0 * alarms.rate,
         alarms.n,
         100.0 * hits.rate,
         hits.n
+    ))?;
+    output::line(format_args!(
+        "focus on the instruction {:.3}; planted documents have {:.3} without and {:.3} with one ({} \
+         heads)\n",
+        found.focus, found.focus_normal, found.focus_attacked, found.n_heads
     ))?;
     output::line("what these heads look at most in the data")?;
     for window in &found.windows {

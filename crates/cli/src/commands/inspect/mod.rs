@@ -2,7 +2,6 @@
 
 mod case;
 mod contradict;
-mod detectors;
 mod diff;
 mod drown;
 mod files;
@@ -38,7 +37,6 @@ pub(crate) fn inspect(command: &InspectCommand) -> Result<ExitCode> {
         InspectCommand::Heads(args) => heads::heads(args),
         InspectCommand::Inject(args) => inject::inject(args),
         InspectCommand::Ground(args) => ground::ground(args),
-        InspectCommand::Detectors(args) => detectors::detectors(args),
         InspectCommand::Drown(args) => drown::drown(args),
         InspectCommand::Diff(args) => diff::diff(args),
         InspectCommand::Trial(args) => trial::trial(args),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use engine::{ChatTemplate, Engine};
-use inspect::profile::{Effort, Profile, fingerprint};
+use inspect::profile::{Effort, Profile, ProfileError, fingerprint};
 use inspect::prompts::{PromptError, Prompts};
 
 use super::session::Session;
@@ -28,10 +28,12 @@ pub(super) fn profile(
     args: &ProfileArgs,
 ) -> Result<Profile> {
     let path = path(session)?;
-    if !args.recalibrate
-        && let Some(profile) = Profile::read(&path, &session.loaded.model)?
-    {
-        return Ok(profile);
+    if !args.recalibrate {
+        match Profile::read(&path, &session.loaded.model) {
+            Ok(Some(profile)) => return Ok(profile),
+            Ok(None) | Err(ProfileError::Version { .. }) => (),
+            Err(err) => return Err(err.into()),
+        }
     }
     output::note(format_args!(
         "measuring the heads of {} on planted documents, once; it takes minutes",

@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Ground, GroundBaselines, GroundDetector, Logistic, Means, Ratios, logprobs, mean};
+use super::{Ground, GroundBaselines, GroundDetector, Means, Ratios, logprobs, mean};
 use crate::inspector::{InspectError, Inspector};
 use crate::planted::{Half, grounding};
 use crate::prompts::{PromptError, Prompts};
+use crate::regression::{N_FOLDS, cross_validated};
 use crate::trial::Cut;
 
 /// How many documents a detector is fitted on.
@@ -23,9 +24,6 @@ impl Default for GroundEffort {
         Self { n_documents: 100, n_sentences: 8, n_hidden: 30 }
     }
 }
-
-/// Documents are left out one fold after the other.
-const N_FOLDS: usize = 5;
 
 /// # Errors
 /// What becomes of prompts and requests.
@@ -67,18 +65,8 @@ struct Seen {
 
 impl Seen {
     fn fit(&self) -> GroundDetector {
-        /// Of standardised features.
-        const PENALTIES: [f64; 5] = [1.0, 10.0, 100.0, 1_000.0, 10_000.0];
-        let tried = PENALTIES.map(|penalty| (penalty, self.unseen(penalty)));
-        let loss = |probabilities: &[f64]| -> f64 {
-            let of_one = |(p, &is_grounded): (&f64, &bool)| {
-                let p = if is_grounded { *p } else { 1.0 - p };
-                -p.max(f64::MIN_POSITIVE).ln()
-            };
-            probabilities.iter().zip(&self.is_grounded).map(of_one).sum()
-        };
-        let best = tried.iter().min_by(|a, b| loss(&a.1).total_cmp(&loss(&b.1)));
-        let (penalty, probabilities) = best.expect("there are penalties");
+        let cross = cross_validated(&self.features, &self.is_grounded, |idx| idx / 2);
+        let probabilities = &cross.unseen;
         let of_kind = |values: &[f64], kind: bool| -> Vec<f64> {
             let of_kind = values.iter().zip(&self.is_grounded).filter(|pair| *pair.1 == kind);
             of_kind.map(|(&value, _)| value).collect()
@@ -96,28 +84,12 @@ impl Seen {
         };
         let cut = Cut::best(&of_kind(probabilities, true), &of_kind(probabilities, false));
         GroundDetector {
-            logistic: Logistic::fit(&self.features, &self.is_grounded, *penalty),
+            logistic: cross.logistic,
             baselines: GroundBaselines {
                 grounded: means(true),
                 ungrounded: means(false),
                 cut: cut.expect("both kinds were seen"),
             },
         }
-    }
-
-    /// Probabilities of sentences by regressions that had not seen their documents.
-    fn unseen(&self, penalty: f64) -> Vec<f64> {
-        let mut probabilities = vec![0.0; self.features.len()];
-        for fold in 0..N_FOLDS {
-            let is_out = |idx: usize| idx / 2 % N_FOLDS == fold;
-            let kept = (0..self.features.len()).filter(|&idx| !is_out(idx));
-            let (features, labels): (Vec<Vec<f64>>, Vec<bool>) =
-                kept.map(|idx| (self.features[idx].clone(), self.is_grounded[idx])).unzip();
-            let logistic = Logistic::fit(&features, &labels, penalty);
-            for idx in (0..self.features.len()).filter(|&idx| is_out(idx)) {
-                probabilities[idx] = logistic.probability(&self.features[idx]);
-            }
-        }
-        probabilities
     }
 }

@@ -2,10 +2,8 @@
 //! them (lookback ratio, Chuang et al. 2407.07071), and by what they lose without it.
 
 mod calibrate;
-mod logistic;
 
 pub use calibrate::{GroundEffort, calibrate};
-pub use logistic::Logistic;
 
 use std::ops::Range;
 
@@ -17,6 +15,7 @@ use super::look::LookedPart;
 use crate::capture::{SpanWeights, SpansPlan};
 use crate::inspector::{InspectError, Inspector};
 use crate::prompts::Prompt;
+use crate::regression::Logistic;
 use crate::text::{Segments, Unit};
 
 /// A prompt with its answer.

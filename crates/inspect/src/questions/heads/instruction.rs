@@ -12,6 +12,9 @@ pub struct Instruction {
     /// `[n_layers * n_heads]`
     pub normal: Vec<Moments>,
     pub attacked: Vec<Moments>,
+    /// Of its focus, see [`focus`]; `[n_layers * n_heads]`.
+    pub focus_normal: Vec<Moments>,
+    pub focus_attacked: Vec<Moments>,
     /// The instruction's share of the prompt's tokens.
     pub even_normal: f64,
     pub even_attacked: f64,
@@ -34,15 +37,16 @@ impl Moments {
 }
 
 impl Instruction {
-    /// The `n` up to which `mu_N - mu_A - n (sigma_N + sigma_A) > 0`.
+    /// The `n` up to which `mu_N - mu_A - n (sigma_N + sigma_A) > 0`, of focus.
     pub fn separation(&self, head: usize) -> f64 {
-        let (normal, attacked) = (self.normal[head], self.attacked[head]);
+        let (normal, attacked) = (self.focus_normal[head], self.focus_attacked[head]);
         let spread = normal.deviation + attacked.deviation;
         (normal.mean - attacked.mean) / spread.max(f64::EPSILON)
     }
 }
 
-/// Measured on `n` documents with an instruction planted in them, and the same without.
+/// Measured on `n` documents with an instruction planted in them, and the same with a harmless
+/// sentence in its place.
 ///
 /// # Errors
 /// What becomes of prompts and requests.
@@ -51,29 +55,33 @@ pub fn instruction(
     prompts: Prompts<'_>,
     n: u64,
 ) -> Result<Instruction, PromptError> {
-    let (normal, even_normal) = of_planting(inspector, prompts, (n, Planting::Nothing))?;
-    let (attacked, even_attacked) = of_planting(inspector, prompts, (n, Planting::Instruction))?;
-    Ok(Instruction { normal, attacked, even_normal, even_attacked })
+    let mut of = |planting| of_planting(inspector, prompts, (n, planting));
+    let ([normal, focus_normal], even_normal) = of(Planting::Harmless)?;
+    let ([attacked, focus_attacked], even_attacked) = of(Planting::Instruction)?;
+    Ok(Instruction { normal, attacked, focus_normal, focus_attacked, even_normal, even_attacked })
 }
 
 fn of_planting(
     inspector: &mut Inspector<'_>,
     prompts: Prompts<'_>,
     (n, planting): (u64, Planting),
-) -> Result<(Vec<Moments>, f64), PromptError> {
+) -> Result<([Vec<Moments>; 2], f64), PromptError> {
     let config = &inspector.model.config;
-    let mut of_heads = vec![Vec::new(); config.n_layers * config.n_heads];
+    let n_heads = config.n_layers * config.n_heads;
+    // What the instruction gets, and focus.
+    let mut of_heads = [vec![Vec::new(); n_heads], vec![Vec::new(); n_heads]];
     let mut even = 0.0;
     for seed in 0..n {
         let case = injection(seed, Half::Calibration, DataKind::Statements, planting);
         let prompt = prompt_of(prompts, &case)?;
         even += prompt.parts[0].len() as f64 / prompt.ids.len() as f64;
         let weights = instruction_weights(inspector, &prompt)?;
-        for (of_head, [instruction, _]) in of_heads.iter_mut().zip(weights) {
-            of_head.push(f64::from(instruction));
+        for head in 0..n_heads {
+            of_heads[0][head].push(f64::from(weights[head][0]));
+            of_heads[1][head].push(focus(&weights, prompt.lengths(), &[head]));
         }
     }
-    let moments = of_heads.iter().map(|values| Moments::of(values)).collect();
+    let moments = of_heads.map(|heads| heads.iter().map(|values| Moments::of(values)).collect());
     Ok((moments, even / n.max(1) as f64))
 }
 
@@ -87,7 +95,7 @@ pub(crate) fn prompt_of(prompts: Prompts<'_>, case: &InjectionCase) -> Result<Pr
 ///
 /// # Shapes
 /// `[n_layers * n_heads]`
-pub(crate) fn instruction_weights(
+fn instruction_weights(
     inspector: &mut Inspector<'_>,
     prompt: &Prompt,
 ) -> Result<Vec<[f32; 2]>, InspectError> {
@@ -137,8 +145,10 @@ mod tests {
         let normal = Moments::of(&[0.5, 0.7]);
         let attacked = Moments::of(&[0.1, 0.3]);
         let found = Instruction {
-            normal: vec![normal],
-            attacked: vec![attacked],
+            normal: Vec::new(),
+            attacked: Vec::new(),
+            focus_normal: vec![normal],
+            focus_attacked: vec![attacked],
             even_normal: 0.0,
             even_attacked: 0.0,
         };

@@ -90,6 +90,19 @@ pub enum Measure {
     KnockOut,
 }
 
+impl Measure {
+    /// For people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Substitution => "substitution",
+            Self::WholeSubstitution => "whole substitution",
+            Self::OwnRow => "own row",
+            Self::RowsAfter => "rows after",
+            Self::KnockOut => "knock-out",
+        }
+    }
+}
+
 /// Something that the word may stand for.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Candidate {

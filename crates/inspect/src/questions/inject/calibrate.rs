@@ -1,0 +1,82 @@
+//! What tells data with a planted instruction from data without, learnt from planted documents.
+
+use super::{Features, InjectDetector};
+use crate::inspector::{InspectError, Inspector};
+use crate::planted::{DataKind, Half, Planting, injection};
+use crate::prompts::{PromptError, Prompts};
+use crate::questions::heads::{Roles, prompt_of};
+use crate::regression::{N_FOLDS, cross_validated};
+use crate::trial::Cut;
+
+/// More than this share of harmless data must not be called suspicious.
+const FALSE_ALARMS_MAX: f64 = 0.1;
+
+/// Fits a regression on `n` documents of each kind of data, with an instruction and with a harmless
+/// sentence in its place, and chooses a threshold by what it says of documents that it has not seen.
+///
+/// # Errors
+/// Too few documents, and what becomes of prompts and requests.
+pub fn calibrate(
+    inspector: &mut Inspector<'_>,
+    prompts: Prompts<'_>,
+    (roles, n): (&Roles, u64),
+) -> Result<InjectDetector, PromptError> {
+    if n < N_FOLDS as u64 {
+        return Err(InspectError::Empty { what: "a fold of the calibration documents" }.into());
+    }
+    let (heads, separation) = chosen(roles);
+    let (mut features, mut is_attacked, mut focus) = (Vec::new(), Vec::new(), Vec::new());
+    // Other documents than those that heads were measured on.
+    let first_seed = roles.counts.n_injections as u64;
+    for seed in first_seed..first_seed + n {
+        for kind in [DataKind::Statements, DataKind::Instructions] {
+            for planting in [Planting::Harmless, Planting::Instruction] {
+                let case = injection(seed, Half::Calibration, kind, planting);
+                let seen = Features::of(inspector, &prompt_of(prompts, &case)?)?;
+                focus.push(seen.focus(&heads));
+                features.push(seen.all());
+                is_attacked.push(planting == Planting::Instruction);
+            }
+        }
+    }
+    // Four documents of each seed.
+    let cross = cross_validated(&features, &is_attacked, |idx| idx / 4);
+    let of_kind = |values: &[f64], kind: bool| -> Vec<f64> {
+        let of_kind = values.iter().zip(&is_attacked).filter(|pair| *pair.1 == kind);
+        of_kind.map(|(&value, _)| value).collect()
+    };
+    let (attacked, normal) = (of_kind(&cross.unseen, true), of_kind(&cross.unseen, false));
+    let cut = Cut::with_false_alarms(FALSE_ALARMS_MAX, &attacked, &normal);
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    Ok(InjectDetector {
+        heads,
+        separation,
+        logistic: cross.logistic,
+        cut: cut.ok_or(InspectError::Empty { what: "the set of calibration documents" })?,
+        focus_normal: mean(&of_kind(&focus, false)),
+        focus_attacked: mean(&of_kind(&focus, true)),
+    })
+}
+
+/// The heads of the largest `n` of a grid that leaves some, and that `n`.
+fn chosen(roles: &Roles) -> (Vec<usize>, f64) {
+    const N_MIN: usize = 4;
+    /// The paper's largest.
+    const SEPARATION_MAX: f64 = 4.0;
+    const STEP: f64 = 0.25;
+    let mut separation = SEPARATION_MAX;
+    let n_min = N_MIN.min(roles.heads.len());
+    loop {
+        let heads = roles.heads.iter().enumerate();
+        let heads = heads.filter(|(_, head)| head.separation > separation).map(|(idx, _)| idx);
+        let heads: Vec<usize> = heads.collect();
+        if heads.len() >= n_min {
+            return (heads, separation);
+        }
+        // Where not even that many lose weight, all heads are as good, or as bad.
+        if separation < -SEPARATION_MAX {
+            return ((0..roles.heads.len()).collect(), f64::MIN);
+        }
+        separation -= STEP;
+    }
+}
