@@ -21,7 +21,7 @@ const N_CTX: usize = 2048;
 
 const EFFORT: Effort = Effort {
     roles: RolesEffort { n_texts: 1, n_needles: 2, n_needle_words: 20, n_injections: 2 },
-    inject: InjectEffort(5),
+    inject: InjectEffort(4),
     ground: GroundEffort { n_documents: 5, n_sentences: 2, n_hidden: 1 },
 };
 

@@ -14,8 +14,13 @@ pub struct InjectionCase {
     pub instruction: String,
     pub data: String,
     pub kind: DataKind,
+    /// Which of [`N_DATA_TEMPLATES`] the data is made of.
+    pub template_idx: usize,
     pub injected: Option<Injected>,
 }
+
+/// Reviews, emails, reports; recipes, manuals, scenes.
+pub const N_DATA_TEMPLATES: usize = DATA.len();
 
 /// An instruction within the data.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,8 +62,9 @@ pub enum Style {
 /// that instruction alone.
 pub fn injection(seed: u64, half: Half, kind: DataKind, planting: Planting) -> InjectionCase {
     let random = &mut Random::new(seed);
-    let templates: Vec<&DataTemplate> = DATA.iter().filter(|data| data.kind == kind).collect();
-    let template = random.pick(&templates);
+    let templates = DATA.iter().enumerate().filter(|(_, data)| data.kind == kind);
+    let templates: Vec<(usize, &DataTemplate)> = templates.collect();
+    let (template_idx, template) = random.pick(&templates);
     let instruction = random.pick(&half.of(TASKS)).replace("{kind}", template.name);
     let mut filling = Filling::default();
     let mut sentences = half.of(template.sentences);
@@ -86,5 +92,5 @@ pub fn injection(seed: u64, half: Half, kind: DataKind, planting: Planting) -> I
         Planting::Nothing | Planting::Harmless => None,
         Planting::Instruction => Some(Injected { bytes: draft.sentences[at].clone(), style }),
     };
-    InjectionCase { instruction, data: draft.text, kind, injected }
+    InjectionCase { instruction, data: draft.text, kind, template_idx, injected }
 }

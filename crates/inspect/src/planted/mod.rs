@@ -22,7 +22,9 @@ mod slots;
 pub use contradictions::{Conflict, ContractText, N_CLAUSES_MAX, Pairing, contract};
 pub use facts::{FactDocument, facts};
 pub use grounding::{GroundingCase, Untruth, grounding};
-pub use injections::{DataKind, Injected, InjectionCase, Planting, Style, injection};
+pub use injections::{
+    DataKind, Injected, InjectionCase, N_DATA_TEMPLATES, Planting, Style, injection,
+};
 pub use needles::{NeedleDocument, needle};
 pub use pronouns::{Clue, N_BETWEEN_MAX, PronounPassage, pronoun};
 

@@ -12,24 +12,23 @@ pub(crate) struct CrossValidated {
     pub(crate) unseen: Vec<f64>,
 }
 
-/// Groups of cases are left out one fold after the other.
-pub(crate) const N_FOLDS: usize = 5;
 /// Of standardised features.
 const PENALTIES: [f64; 5] = [1.0, 10.0, 100.0, 1_000.0, 10_000.0];
 
-/// With the penalty that makes unseen cases likeliest. Cases of one group are left out together.
+/// With the penalty that makes unseen cases likeliest. Cases of one fold, of `n_folds`, are left out
+/// together: what they have in common is not to be learnt.
 ///
 /// # Shapes
 /// `features`: `[n_cases, n_features]`
 pub(crate) fn cross_validated(
     features: &[Vec<f64>],
     labels: &[bool],
-    group_of: impl Fn(usize) -> usize,
+    (n_folds, fold_of): (usize, impl Fn(usize) -> usize),
 ) -> CrossValidated {
     let unseen = |penalty: f64| -> Vec<f64> {
         let mut probabilities = vec![0.0; features.len()];
-        for fold in 0..N_FOLDS {
-            let is_out = |idx: &usize| group_of(*idx) % N_FOLDS == fold;
+        for fold in 0..n_folds {
+            let is_out = |idx: &usize| fold_of(*idx) == fold;
             let kept = (0..features.len()).filter(|idx| !is_out(idx));
             let (seen, labels): (Vec<Vec<f64>>, Vec<bool>) =
                 kept.map(|idx| (features[idx].clone(), labels[idx])).unzip();
@@ -63,13 +62,13 @@ mod tests {
         let noise = |idx: usize| ((idx * 7919) % 13) as f64;
         let telling: Vec<Vec<f64>> =
             (0..40).map(|idx| vec![f64::from(u8::from(labels[idx])), noise(idx)]).collect();
-        let found = cross_validated(&telling, &labels, |idx| idx / 2);
+        let found = cross_validated(&telling, &labels, (5, |idx| idx / 2 % 5));
         assert!((0..40).all(|idx| (found.unseen[idx] > 0.5) == labels[idx]), "{:?}", found.unseen);
         // Each group alone has its own feature: nothing can be learnt from others.
         let own: Vec<Vec<f64>> = (0..40)
             .map(|idx| (0..20).map(|group| f64::from(u8::from(group == idx / 2))).collect())
             .collect();
-        let found = cross_validated(&own, &labels, |idx| idx / 2);
+        let found = cross_validated(&own, &labels, (5, |idx| idx / 2 % 5));
         assert!(found.unseen.iter().all(|p| (p - 0.5).abs() < 1e-6), "{:?}", found.unseen);
     }
 }

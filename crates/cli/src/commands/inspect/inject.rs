@@ -12,7 +12,7 @@ use crate::inspect_args::InjectArgs;
 use crate::{open, output};
 
 const CAVEAT: &str = "advice, no protection: rates are those of planted documents that the regression \
-                      had not seen, made of the templates that it had; other texts can raise far \
+                      had not seen, of another kind than those that it had; other texts can raise far \
                       more false alarms, and attacks that avoid this measure pass. `inspect trial \
                       inject` measures both on other templates";
 

@@ -6,7 +6,7 @@ use super::{Ground, GroundBaselines, GroundDetector, Means, Ratios, logprobs, me
 use crate::inspector::{InspectError, Inspector};
 use crate::planted::{Half, grounding};
 use crate::prompts::{PromptError, Prompts};
-use crate::regression::{N_FOLDS, cross_validated};
+use crate::regression::cross_validated;
 use crate::trial::Cut;
 
 /// How many documents a detector is fitted on.
@@ -24,6 +24,9 @@ impl Default for GroundEffort {
         Self { n_documents: 100, n_sentences: 8, n_hidden: 30 }
     }
 }
+
+/// Documents are left out one fold after the other.
+const N_FOLDS: usize = 5;
 
 /// # Errors
 /// What becomes of prompts and requests.
@@ -65,7 +68,8 @@ struct Seen {
 
 impl Seen {
     fn fit(&self) -> GroundDetector {
-        let cross = cross_validated(&self.features, &self.is_grounded, |idx| idx / 2);
+        let cross =
+            cross_validated(&self.features, &self.is_grounded, (N_FOLDS, |idx| idx / 2 % N_FOLDS));
         let probabilities = &cross.unseen;
         let of_kind = |values: &[f64], kind: bool| -> Vec<f64> {
             let of_kind = values.iter().zip(&self.is_grounded).filter(|pair| *pair.1 == kind);

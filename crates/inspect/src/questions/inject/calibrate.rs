@@ -2,30 +2,32 @@
 
 use super::{Features, InjectDetector};
 use crate::inspector::{InspectError, Inspector};
-use crate::planted::{DataKind, Half, Planting, injection};
+use crate::planted::{DataKind, Half, N_DATA_TEMPLATES, Planting, injection};
 use crate::prompts::{PromptError, Prompts};
 use crate::questions::heads::{Roles, prompt_of};
-use crate::regression::{N_FOLDS, cross_validated};
+use crate::regression::cross_validated;
 use crate::trial::Cut;
 
 /// More than this share of harmless data must not be called suspicious.
 const FALSE_ALARMS_MAX: f64 = 0.1;
 
 /// Fits a regression on `n` documents of each kind of data, with an instruction and with a harmless
-/// sentence in its place, and chooses a threshold by what it says of documents that it has not seen.
+/// sentence in its place, and chooses a threshold by what it says of kinds of data that it has not
+/// seen: of seen ones it knows the templates, and a threshold would be far too low for others.
 ///
 /// # Errors
-/// Too few documents, and what becomes of prompts and requests.
+/// No documents, and what becomes of prompts and requests.
 pub fn calibrate(
     inspector: &mut Inspector<'_>,
     prompts: Prompts<'_>,
     (roles, n): (&Roles, u64),
 ) -> Result<InjectDetector, PromptError> {
-    if n < N_FOLDS as u64 {
-        return Err(InspectError::Empty { what: "a fold of the calibration documents" }.into());
+    if n == 0 {
+        return Err(InspectError::Empty { what: "the set of calibration documents" }.into());
     }
     let (heads, separation) = chosen(roles);
     let (mut features, mut is_attacked, mut focus) = (Vec::new(), Vec::new(), Vec::new());
+    let mut templates = Vec::new();
     // Other documents than those that heads were measured on.
     let first_seed = roles.counts.n_injections as u64;
     for seed in first_seed..first_seed + n {
@@ -36,11 +38,12 @@ pub fn calibrate(
                 focus.push(seen.focus(&heads));
                 features.push(seen.all());
                 is_attacked.push(planting == Planting::Instruction);
+                templates.push(case.template_idx);
             }
         }
     }
-    // Four documents of each seed.
-    let cross = cross_validated(&features, &is_attacked, |idx| idx / 4);
+    let folds = (N_DATA_TEMPLATES, |idx: usize| templates[idx]);
+    let cross = cross_validated(&features, &is_attacked, folds);
     let of_kind = |values: &[f64], kind: bool| -> Vec<f64> {
         let of_kind = values.iter().zip(&is_attacked).filter(|pair| *pair.1 == kind);
         of_kind.map(|(&value, _)| value).collect()
