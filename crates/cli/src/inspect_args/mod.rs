@@ -112,9 +112,9 @@ pub(crate) struct LookArgs {
     /// What the text is divided into
     #[arg(long, value_name = "UNIT", default_value = "sentence")]
     pub(crate) source: UnitArg,
-    /// What ranks the sources
-    #[arg(long, value_name = "LENS", default_value = "value")]
-    pub(crate) by: LensArg,
+    /// What ranks the sources [default: logit, or value where a logit is no sum]
+    #[arg(long, value_name = "LENS")]
+    pub(crate) by: Option<LensArg>,
     /// Sources to show
     #[arg(long, value_name = "K", default_value_t = 5)]
     pub(crate) top: usize,

@@ -5,7 +5,7 @@
 //! logits is a sum over everything that was added to the residual, `x . g` each, with
 //! `g = gain (U_t - U_c) / rms`. What attention added is a sum over heads and keys.
 
-use model::weights::NormWeights;
+use model::weights::{NormWeights, WeightMatrix};
 use model::{Model, Site};
 use serde::Serialize;
 
@@ -71,6 +71,21 @@ pub enum NoLogitTerms {
     Encoder,
 }
 
+/// Of a model whose logits are sums over its blocks.
+///
+/// # Errors
+/// [`NoLogitTerms`].
+pub(super) fn output_matrix(model: &Model) -> Result<&WeightMatrix, NoLogitTerms> {
+    let matrix = model.output_matrix().ok_or(NoLogitTerms::NoLogits)?;
+    if model.config.residual == model::spec::Residual::NormOfSum {
+        return Err(NoLogitTerms::NormedSums);
+    }
+    if model.encoder.is_some() {
+        return Err(NoLogitTerms::Encoder);
+    }
+    Ok(matrix)
+}
+
 /// The direction in the residual that one row's logits are compared along, and the terms found so
 /// far, before they are scaled.
 pub(super) struct Readout {
@@ -86,14 +101,7 @@ impl Readout {
     /// # Errors
     /// [`NoLogitTerms`].
     pub(super) fn new(model: &Model, target: Target) -> Result<Self, NoLogitTerms> {
-        let c = &model.config;
-        let matrix = model.output_matrix().ok_or(NoLogitTerms::NoLogits)?;
-        if c.residual == model::spec::Residual::NormOfSum {
-            return Err(NoLogitTerms::NormedSums);
-        }
-        if model.encoder.is_some() {
-            return Err(NoLogitTerms::Encoder);
-        }
+        let (c, matrix) = (&model.config, output_matrix(model)?);
         let [mut direction, mut other] = [vec![0.0; c.d_model], vec![0.0; c.d_model]];
         matrix.decode_row(target.token_id as usize, &mut direction);
         matrix.decode_row(target.contrast_id as usize, &mut other);

@@ -10,7 +10,7 @@ use model::shape::Rows;
 use model::{Model, Site};
 use serde::Serialize;
 
-use super::logits::{LogitTerms, NoLogitTerms, Readout, Target};
+use super::logits::{LogitTerms, NoLogitTerms, Readout, Target, output_matrix};
 use super::value_norms::{ValueNorms, dot};
 use super::{PlanTooLarge, check_size};
 
@@ -26,6 +26,20 @@ pub enum Lens {
     /// What the value adds to the logit of the token that was written, less that of the contrast,
     /// on the direct way to the output: signed, in logits.
     Logit,
+}
+
+impl Lens {
+    /// Those that apply to a model.
+    pub fn all_of(model: &Model) -> Vec<Self> {
+        let logit = output_matrix(model).ok().map(|_| Self::Logit);
+        [Self::Weight, Self::ValueNorm].into_iter().chain(logit).collect()
+    }
+
+    /// Of those the one whose first source is most often what an answer loses most without:
+    /// `inspect trial look` measures it.
+    pub fn default_of(model: &Model) -> Self {
+        if output_matrix(model).is_ok() { Self::Logit } else { Self::ValueNorm }
+    }
 }
 
 /// Which rows, and which parts of the text.

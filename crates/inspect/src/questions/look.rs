@@ -82,8 +82,8 @@ pub struct Source {
     pub weight: f64,
     /// What it would be if all tokens of the context got the same: the baseline of `weight`.
     pub weight_if_even: f64,
-    /// `ln` of the mean weight of its tokens over that of all other tokens of the context, which no
-    /// length changes.
+    /// `ln` of the mean weight of its tokens over that of all other tokens of the context, so that
+    /// their number does not matter; what they are does.
     pub log_lift: f64,
     pub value_norm: Option<f64>,
     /// In logits, summed over the tokens.

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::Rate;
 use super::asking::{Asked, Asking, AskingError};
-use crate::capture::{Lens, SourcesError};
+use crate::capture::Lens;
 use crate::inspector::{InspectError, Inspector};
 use crate::planted::{FactDocument, Half, facts};
 use crate::questions::{AnswerPart, Look, Looked, Source, look};
@@ -124,12 +124,11 @@ pub fn look_trial(
     progress: &mut dyn FnMut(usize),
 ) -> Result<LookTrial, InspectError> {
     let (mut given, mut own) = (Vec::new(), Vec::new());
-    let mut lenses = vec![Lens::Weight, Lens::ValueNorm, Lens::Logit];
     for (idx, case) in cases.iter().enumerate() {
-        given.push(outcome(inspector, case, &case.answer, &mut lenses)?);
+        given.push(outcome(inspector, case, &case.answer)?);
         let answer = inspector.answer(&case.asked.prompt, N_OWN_MAX)?;
         if !answer.is_empty() {
-            own.push(outcome(inspector, case, &answer, &mut lenses)?);
+            own.push(outcome(inspector, case, &answer)?);
         }
         progress(idx + 1);
     }
@@ -156,32 +155,23 @@ impl Outcome {
     }
 }
 
-/// Where the model has no logits to take apart, `lenses` does without them from then on.
 fn outcome(
     inspector: &mut Inspector<'_>,
     case: &LookCase,
     answer: &[u32],
-    lenses: &mut Vec<Lens>,
 ) -> Result<Outcome, InspectError> {
-    let mut question = Look {
+    let question = Look {
         ids: [&case.asked.prompt, answer].concat(),
         n_prompt: case.asked.prompt.len(),
         context: case.asked.context.clone(),
         source: Unit::Sentence,
         part: AnswerPart::Whole,
-        lenses: lenses.clone(),
+        lenses: Lens::all_of(&inspector.model),
         rank_by: Lens::Weight,
         n_checked: usize::MAX,
         head_weights: None,
     };
-    let looked = match look(inspector, &question) {
-        Err(InspectError::Sources(SourcesError::NoLogits(_))) => {
-            lenses.retain(|lens| *lens != Lens::Logit);
-            question.lenses.clone_from(lenses);
-            look(inspector, &question)?
-        }
-        looked => looked?,
-    };
+    let looked = look(inspector, &question)?;
     let is_answered = inspector.text(answer).text().contains(&case.document.answer);
     Ok(judged(case, &looked, is_answered))
 }

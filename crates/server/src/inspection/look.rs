@@ -37,7 +37,7 @@ fields! {
         each: String,
         /// What the context is divided into: paragraph, sentence, word or token.
         source: String,
-        /// What ranks sources: weight, value_norm or logit.
+        /// What ranks sources: weight, value_norm or logit, which is the default where it applies.
         by: String,
         /// The first sources of each part that are hidden to see what the answer loses.
         check: usize,
@@ -79,8 +79,8 @@ async fn answer(app: &App, request: Request) -> Result<Response, ApiError> {
             context,
             source,
             part,
-            lenses: vec![Lens::Weight, Lens::ValueNorm, Lens::Logit],
-            rank_by,
+            lenses: Lens::all_of(&inspector.model),
+            rank_by: rank_by.unwrap_or_else(|| Lens::default_of(&inspector.model)),
             n_checked,
             head_weights: None,
         };
@@ -115,11 +115,12 @@ impl Body {
         })
     }
 
-    fn lens(&self) -> Result<Lens, ApiError> {
+    fn lens(&self) -> Result<Option<Lens>, ApiError> {
         match self.by.as_deref() {
-            Some("weight") => Ok(Lens::Weight),
-            None | Some("value_norm") => Ok(Lens::ValueNorm),
-            Some("logit") => Ok(Lens::Logit),
+            None => Ok(None),
+            Some("weight") => Ok(Some(Lens::Weight)),
+            Some("value_norm") => Ok(Some(Lens::ValueNorm)),
+            Some("logit") => Ok(Some(Lens::Logit)),
             Some(other) => {
                 let message = format!("expected weight, value_norm or logit, found {other:?}");
                 Err(ApiError::field("by", message))

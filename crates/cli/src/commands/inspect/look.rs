@@ -10,7 +10,7 @@ use super::case::Case;
 use super::files::{self, Pictures};
 use super::look_files::{self, Shown};
 use super::session::Session;
-use crate::inspect_args::{EachArg, LookArgs};
+use crate::inspect_args::{EachArg, LensArg, LookArgs};
 use crate::output;
 
 #[derive(Serialize)]
@@ -29,6 +29,7 @@ pub(super) fn look(args: &LookArgs) -> Result<()> {
     let session = Session::open(&args.session)?;
     let case = Case::read(&args.case, &session)?;
     let mut engine = case.engine(&args.case, &session)?;
+    let rank_by = args.by.map_or_else(|| Lens::default_of(&session.loaded.model), LensArg::lens);
     let (answer, all, found) = session.inspect(&mut engine, |inspector| {
         let answer = case.answer(&args.case, inspector)?;
         let text = inspector.text(&answer);
@@ -45,8 +46,8 @@ pub(super) fn look(args: &LookArgs) -> Result<()> {
             context: case.context.clone(),
             source: args.source.unit(),
             part,
-            lenses: vec![Lens::Weight, Lens::ValueNorm, Lens::Logit],
-            rank_by: args.by.lens(),
+            lenses: Lens::all_of(&inspector.model),
+            rank_by,
             n_checked: args.check,
             head_weights: None,
         };
@@ -57,7 +58,7 @@ pub(super) fn look(args: &LookArgs) -> Result<()> {
     let n_heads = config.n_layers * config.n_heads;
     let (model, caveat) = (session.name(), CAVEAT);
     let shown = Shown { model, text: &all, found: &found, n_heads, caveat };
-    pictures.write(|| look_files::bars(&shown, args.by.lens()))?;
+    pictures.write(|| look_files::bars(&shown, rank_by))?;
     if let Some(path) = html {
         look_files::page(&shown).write_file(&path).context("--html")?;
     }
@@ -82,12 +83,12 @@ fn show(args: &LookArgs, found: &Looked) -> Result<()> {
         for (rank, source) in part.ranked.iter().take(args.top).enumerate() {
             let text = &found.sources[source.source_idx].text;
             output::line(format_args!(
-                "  {}  weight {:5.1}% (even: {:.1}%)  value {:5.1}%  logit {:+7.2}{}",
+                "  {}  weight {:5.1}% (even: {:.1}%)  value {:5.1}%{}{}",
                 rank + 1,
                 100.0 * source.weight,
                 100.0 * source.weight_if_even,
                 100.0 * source.value_norm.unwrap_or(0.0),
-                source.logit.unwrap_or(0.0),
+                source.logit.map(|x| format!("  logit {x:+7.2}")).unwrap_or_default(),
                 source
                     .knock_out
                     .map(|x| format!("  without it {:+.2} nats", -x))
