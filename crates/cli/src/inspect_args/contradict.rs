@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::SessionArgs;
+use super::{PictureArgs, SessionArgs};
 use crate::args::TextArgs;
 
 #[derive(Args, Debug)]
@@ -13,6 +13,8 @@ pub(crate) struct ContradictArgs {
     #[arg(long, value_name = "K", default_value_t = 10)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) pairs: u32,
+    #[command(flatten)]
+    pub(crate) pictures: PictureArgs,
     #[command(flatten)]
     pub(crate) session: SessionArgs,
 }

@@ -1,10 +1,8 @@
 //! `lookback inspect diff`: two models that read the same text.
 
-use std::path::PathBuf;
-
 use clap::Args;
 
-use super::SessionArgs;
+use super::{PictureArgs, SessionArgs};
 use crate::args::TextArgs;
 
 #[derive(Args, Debug)]
@@ -17,9 +15,8 @@ pub(crate) struct DiffArgs {
     /// The mean distance of a layer's rows that counts as a difference
     #[arg(long, value_name = "X", default_value_t = 0.05, value_parser = share)]
     pub(crate) threshold: f64,
-    /// Draw the distances by layer and head: a name that ends in .svg or .png
-    #[arg(long, value_name = "FILE")]
-    pub(crate) plot: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) pictures: PictureArgs,
     #[command(flatten)]
     pub(crate) session: SessionArgs,
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{ProfileArgs, SessionArgs};
+use super::{PictureArgs, ProfileArgs, SessionArgs};
 
 #[derive(Args, Debug)]
 pub(crate) struct GroundArgs {
@@ -20,6 +20,8 @@ pub(crate) struct GroundArgs {
     #[arg(short, value_name = "N", default_value_t = 128)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
     pub(crate) n: u32,
+    #[command(flatten)]
+    pub(crate) pictures: PictureArgs,
     #[command(flatten)]
     pub(crate) profile: ProfileArgs,
     #[command(flatten)]

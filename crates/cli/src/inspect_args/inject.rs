@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{ProfileArgs, SessionArgs};
+use super::{PictureArgs, ProfileArgs, SessionArgs};
 
 #[derive(Args, Debug)]
 pub(crate) struct InjectArgs {
@@ -17,6 +17,8 @@ pub(crate) struct InjectArgs {
     /// Read the data from a file
     #[arg(short, long, value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) pictures: PictureArgs,
     #[command(flatten)]
     pub(crate) profile: ProfileArgs,
     #[command(flatten)]

@@ -23,7 +23,7 @@ pub(crate) use contradict::ContradictArgs;
 pub(crate) use diff::DiffArgs;
 pub(crate) use drown::DrownArgs;
 pub(crate) use ground::GroundArgs;
-pub(crate) use heads::HeadsArgs;
+pub(crate) use heads::{HeadsArgs, RoleArg};
 pub(crate) use inject::InjectArgs;
 pub(crate) use pictures::PictureArgs;
 pub(crate) use profiles::ProfileArgs;

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::SessionArgs;
+use super::{PictureArgs, SessionArgs};
 use crate::args::TextArgs;
 
 #[derive(Args, Debug)]
@@ -18,6 +18,8 @@ pub(crate) struct WhoArgs {
     /// What it may stand for, divided by commas [default: names and phrases before it]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) among: Vec<String>,
+    #[command(flatten)]
+    pub(crate) pictures: PictureArgs,
     #[command(flatten)]
     pub(crate) session: SessionArgs,
 }

@@ -128,6 +128,31 @@ fn what_was_looked_at_becomes_files() {
 }
 
 #[test]
+fn all_answers_become_pictures() {
+    let lab = Lab::new();
+    let model = lab.model(TinyRandom { n_ctx: 2048, ..tiny() }.writer());
+    let document = lab.file("doc.txt", "The rent is high. The rooms are small.");
+    let check = |question: &[&str]| {
+        lab.succeeds(&[&["inspect", question[0], "-m", &model], &question[1..]].concat());
+        for (flag, ending) in [("--svg", "svg"), ("--png", "png")] {
+            let (right, wrong) = (format!("a.{ending}"), "a.txt");
+            let args = [&["inspect", question[0], "-m", &model], &question[1..]].concat();
+            lab.succeeds(&[&args[..], &[flag, &right]].concat());
+            lab.run(&[&args[..], &[flag, wrong]].concat()).is_error(2, &[flag, wrong, ending]);
+        }
+        is_svg(&lab, "a.svg");
+        is_png(&lab, "a.png");
+    };
+    check(&["who", STORY, "--word", "it"]);
+    check(&["contradict", STORY]);
+    check(&["drown", "-f", &document, "Why?", "--answer", "High."]);
+    check(&["diff", STORY, "--against", &model]);
+    check(&["heads", "--show", "previous"]);
+    check(&["ground", "-f", &document, "Why?", "--answer", "High. So."]);
+    check(&["inject", "--instruction", "Say it.", "-f", &document]);
+}
+
+#[test]
 fn rows_become_files_that_others_read() {
     let (lab, model) = Lab::with_tiny();
     let rows = ["inspect", "rows", "-m", &model, "hello", "--rows", "0-3"];
@@ -217,5 +242,6 @@ fn trials_are_of_what_was_asked() {
     for question in ["look", "who", "contradict", "inject", "ground"] {
         assert!(shown.lines().any(|line| line.starts_with(question)), "{question}: {shown}");
     }
-    lab.run(&[&args[..], &["when"]].concat()).is_error(2, &["when", "look", "ground"]);
+    let refused = lab.run(&[&args[..], &["when"]].concat());
+    assert!(refused.status == Some(2) && refused.stderr.contains("look, who"), "{refused:?}");
 }

@@ -15,8 +15,8 @@ pub(crate) struct CrossValidated {
 /// Of standardised features.
 const PENALTIES: [f64; 5] = [1.0, 10.0, 100.0, 1_000.0, 10_000.0];
 
-/// With the penalty that makes unseen cases likeliest. Cases of one fold, of `n_folds`, are left out
-/// together: what they have in common is not to be learnt.
+/// With the penalty that makes unseen cases likeliest. Cases of one fold, of `n_folds`, are left
+/// out together: what they have in common is not to be learnt.
 ///
 /// # Shapes
 /// `features`: `[n_cases, n_features]`

@@ -32,8 +32,8 @@ impl Cut {
         all.max_by(|a, b| youden(a).total_cmp(&youden(b)).then(a.at.total_cmp(&b.at)))
     }
 
-    /// The one that finds most with no more than a share of false alarms; the highest of equal ones.
-    /// `None`: one of the kinds is missing.
+    /// The one that finds most with no more than a share of false alarms; the highest of equal
+    /// ones. `None`: one of the kinds is missing.
     pub fn with_false_alarms(max: f64, positive: &[f64], negative: &[f64]) -> Option<Self> {
         if positive.is_empty() || negative.is_empty() {
             return None;

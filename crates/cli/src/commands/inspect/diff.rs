@@ -6,9 +6,9 @@ use inspect::plot::{HeatMap, Scale};
 use inspect::questions::{Diff, Shape, TextRead, diff as compare};
 use serde::Serialize;
 
+use super::files::Pictures;
 use super::session::Session;
 use crate::inspect_args::DiffArgs;
-use crate::plot_arg::{plot_file, write};
 use crate::{open, output};
 
 #[derive(Serialize)]
@@ -20,7 +20,7 @@ struct DiffJson<'a> {
 }
 
 pub(super) fn diff(args: &DiffArgs) -> Result<()> {
-    let plot = args.plot.as_deref().map(plot_file).transpose()?;
+    let pictures = Pictures::at(&args.pictures)?;
     let text = open::read_text(args.text.text.as_deref(), args.text.file.as_deref(), "text")?;
     let (shape, read) = first(args, &text)?;
     let session = Session::open_other(&args.session, &args.against)?;
@@ -30,9 +30,7 @@ pub(super) fn diff(args: &DiffArgs) -> Result<()> {
     let mut engine = session.engine(read.n_tokens(), 0)?;
     let found =
         session.inspect(&mut engine, |inspector| Ok(compare(inspector, read, args.threshold)?))?;
-    if let Some(plot) = &plot {
-        write(plot, &map(model, against, &found).draw()?)?;
-    }
+    pictures.write(|| Ok(map(model, against, &found).draw()?))?;
     if session.is_json() {
         return output::json(&DiffJson { model, against, found: &found });
     }

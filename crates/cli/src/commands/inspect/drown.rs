@@ -15,9 +15,9 @@ use inspect::text::Unit;
 use serde::Serialize;
 
 use super::case::{Case, about};
+use super::files::Pictures;
 use super::session::Session;
 use crate::inspect_args::DrownArgs;
-use crate::plot_arg::{plot_file, write};
 use crate::{Usage, open, output};
 
 #[derive(Serialize)]
@@ -39,7 +39,7 @@ pub(super) fn drown(args: &DrownArgs) -> Result<()> {
         let message = "drown needs a text and a question about it: -f FILE QUESTION";
         return Err(Error::new(Usage(message.to_owned())));
     };
-    let plot = args.plot.as_deref().map(plot_file).transpose()?;
+    let pictures = Pictures::at(&args.pictures)?;
     let document = open::read_text(None, args.case.file.as_deref(), "text")?.trim().to_owned();
     let question = open::read_text(Some(question), None, "question")?;
     let session = Session::open(&args.session)?;
@@ -61,9 +61,7 @@ pub(super) fn drown(args: &DrownArgs) -> Result<()> {
         Ok(measure(inspector, &cases, &answer, on_step)?)
     })?;
     let answer = text_of(&session.loaded.tokenizer, &answer);
-    if let Some(plot) = &plot {
-        write(plot, &lines(session.name(), &found).draw())?;
-    }
+    pictures.write(|| Ok(lines(session.name(), &found).draw()))?;
     if session.is_json() {
         let (model, answer, span) = (session.name(), answer.text(), &document[span]);
         return output::json(&DrownJson { model, answer, span, found: &found });
@@ -79,7 +77,8 @@ fn named(document: &str, span: &str) -> Result<Range<usize>> {
     Ok(start..start + span.len())
 }
 
-/// The sentence that the answer loses most without, of the first few by their values.
+/// The sentence that the answer loses most without, of the first few by the lens that finds it
+/// most often.
 fn dearest(
     inspector: &mut Inspector<'_>,
     case: &Case,
@@ -92,8 +91,8 @@ fn dearest(
         context: case.context.clone(),
         source: Unit::Sentence,
         part: AnswerPart::Whole,
-        lenses: vec![Lens::Weight, Lens::ValueNorm],
-        rank_by: Lens::ValueNorm,
+        lenses: Lens::all_of(&inspector.model),
+        rank_by: Lens::default_of(&inspector.model),
         n_checked: N_CHECKED,
         head_weights: None,
     };

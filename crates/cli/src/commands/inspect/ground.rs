@@ -1,11 +1,13 @@
 //! `lookback inspect ground`: whether the sentences of an answer rest on the document.
 
 use anyhow::Result;
+use inspect::plot::{Bar, Bars, N_BARS_MAX};
 use inspect::prompts::Prompts;
-use inspect::questions::ground::{Ground, Grounded, Means, ground as look_at};
+use inspect::questions::ground::{Ground, Grounded, GroundedSentence, Means, ground as look_at};
 use serde::Serialize;
 
 use super::case::answer_to;
+use super::files::Pictures;
 use super::look::one_line;
 use super::profiles::{self, plain};
 use super::session::Session;
@@ -26,6 +28,7 @@ struct GroundJson<'a> {
 
 pub(super) fn ground(args: &GroundArgs) -> Result<()> {
     let document = open::read_text(None, args.file.as_deref(), "document")?;
+    let pictures = Pictures::at(&args.pictures)?;
     let session = Session::open(&args.session)?;
     let template = session.loaded.compile_template()?;
     let tokenizer = &session.loaded.tokenizer;
@@ -45,11 +48,29 @@ pub(super) fn ground(args: &GroundArgs) -> Result<()> {
         };
         Ok(look_at(inspector, &profile.ground, &question)?)
     })?;
+    pictures.write(|| Ok(bars(session.name(), &found).draw()?))?;
     if session.is_json() {
         let json = GroundJson { model: session.name(), found: &found, caveat: CAVEAT };
         return output::json(&json);
     }
     show(&found)
+}
+
+/// What each sentence loses without the document, beside planted ones.
+fn bars(model: &str, found: &Grounded) -> Bars {
+    let Means { nats_per_token: planted, n_nats, .. } = found.baselines.grounded;
+    let bar = |sentence: &GroundedSentence| Bar {
+        label: one_line(&sentence.part.text),
+        value: sentence.nats_per_token,
+        baseline: Some(planted),
+    };
+    Bars {
+        title: format!("What the answer of {model} loses without the document"),
+        value_name: "nats a token".to_owned(),
+        bars: found.sentences.iter().take(N_BARS_MAX).map(bar).collect(),
+        baseline_name: format!("planted sentences that documents say, n = {n_nats}"),
+        caveat: CAVEAT.to_owned(),
+    }
 }
 
 fn show(found: &Grounded) -> Result<()> {

@@ -1,13 +1,15 @@
 //! `lookback inspect heads`: what each head of a model does.
 
 use anyhow::Result;
+use inspect::plot::{HeatMap, Scale};
 use inspect::profile::Profile;
 use inspect::questions::heads::HeadRoles;
 use serde::Serialize;
 
+use super::files::Pictures;
 use super::profiles;
 use super::session::Session;
-use crate::inspect_args::HeadsArgs;
+use crate::inspect_args::{HeadsArgs, RoleArg};
 use crate::output;
 
 const CAVEAT: &str = "measured on planted texts in English: a head may do more than one thing, \
@@ -29,12 +31,14 @@ struct List {
 }
 
 pub(super) fn heads(args: &HeadsArgs) -> Result<()> {
+    let pictures = Pictures::at(&args.pictures)?;
     let session = Session::open(&args.session)?;
     let template = session.loaded.compile_template()?;
     let profile = profiles::profile(&session, template.as_ref(), &args.profile)?;
     if let Some(path) = &args.out {
         profile.write(path)?;
     }
+    pictures.write(|| Ok(map(session.name(), &profile, args.show).draw()?))?;
     if session.is_json() {
         return output::json(&HeadsJson { profile: &profile, caveat: CAVEAT });
     }
@@ -78,6 +82,33 @@ fn lists(profile: &Profile) -> [List; 4] {
             ),
         },
     ]
+}
+
+/// One role of all heads.
+fn map(model: &str, profile: &Profile, role: RoleArg) -> HeatMap {
+    let (name, value_name, of): (_, _, fn(&HeadRoles) -> Option<f64>) = match role {
+        RoleArg::Previous => ("the token before", "weight", |head| Some(head.previous)),
+        RoleArg::Duplicate => ("the same token, earlier", "weight", |head| Some(head.duplicate)),
+        RoleArg::Induction => ("what followed it earlier", "weight", |head| Some(head.induction)),
+        RoleArg::Retrieval => ("what is being copied", "share", |head| head.retrieval),
+        RoleArg::Instruction => ("the instruction", "weight", |head| Some(head.instruction)),
+    };
+    let heads = &profile.roles.heads;
+    let n_layers = heads.last().map_or(0, |head| head.layer_idx + 1);
+    let n_heads = heads.len() / n_layers.max(1);
+    let labels = |n: usize| (0..n).map(|idx| idx.to_string()).collect();
+    HeatMap {
+        title: format!("Which heads of {model} look at {name}"),
+        row_name: "layer".to_owned(),
+        column_name: "head".to_owned(),
+        value_name: value_name.to_owned(),
+        row_labels: labels(n_layers),
+        column_labels: labels(n_heads),
+        values: heads.iter().map(|head| of(head).map(|value| value as f32)).collect(),
+        scale: Scale::Unsigned { gamma: 1.0 },
+        strongest: Some(1.0),
+        caveat: CAVEAT.to_owned(),
+    }
 }
 
 fn show(list: &List, heads: &[HeadRoles], top: usize) -> Result<()> {

@@ -1,20 +1,22 @@
 //! `lookback inspect inject`: whether data draws a model away from its instruction.
 
 use anyhow::Result;
+use inspect::plot::{Bar, Bars};
 use inspect::prompts::Prompts;
-use inspect::questions::inject::{Injection, inject as look_for};
+use inspect::questions::inject::{Injection, Window, inject as look_for};
 use serde::Serialize;
 
+use super::files::Pictures;
 use super::look::one_line;
 use super::profiles::{self, plain};
 use super::session::Session;
 use crate::inspect_args::InjectArgs;
 use crate::{open, output};
 
-const CAVEAT: &str = "advice, no protection: rates are those of planted documents that the regression \
-                      had not seen, of another kind than those that it had; other texts can raise far \
-                      more false alarms, and attacks that avoid this measure pass. `inspect trial \
-                      inject` measures both on other templates";
+const CAVEAT: &str = "advice, no protection: rates are those of planted documents of kinds that the \
+                      regression had not seen; other texts can raise far more false alarms, and \
+                      attacks that avoid this measure pass. `inspect trial inject` measures both \
+                      on other templates";
 
 #[derive(Serialize)]
 struct InjectJson<'a> {
@@ -26,6 +28,7 @@ struct InjectJson<'a> {
 
 pub(super) fn inject(args: &InjectArgs) -> Result<()> {
     let data = open::read_text(args.data.as_deref(), args.file.as_deref(), "data")?;
+    let pictures = Pictures::at(&args.pictures)?;
     let session = Session::open(&args.session)?;
     let template = session.loaded.compile_template()?;
     let prompts = Prompts { tokenizer: &session.loaded.tokenizer, template: template.as_ref() };
@@ -34,11 +37,32 @@ pub(super) fn inject(args: &InjectArgs) -> Result<()> {
     let mut engine = session.engine(prompt.ids.len(), 0)?;
     let found = session
         .inspect(&mut engine, |inspector| Ok(look_for(inspector, &profile.inject, &prompt)?))?;
+    pictures.write(|| Ok(bars(session.name(), &found).draw()?))?;
     if session.is_json() {
         let json = InjectJson { model: session.name(), found: &found, caveat: CAVEAT };
         return output::json(&json);
     }
     show(&found)
+}
+
+/// What draws the heads that should keep to the instruction.
+fn bars(model: &str, found: &Injection) -> Bars {
+    let bar = |window: &Window| Bar {
+        label: one_line(&window.text),
+        value: window.share,
+        baseline: Some(window.share_if_even),
+    };
+    Bars {
+        title: format!("What in the data draws {model} from its instruction"),
+        value_name: "share of what the data gets".to_owned(),
+        bars: found.windows.iter().map(bar).collect(),
+        baseline_name: "if all of its tokens got the same".to_owned(),
+        caveat: format!(
+            "an instruction in the data: {:.0}%, suspicious from {:.0}% on; {CAVEAT}",
+            100.0 * found.probability,
+            100.0 * found.probability_min
+        ),
+    }
 }
 
 fn show(found: &Injection) -> Result<()> {
@@ -54,15 +78,15 @@ fn show(found: &Injection) -> Result<()> {
     ))?;
     let (alarms, hits) = (found.cut.false_alarms, found.cut.found);
     output::line(format_args!(
-        "of planted documents, this is said of {:.0}% without (n = {}) and {:.0}% with one (n = {})",
+        "this is said of {:.0}% of planted documents without (n = {}), {:.0}% with one (n = {})",
         100.0 * alarms.rate,
         alarms.n,
         100.0 * hits.rate,
         hits.n
     ))?;
     output::line(format_args!(
-        "focus on the instruction {:.3}; planted documents have {:.3} without and {:.3} with one ({} \
-         heads)\n",
+        "focus on the instruction {:.3}; planted documents have {:.3} without and {:.3} with one \
+         ({} heads)\n",
         found.focus, found.focus_normal, found.focus_attacked, found.n_heads
     ))?;
     output::line("what these heads look at most in the data")?;

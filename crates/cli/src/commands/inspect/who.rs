@@ -3,10 +3,12 @@
 use std::ops::Range;
 
 use anyhow::{Result, bail};
+use inspect::plot::{Bar, Bars};
 use inspect::questions::{Among, Candidate, Measure, Read, Who, WhoFound, who as find_mention};
 use inspect::text::words;
 use serde::Serialize;
 
+use super::files::Pictures;
 use super::session::Session;
 use crate::inspect_args::WhoArgs;
 use crate::{Usage, open, output};
@@ -22,6 +24,7 @@ struct WhoJson<'a> {
 pub(super) fn who(args: &WhoArgs) -> Result<()> {
     let text = open::read_text(args.text.text.as_deref(), args.text.file.as_deref(), "text")?;
     let word = place(&text, &args.word, args.nth)?;
+    let pictures = Pictures::at(&args.pictures)?;
     let session = Session::open(&args.session)?;
     let among = match &args.among[..] {
         [] => Among::Mentions,
@@ -33,6 +36,7 @@ pub(super) fn who(args: &WhoArgs) -> Result<()> {
     let question = Who { text, word, among, head_weights: None };
     let found =
         session.inspect(&mut engine, |inspector| Ok(find_mention(inspector, &question)?))?;
+    pictures.write(|| Ok(bars(session.name(), &found).draw()?))?;
     if session.is_json() {
         let config = &session.loaded.model.config;
         let n_heads = config.n_layers * config.n_heads;
@@ -111,6 +115,25 @@ fn show(found: &WhoFound) -> Result<()> {
         found.caveat
     ));
     Ok(())
+}
+
+/// Candidates by how likely each is in the word's place.
+fn bars(model: &str, found: &WhoFound) -> Bars {
+    let bar = |candidate: &Candidate| {
+        let judged = candidate.substituted;
+        Bar {
+            label: candidate.name.clone(),
+            value: judged.map_or(0.0, |judged| judged.probability),
+            baseline: judged.map(|judged| judged.probability_if_even),
+        }
+    };
+    Bars {
+        title: format!("What {:?} stands for, by {model}", found.word.text),
+        value_name: "probability in the word's place".to_owned(),
+        bars: found.candidates.iter().map(bar).collect(),
+        baseline_name: "if all candidates were as likely".to_owned(),
+        caveat: found.caveat.to_owned(),
+    }
 }
 
 /// `62% (even 50%)`
