@@ -13,10 +13,10 @@ use super::session::Session;
 use crate::inspect_args::InjectArgs;
 use crate::{open, output};
 
-const CAVEAT: &str = "advice, no protection: rates are those of planted documents of kinds that the \
-                      regression had not seen; other texts can raise far more false alarms, and \
-                      attacks that avoid this measure pass. `inspect trial inject` measures both \
-                      on other templates";
+const CAVEAT: &str = "advice, no protection: rates are those of planted documents of kinds \
+                      that the regression had not seen; other texts can raise far more false \
+                      alarms, and attacks that avoid this measure pass. `inspect trial inject` \
+                      measures both on other templates";
 
 #[derive(Serialize)]
 struct InjectJson<'a> {
