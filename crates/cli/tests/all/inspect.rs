@@ -1,7 +1,8 @@
 //! `lookback inspect` on models that know nothing: what holds of every answer.
 
+use format::gguf::Strings;
 use serde_json::Value;
-use tiny_random::TinyRandom;
+use tiny_random::{N_VOCAB, TinyRandom};
 
 use crate::lab::{Lab, tiny};
 
@@ -125,6 +126,45 @@ fn what_was_looked_at_becomes_files() {
     is_png(&lab, "b.png");
     lab.succeeds(&[&map[..], &["--svg", "c.svg", "--show", "layers"]].concat());
     is_svg(&lab, "c.svg");
+}
+
+#[test]
+fn what_is_not_there_is_said() {
+    let (lab, model) = Lab::with_tiny();
+    let fails = |args: &[&str], parts: &[&str]| {
+        lab.fails(&[&["inspect", args[0], "-m", &model], &args[1..]].concat(), parts);
+    };
+    fails(&["rows", STORY, "--layers", "9"], &["layer 9", "layers 0 to"]);
+    fails(&["rows", STORY, "--heads", "4"], &["head 4", "heads 0 to 3"]);
+    fails(&["rows", STORY, "--rows", "999"], &["--rows", "token 999", "tokens 0 to"]);
+    let long = "The dog. ".repeat(50);
+    let large = ["rows", &long, "--rows", "0-400", "--top", "all", "--limit", "1"];
+    fails(&large, &["MiB, the limit is 1 MiB"]);
+    let look = ["look", STORY, "--answer", "They left early.", "--word"];
+    fails(&[&look[..], &["nobody"]].concat(), &["\"nobody\""]);
+}
+
+#[test]
+fn parts_of_tokens_are_widened_and_said_so() {
+    let lab = Lab::new();
+    let mut writer = tiny().writer();
+    // Three named tokens, a token a byte, and "ll" among the letters.
+    let bytes = (0..256).map(|byte| format!("<0x{byte:02X}>"));
+    let letters = "heo tailswdnrcm".chars().map(String::from).chain(["ll".to_owned()]);
+    let named = ["<unk>", "<s>", "</s>"].map(String::from);
+    let mut tokens: Vec<String> = named.into_iter().chain(bytes).chain(letters).collect();
+    tokens.extend((tokens.len()..N_VOCAB).map(|idx| format!("<{idx}>")));
+    writer.set("tokenizer.ggml.tokens", Strings::from_iter(tokens));
+    let model = lab.model(writer);
+    let of = |word: &str| {
+        let look = ["inspect", "look", "-m", &model, STORY, "--answer", "hello", "--word", word];
+        let found = lab.json(&[&look[..], &["--json"]].concat());
+        let said = lab.succeeds(&look).stderr.contains("within a token");
+        assert_eq!(found["widened"], said, "{found}");
+        said
+    };
+    assert!(!of("hello") && !of("ell"));
+    assert!(of("el"));
 }
 
 #[test]

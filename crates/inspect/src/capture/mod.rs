@@ -30,12 +30,23 @@ pub use statistics::{MeanStats, Statistics, StatisticsPlan};
 /// What is to be seen takes more memory than it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "what is to be seen of attention takes {needed} bytes, the limit is {limit}: choose fewer \
-     layers, heads or rows, or fewer keys a row"
+    "what is to be seen of attention takes {}, the limit is {}: choose fewer layers, heads or rows, \
+     fewer keys a row, or a higher limit",
+    in_words(*needed),
+    in_words(*limit)
 )]
 pub struct PlanTooLarge {
     pub needed: usize,
     pub limit: usize,
+}
+
+fn in_words(n_bytes: usize) -> String {
+    const MIB: usize = 1 << 20;
+    match n_bytes {
+        0..MIB => format!("{n_bytes} bytes"),
+        // Rounded up: what is just too much does not look as if it fitted.
+        _ => format!("{} MiB", n_bytes.div_ceil(MIB)),
+    }
 }
 
 /// # Errors

@@ -20,6 +20,8 @@ struct LookJson<'a> {
     #[serde(flatten)]
     found: &'a Looked,
     n_heads: usize,
+    /// Whether `--word` splits a token, and what was looked at holds more.
+    widened: bool,
     caveat: &'static str,
 }
 
@@ -30,11 +32,16 @@ pub(super) fn look(args: &LookArgs) -> Result<()> {
     let case = Case::read(&args.case, &session)?;
     let mut engine = case.engine(&args.case, &session)?;
     let rank_by = args.by.map_or_else(|| Lens::default_of(&session.loaded.model), LensArg::lens);
+    let mut widened = false;
     let (answer, all, found) = session.inspect(&mut engine, |inspector| {
         let answer = case.answer(&args.case, inspector)?;
         let text = inspector.text(&answer);
         let part = match (&args.word, args.each) {
-            (Some(word), _) => AnswerPart::Tokens(text.span(text.find(word, 0)?)?.tokens),
+            (Some(word), _) => {
+                let span = text.span(text.find(word, 0)?)?;
+                widened = span.is_widened;
+                AnswerPart::Tokens(span.tokens)
+            }
             (None, EachArg::Answer) => AnswerPart::Whole,
             (None, EachArg::Sentence) => AnswerPart::Each(Unit::Sentence),
             (None, EachArg::Word) => AnswerPart::Each(Unit::Word),
@@ -63,10 +70,15 @@ pub(super) fn look(args: &LookArgs) -> Result<()> {
         look_files::page(&shown).write_file(&path).context("--html")?;
     }
     if session.is_json() {
-        let json = LookJson { model, answer: &answer, found: &found, n_heads, caveat };
+        let json = LookJson { model, answer: &answer, found: &found, n_heads, widened, caveat };
         return output::json(&json);
     }
     show(args, &found)?;
+    if let (Some(word), true) = (&args.word, widened) {
+        output::note(format_args!(
+            "note: {word:?} ends within a token: whole tokens were looked at"
+        ));
+    }
     output::note(format_args!("note: {n_heads} heads, all alike; {CAVEAT}"));
     Ok(())
 }
