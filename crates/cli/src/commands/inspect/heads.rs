@@ -88,8 +88,10 @@ fn lists(profile: &Profile) -> [List; 4] {
 fn map(model: &str, profile: &Profile, role: RoleArg) -> HeatMap {
     let (name, value_name, of): (_, _, fn(&HeadRoles) -> Option<f64>) = match role {
         RoleArg::Previous => ("the token before", "weight", |head| Some(head.previous)),
-        RoleArg::Duplicate => ("the same token, earlier", "weight", |head| Some(head.duplicate)),
-        RoleArg::Induction => ("what followed it earlier", "weight", |head| Some(head.induction)),
+        RoleArg::Duplicate => ("the same token earlier", "weight", |head| Some(head.duplicate)),
+        RoleArg::Induction => {
+            ("what followed the same token", "weight", |head| Some(head.induction))
+        }
         RoleArg::Retrieval => ("what is being copied", "share", |head| head.retrieval),
         RoleArg::Instruction => ("the instruction", "weight", |head| Some(head.instruction)),
     };
