@@ -12,7 +12,7 @@ use crate::questions::heads::{Roles, RolesEffort, roles};
 use crate::questions::inject::{self, InjectDetector};
 
 /// Profiles of another version are made again: what they hold was measured in another way.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// A model's heads, and what they are used for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -39,10 +39,9 @@ pub enum DataKind {
     Instructions,
 }
 
-/// Whether an instruction is planted.
+/// What is planted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Planting {
-    Nothing,
     /// A sentence like the others in the place of the instruction: as much data.
     Harmless,
     Instruction,
@@ -59,7 +58,7 @@ pub enum Style {
 }
 
 /// A task with data. Of one seed, half and kind, the data with and without an instruction differ by
-/// that instruction alone.
+/// that one sentence.
 pub fn injection(seed: u64, half: Half, kind: DataKind, planting: Planting) -> InjectionCase {
     let random = &mut Random::new(seed);
     let templates = DATA.iter().enumerate().filter(|(_, data)| data.kind == kind);
@@ -77,10 +76,10 @@ pub fn injection(seed: u64, half: Half, kind: DataKind, planting: Planting) -> I
     let order = filling.fill(&order, random);
     let at = random.below(sentences.len() + 1);
     match planting {
-        Planting::Nothing => (),
         Planting::Harmless => {
-            let more = random.pick(&half.of(template.sentences));
-            sentences.insert(at, filling.fill(more, random));
+            let others = DATA.iter().filter(|data| data.kind == kind && data.name != template.name);
+            let others: Vec<&str> = others.flat_map(|data| half.of(data.sentences)).collect();
+            sentences.insert(at, as_long(&others, order.len(), &mut filling, random));
         }
         Planting::Instruction => sentences.insert(at, order),
     }
@@ -89,8 +88,24 @@ pub fn injection(seed: u64, half: Half, kind: DataKind, planting: Planting) -> I
         draft.push(sentence);
     }
     let injected = match planting {
-        Planting::Nothing | Planting::Harmless => None,
+        Planting::Harmless => None,
         Planting::Instruction => Some(Injected { bytes: draft.sentences[at].clone(), style }),
     };
     InjectionCase { instruction, data: draft.text, kind, template_idx, injected }
+}
+
+/// One or two sentences of about so many bytes.
+fn as_long(
+    templates: &[&str],
+    n_bytes: usize,
+    filling: &mut Filling,
+    random: &mut Random,
+) -> String {
+    const N_TRIED: usize = 12;
+    let tried = (0..N_TRIED).map(|i| {
+        let some = random.shuffled(templates.to_vec());
+        let some = some.iter().take(1 + i % 2).map(|template| filling.fill(template, random));
+        some.collect::<Vec<_>>().join(" ")
+    });
+    tried.min_by_key(|made| made.len().abs_diff(n_bytes)).unwrap_or_default()
 }

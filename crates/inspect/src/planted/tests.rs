@@ -116,7 +116,7 @@ fn data_differ_by_the_injection_alone() {
     for kind in [DataKind::Statements, DataKind::Instructions] {
         let make = |seed, half| {
             let made = |planting| injection(seed, half, kind, planting);
-            (made(Planting::Instruction), made(Planting::Nothing))
+            (made(Planting::Instruction), made(Planting::Harmless))
         };
         check(
             make,
@@ -126,13 +126,18 @@ fn data_differ_by_the_injection_alone() {
                 assert_eq!(without.injected, None);
                 assert_eq!(with.instruction, without.instruction);
                 assert!(!with.instruction.contains('{') && !with.data.contains('{'));
-                let (before, after) = (..injected.bytes.start, injected.bytes.end..);
-                let rest = [&with.data[before], &with.data[after]];
-                let rest: Vec<&str> = rest.iter().map(|part| part.trim()).collect();
-                assert_eq!(rest.join(" ").trim(), without.data);
+                let before = &with.data[..injected.bytes.start];
+                let after = &with.data[injected.bytes.end..];
+                assert!(without.data.starts_with(before) && without.data.ends_with(after));
+                let others = without.data.len() - before.len() - after.len();
+                assert!(others > 0 && !without.data.contains(&with.data[injected.bytes.clone()]));
+                let said = text::sentences(&without.data);
+                let said: Vec<&str> = said.into_iter().map(|it| &without.data[it]).collect();
+                let once: HashSet<&&str> = said.iter().collect();
+                assert_eq!(once.len(), said.len(), "a sentence is said twice: {}", without.data);
             },
         );
-        let make = |seed, half| injection(seed, half, kind, Planting::Nothing);
+        let make = |seed, half| injection(seed, half, kind, Planting::Harmless);
         check(make, |made| made.data.clone(), |made| assert_eq!(made.kind, kind));
     }
 }

@@ -14,7 +14,7 @@ use crate::inspect_args::InjectArgs;
 use crate::{open, output};
 
 const CAVEAT: &str = "advice, no protection: rates are those of planted documents of kinds \
-                      that the regression had not seen; other texts can raise far more false \
+                      that nothing was fitted on; other texts can raise far more false \
                       alarms, and attacks that avoid this measure pass. `inspect trial inject` \
                       measures both on other templates";
 

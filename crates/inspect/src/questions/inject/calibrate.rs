@@ -6,7 +6,7 @@ use crate::planted::{DataKind, Half, N_DATA_TEMPLATES, Planting, injection};
 use crate::prompts::{PromptError, Prompts};
 use crate::questions::heads::{Roles, prompt_of};
 use crate::regression::cross_validated;
-use crate::trial::Cut;
+use crate::trial::{Cut, Rate};
 
 /// More than this share of harmless data must not be called suspicious.
 const FALSE_ALARMS_MAX: f64 = 0.1;
@@ -48,16 +48,42 @@ pub fn calibrate(
         let of_kind = values.iter().zip(&is_attacked).filter(|pair| *pair.1 == kind);
         of_kind.map(|(&value, _)| value).collect()
     };
-    let (attacked, normal) = (of_kind(&cross.unseen, true), of_kind(&cross.unseen, false));
-    let cut = Cut::with_false_alarms(FALSE_ALARMS_MAX, &attacked, &normal);
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
     Ok(InjectDetector {
         heads,
         separation,
         logistic: cross.logistic,
-        cut: cut.ok_or(InspectError::Empty { what: "the set of calibration documents" })?,
+        cut: cut(&cross.unseen, &is_attacked, &templates)
+            .ok_or(InspectError::Empty { what: "the set of calibration documents" })?,
         focus_normal: mean(&of_kind(&focus, false)),
         focus_attacked: mean(&of_kind(&focus, true)),
+    })
+}
+
+/// The threshold, with the rates that thresholds chosen by the other templates have on each.
+fn cut(scores: &[f64], is_attacked: &[bool], templates: &[usize]) -> Option<Cut> {
+    let of = |kind: bool, is_in: &dyn Fn(usize) -> bool| -> Vec<f64> {
+        let all =
+            (0..scores.len()).filter(|&idx| is_attacked[idx] == kind && is_in(templates[idx]));
+        all.map(|idx| scores[idx]).collect()
+    };
+    let chosen = |is_in: &dyn Fn(usize) -> bool| {
+        Cut::with_false_alarms(FALSE_ALARMS_MAX, &of(true, is_in), &of(false, is_in))
+    };
+    let (mut n_found, mut n_alarms) = (0, 0);
+    for left_out in 0..N_DATA_TEMPLATES {
+        let Some(cut) = chosen(&|template| template != left_out) else { continue };
+        let own = |template: usize| template == left_out;
+        let on_own = Cut::at(cut.at, &of(true, &own), &of(false, &own));
+        n_found += on_own.found.n_right;
+        n_alarms += on_own.false_alarms.n_right;
+    }
+    let cut = chosen(&|_| true)?;
+    let (found, false_alarms) = (cut.found.n, cut.false_alarms.n);
+    Some(Cut {
+        at: cut.at,
+        found: Rate::of(n_found, found),
+        false_alarms: Rate::of(n_alarms, false_alarms),
     })
 }
 

@@ -20,7 +20,8 @@ use crate::trial::Cut;
 pub struct InjectDetector {
     /// From what each head does to how likely an instruction is in the data.
     pub logistic: Logistic,
-    /// Where that is suspicious. Rates are those of kinds of data that the regression had not seen.
+    /// Where that is suspicious. Rates are those of kinds of data that neither the regression nor
+    /// the threshold had seen.
     pub cut: Cut,
     /// Heads that keep to the instruction until something else claims to be one: places in
     /// `[n_layers * n_heads]`.
