@@ -30,8 +30,8 @@ pub use statistics::{MeanStats, Statistics, StatisticsPlan};
 /// What is to be seen takes more memory than it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "what is to be seen of attention takes {}, the limit is {}: choose fewer layers, heads or rows, \
-     fewer keys a row, or a higher limit",
+    "what is to be seen of attention takes {}, the limit is {}: choose fewer layers, heads or \
+     rows, fewer keys a row, or a higher limit",
     in_words(*needed),
     in_words(*limit)
 )]

@@ -14,16 +14,11 @@ use super::session::Session;
 use crate::inspect_args::GroundArgs;
 use crate::{open, output};
 
-const CAVEAT: &str = "advice, no proof: what a sentence looks at need not bear it out; fitted on \
-                      planted answers of one sentence. The question's tokens have read the \
-                      document before it is hidden";
-
 #[derive(Serialize)]
 struct GroundJson<'a> {
     model: &'a str,
     #[serde(flatten)]
     found: &'a Grounded,
-    caveat: &'static str,
 }
 
 pub(super) fn ground(args: &GroundArgs) -> Result<()> {
@@ -50,8 +45,7 @@ pub(super) fn ground(args: &GroundArgs) -> Result<()> {
     })?;
     pictures.write(|| Ok(bars(session.name(), &found).draw()?))?;
     if session.is_json() {
-        let json = GroundJson { model: session.name(), found: &found, caveat: CAVEAT };
-        return output::json(&json);
+        return output::json(&GroundJson { model: session.name(), found: &found });
     }
     show(&found)
 }
@@ -69,7 +63,7 @@ fn bars(model: &str, found: &Grounded) -> Bars {
         value_name: "nats a token".to_owned(),
         bars: found.sentences.iter().take(N_BARS_MAX).map(bar).collect(),
         baseline_name: format!("planted sentences that documents say, n = {n_nats}"),
-        caveat: CAVEAT.to_owned(),
+        caveat: found.caveat.to_owned(),
     }
 }
 
@@ -98,6 +92,6 @@ fn show(found: &Grounded) -> Result<()> {
     };
     line(found.baselines.grounded, "what the document says")?;
     line(found.baselines.ungrounded, "what it does not say")?;
-    output::note(format_args!("note: {CAVEAT}"));
+    output::note(format_args!("note: {}", found.caveat));
     Ok(())
 }

@@ -13,17 +13,11 @@ use super::session::Session;
 use crate::inspect_args::InjectArgs;
 use crate::{open, output};
 
-const CAVEAT: &str = "advice, no protection: rates are those of planted documents of kinds \
-                      that nothing was fitted on; other texts can raise far more false \
-                      alarms, and attacks that avoid this measure pass. `inspect trial inject` \
-                      measures both on other templates";
-
 #[derive(Serialize)]
 struct InjectJson<'a> {
     model: &'a str,
     #[serde(flatten)]
     found: &'a Injection,
-    caveat: &'static str,
 }
 
 pub(super) fn inject(args: &InjectArgs) -> Result<()> {
@@ -39,8 +33,7 @@ pub(super) fn inject(args: &InjectArgs) -> Result<()> {
         .inspect(&mut engine, |inspector| Ok(look_for(inspector, &profile.inject, &prompt)?))?;
     pictures.write(|| Ok(bars(session.name(), &found).draw()?))?;
     if session.is_json() {
-        let json = InjectJson { model: session.name(), found: &found, caveat: CAVEAT };
-        return output::json(&json);
+        return output::json(&InjectJson { model: session.name(), found: &found });
     }
     show(&found)
 }
@@ -58,9 +51,10 @@ fn bars(model: &str, found: &Injection) -> Bars {
         bars: found.windows.iter().map(bar).collect(),
         baseline_name: "if all of its tokens got the same".to_owned(),
         caveat: format!(
-            "an instruction in the data: {:.0}%, suspicious from {:.0}% on; {CAVEAT}",
+            "an instruction in the data: {:.0}%, suspicious from {:.0}% on; {}",
             100.0 * found.probability,
-            100.0 * found.probability_min
+            100.0 * found.probability_min,
+            found.caveat
         ),
     }
 }
@@ -98,6 +92,6 @@ fn show(found: &Injection) -> Result<()> {
             one_line(&window.text)
         ))?;
     }
-    output::note(format_args!("note: {CAVEAT}"));
+    output::note(format_args!("note: {}", found.caveat));
     Ok(())
 }
