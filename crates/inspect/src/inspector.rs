@@ -16,6 +16,8 @@ use crate::text::{SpanError, TokenText};
 
 /// Most bytes of what is kept of one pass, unless somebody says otherwise.
 pub const N_BYTES_MAX: usize = 256 << 20;
+/// Most tokens of an answer that a model writes to be looked at, unless somebody says otherwise.
+pub const N_ANSWER: usize = 128;
 
 /// A model that is asked, and bounds on what is kept.
 pub struct Inspector<'a> {

@@ -19,4 +19,4 @@ pub mod text;
 pub mod trial;
 
 pub use ask::{Ask, AskEngine, AskError, Reply};
-pub use inspector::{InspectError, Inspector, N_BYTES_MAX};
+pub use inspector::{InspectError, Inspector, N_ANSWER, N_BYTES_MAX};

@@ -1,6 +1,6 @@
 //! What was measured of one model's heads, and the detectors made of it, as a file.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use model::Model;
 use serde::{Deserialize, Serialize};
@@ -58,6 +58,8 @@ impl Default for InjectEffort {
 pub enum ProfileError {
     #[error(transparent)]
     File(#[from] format::Error),
+    #[error("{path}: cannot make it: {cause}")]
+    Folder { path: String, cause: std::io::Error },
     #[error("{path}: cannot read it: {cause}")]
     Read { path: String, cause: std::io::Error },
     #[error("{path}: not a profile of heads: {cause}; measure again with --recalibrate")]
@@ -77,6 +79,42 @@ pub enum ProfileError {
 pub fn fingerprint(model: &Model) -> String {
     let bytes = model.fingerprint(model.config.n_ctx);
     bytes[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Profiles that are kept beside the models: a file a model.
+#[derive(Clone, Debug)]
+pub struct Profiles {
+    folder: PathBuf,
+}
+
+impl Profiles {
+    pub fn beside(models_dir: &Path) -> Self {
+        Self { folder: models_dir.join(".profiles") }
+    }
+
+    /// `None`: none is kept, or one of another version, which is measured again.
+    ///
+    /// # Errors
+    /// A file that is none of this model.
+    pub fn find(&self, model: &Model) -> Result<Option<Profile>, ProfileError> {
+        match Profile::read(&self.path(&fingerprint(model)), model) {
+            Err(ProfileError::Version { .. }) => Ok(None),
+            found => found,
+        }
+    }
+
+    /// # Errors
+    /// What keeps a file from being written.
+    pub fn keep(&self, profile: &Profile) -> Result<(), ProfileError> {
+        let shown = || self.folder.display().to_string();
+        std::fs::create_dir_all(&self.folder)
+            .map_err(|cause| ProfileError::Folder { path: shown(), cause })?;
+        profile.write(&self.path(&profile.fingerprint))
+    }
+
+    fn path(&self, fingerprint: &str) -> PathBuf {
+        self.folder.join(format!("{fingerprint}.json"))
+    }
 }
 
 impl Profile {

@@ -25,9 +25,11 @@ pub(crate) struct AttentionWanted {
 }
 
 const FIELD: &str = "attention";
+/// Heaviest keys of a row, unless somebody says otherwise.
+pub(crate) const N_TOP: usize = 8;
 
 fn default_top() -> usize {
-    8
+    N_TOP
 }
 
 impl Described for AttentionWanted {

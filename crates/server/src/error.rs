@@ -3,6 +3,9 @@
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use engine::Error as EngineError;
+use inspect::prompts::PromptError;
+use inspect::text::SpanError;
+use inspect::{AskError, InspectError};
 use serde_json::Value;
 
 /// One line for people, and what programs look at.
@@ -54,6 +57,14 @@ impl ApiError {
         Self { field, message, ..self }
     }
 
+    /// With a field that is to blame, where none is named yet.
+    pub(crate) fn or_field(self, field: &str) -> Self {
+        if self.field.is_some() || self.status != StatusCode::BAD_REQUEST {
+            return self;
+        }
+        Self::field(field, self.message)
+    }
+
     pub(crate) fn missing(field: &str) -> Self {
         Self::field(field, "it is missing")
     }
@@ -62,6 +73,11 @@ impl ApiError {
         let message = format!("model {model:?} cannot be loaded: {problem}");
         let error = Self::of(StatusCode::SERVICE_UNAVAILABLE, "api_error", message);
         Self { field: Some("model".into()), ..error }
+    }
+
+    pub(crate) fn no_profile(model: &str, problem: &str) -> Self {
+        let message = format!("the heads of model {model:?} are not known: {problem}");
+        Self::of(StatusCode::SERVICE_UNAVAILABLE, "api_error", message)
     }
 
     pub(crate) fn no_room(n_loaded: usize) -> Self {
@@ -147,5 +163,36 @@ impl ApiError {
     /// What the template says of a conversation.
     pub(crate) fn template(error: &tokenizer::Error) -> Self {
         Self { field: Some("messages".into()), ..Self::bad(error.to_string()) }
+    }
+}
+
+impl From<AskError> for ApiError {
+    /// Who ran the request knows why it failed.
+    fn from(_: AskError) -> Self {
+        Self::gone()
+    }
+}
+
+impl From<SpanError> for ApiError {
+    fn from(error: SpanError) -> Self {
+        Self::bad(error.to_string())
+    }
+}
+
+impl From<InspectError> for ApiError {
+    fn from(error: InspectError) -> Self {
+        match error {
+            InspectError::Ask(error) => error.into(),
+            error => Self::bad(error.to_string()),
+        }
+    }
+}
+
+impl From<PromptError> for ApiError {
+    fn from(error: PromptError) -> Self {
+        match error {
+            PromptError::Inspect(error) => error.into(),
+            error => Self::bad(error.to_string()),
+        }
     }
 }

@@ -65,7 +65,7 @@ async fn answer(app: &App, request: Request) -> Result<Response, ApiError> {
     let documents = body.documents.ok_or_else(|| ApiError::missing("documents"))?;
     app.options.limits.check_texts(documents.len(), "documents")?;
     let encoder = app.models.encoder(body.model.as_deref()).await?;
-    let encode = || {
+    let encode = || -> Result<_, ApiError> {
         let mut texts = vec![encoder.encode(&query, "query")?];
         for document in &documents {
             texts.push(encoder.encode(document.text(), "documents")?);

@@ -22,6 +22,7 @@ use crate::{
 /// All addresses.
 pub(crate) fn addresses() -> Vec<Address> {
     let mut all = of_openai();
+    all.extend(of_inspection());
     all.extend(of_others());
     all.extend(of_operation());
     all
@@ -64,13 +65,53 @@ fn of_openai() -> Vec<Address> {
         ),
         post_at::<rerank::Body>("/v1/rerank", "Orders texts by a question", post(rerank::rerank)),
         post_at::<rerank::Body>("/rerank", "The same", post(rerank::rerank)),
+        get_at("/v1/models", "What is served", get(openai::models)),
+        get_at("/v1/models/{name}", "One of them", get(openai::model)),
+    ]
+}
+
+fn of_inspection() -> Vec<Address> {
+    vec![
         post_at::<inspection::LookBody>(
             "/v1/inspect/look",
             "Which sentences an answer came from",
             post(inspection::look),
         ),
-        get_at("/v1/models", "What is served", get(openai::models)),
-        get_at("/v1/models/{name}", "One of them", get(openai::model)),
+        post_at::<inspection::WhoBody>(
+            "/v1/inspect/who",
+            "Which earlier mention a word stands for",
+            post(inspection::who),
+        ),
+        post_at::<inspection::GroundBody>(
+            "/v1/inspect/ground",
+            "Whether an answer rests on a document",
+            post(inspection::ground),
+        ),
+        post_at::<inspection::DrownBody>(
+            "/v1/inspect/drown",
+            "What becomes of a part of a text when more stands around it",
+            post(inspection::drown),
+        ),
+        post_at::<inspection::InjectBody>(
+            "/v1/inspect/inject",
+            "Whether data draws the model away from its instruction",
+            post(inspection::inject),
+        ),
+        post_at::<inspection::ContradictBody>(
+            "/v1/inspect/contradict",
+            "Which sentences may contradict each other",
+            post(inspection::contradict),
+        ),
+        post_at::<inspection::HeadsBody>(
+            "/v1/inspect/heads",
+            "What each head of a model does",
+            post(inspection::heads),
+        ),
+        post_at::<inspection::RowsBody>(
+            "/v1/inspect/rows",
+            "The attention of single tokens",
+            post(inspection::rows),
+        ),
     ]
 }
 

@@ -5,12 +5,14 @@ use std::sync::{Arc, OnceLock};
 use engine::{
     ChatTemplate, Constraint, Engine, Grammar, GrammarCompiler, GrammarError, Special, Tokenizer,
 };
+use inspect::profile::Profiles;
 use model::Model;
 use model::kv::KvPolicy;
 use tokenizer::turn::TurnFormat;
 
 use crate::conversation::knows_tools;
 use crate::error::ApiError;
+use crate::inspection::HeadsKnown;
 use crate::worker::EngineHandle;
 
 /// A model that answers.
@@ -26,6 +28,9 @@ pub struct Served {
     pub(crate) kv_policy: KvPolicy,
     /// What is looked at; `None`: there is no attention to see.
     pub(crate) model: Option<Arc<Model>>,
+    /// Where profiles of heads are kept; `None`: in memory alone.
+    pub(crate) profiles: Option<Profiles>,
+    pub(crate) heads_known: HeadsKnown,
     n_vocab: usize,
     /// Made when the first grammar is asked for.
     compiler: OnceLock<Result<GrammarCompiler, GrammarError>>,
@@ -57,14 +62,17 @@ impl Served {
             n_ctx,
             kv_policy,
             model: None,
+            profiles: None,
+            heads_known: HeadsKnown::default(),
             n_vocab,
             compiler,
         }
     }
 
     /// Lets clients see what the attention of a model does: of the one that the engine runs.
-    pub fn inspected(self, model: Arc<Model>) -> Self {
-        Self { model: Some(model), ..self }
+    /// Profiles of its heads are found and kept in `profiles`.
+    pub fn inspected(self, model: Arc<Model>, profiles: Option<Profiles>) -> Self {
+        Self { model: Some(model), profiles, ..self }
     }
 
     /// A grammar over the tokens of this model; `field` is where it came from.

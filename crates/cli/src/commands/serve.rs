@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use engine::{Embedder, Engine, Loaded, Recipe};
+use inspect::profile::Profiles;
 use model::load::ModelFile;
 use server::{
     Keys, Limits, Model, Models, Reading, Served, ServedEncoder, Server, ServerOptions, Tls,
@@ -121,7 +122,9 @@ fn writer(args: &ServeArgs, name: String, loaded: Loaded) -> Result<Served> {
     let engine = Engine::new(Box::new(runner), loaded.tokenizer.clone());
     let texts = (loaded.tokenizer, template);
     let served = Served::start(name, engine, texts, args.cache.kv_policy());
-    Ok(served.inspected(loaded.model))
+    // A model at a path is served on a system without a place for others.
+    let profiles = open::hub_config().ok().map(|config| Profiles::beside(&config.models_dir));
+    Ok(served.inspected(loaded.model, profiles))
 }
 
 fn encoder(

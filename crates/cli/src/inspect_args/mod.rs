@@ -88,7 +88,7 @@ pub(crate) struct CaseArgs {
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub(crate) answer: Option<String>,
     /// Most tokens of an answer that the model writes
-    #[arg(short, value_name = "N", default_value_t = 128)]
+    #[arg(short, value_name = "N", default_value_t = inspect::N_ANSWER as u32)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
     pub(crate) n: u32,
     /// System prompt

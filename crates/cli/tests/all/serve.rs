@@ -4,9 +4,10 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, Command};
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use tiny_random::TinyRandom;
 
-use crate::lab::Lab;
+use crate::lab::{Lab, TEMPLATE, tiny};
 
 /// A server that a test ends.
 struct Served {
@@ -171,5 +172,128 @@ fn a_client_asks_where_an_answer_came_from() {
     let elsewhere = asked.replacen('{', "{\"context\": \"Three\", ", 1);
     let said = served.refuses("POST /v1/inspect/look", &elsewhere);
     assert!(said.contains("Three"), "{said}");
+    served.end();
+}
+
+const STORY: &str = "The dog met the cat. Then the dog saw that it was wet. They left.";
+
+/// Whoever asks over HTTP is told what the command line says.
+#[track_caller]
+fn check_inspection(served: &Served, lab: &Lab, (name, body): (&str, Value), args: &[&str]) {
+    let mut json = served.ask(&format!("POST /v1/inspect/{name}"), &body.to_string());
+    let object = json.as_object_mut().and_then(|json| json.remove("object"));
+    assert_eq!(object, Some(format!("inspection.{name}").into()));
+    let args = [&["inspect", name, "--json", "-m", "tiny.gguf"], args].concat();
+    assert_eq!(json, lab.json(&args), "{name}");
+}
+
+#[test]
+fn questions_have_the_same_answers_over_http() {
+    let lab = Lab::new();
+    // Planted documents have some thousand letters.
+    let mut writer = TinyRandom { n_ctx: 4096, ..tiny() }.writer();
+    writer.set("tokenizer.chat_template", TEMPLATE);
+    let model = lab.model(writer);
+    let served = Served::start(&lab, &["-m", &model]);
+    let file = lab.file("story.txt", STORY);
+    let check = |name, body, args: &[&str]| check_inspection(&served, &lab, (name, body), args);
+    let who = json!({"text": STORY, "word": "it"});
+    check("who", who, &[STORY, "--word", "it"]);
+    let messages = json!([{"role": "user", "content": [{"type": "text", "text": STORY}]}]);
+    let who = json!({"messages": messages, "word": "the dog", "nth": 1, "among": ["the cat"]});
+    check("who", who, &[STORY, "--word", "the dog", "--nth", "1", "--among", "the cat"]);
+    check("contradict", json!({"text": STORY, "pairs": 2}), &[STORY, "--pairs", "2"]);
+    let drown = json!({"document": STORY, "question": "Who left?", "answer": "They."});
+    check("drown", drown, &["Who left?", "-f", &file, "--answer", "They."]);
+    let drown = json!({"document": STORY, "question": "Who?", "max_tokens": 3, "span": "the cat"});
+    check("drown", drown, &["Who?", "-f", &file, "-n", "3", "--span", "the cat"]);
+    // What the server measures first, it keeps for others.
+    let inject = json!({"instruction": "Sum up.", "data": STORY});
+    check("inject", inject, &["--instruction", "Sum up.", STORY]);
+    let ground = json!({"document": STORY, "question": "Who left?", "answer": "They. And it."});
+    check("ground", ground, &["Who left?", "-f", &file, "--answer", "They. And it."]);
+    check("heads", json!({}), &[]);
+    let n_kept = std::fs::read_dir(lab.models_dir().join(".profiles")).expect("profiles").count();
+    assert_eq!(n_kept, 1);
+    served.end();
+}
+
+#[test]
+fn rows_of_a_conversation_are_shown() {
+    let (lab, model) = Lab::with_chat();
+    let served = Served::start(&lab, &["-m", &model]);
+    let ask = |more: Value| {
+        let mut body = json!({"messages": [{"role": "user", "content": "one"}], "layers": [1],
+            "heads": [0, 1], "top": 3});
+        let more = more.as_object().expect("an object").clone();
+        body.as_object_mut().expect("an object").extend(more);
+        served.ask("POST /v1/inspect/rows", &body.to_string())
+    };
+    let json = ask(json!({"answer": "two"}));
+    assert_eq!(
+        (&json["schema"], &json["object"]),
+        (&"lookback.attention/1".into(), &"inspection.rows".into())
+    );
+    let n_prompt = json["n_prompt"].as_u64().expect("a number");
+    let n_tokens = json["tokens"].as_array().expect("tokens").len();
+    let rows = json["rows"].as_array().expect("rows");
+    check_rows(rows, n_prompt, n_tokens - n_prompt as usize);
+    let json = ask(json!({"max_tokens": 0}));
+    assert_eq!((&json["answer"], &json["n_prompt"]), (&"".into(), &n_prompt.into()));
+    check_rows(json["rows"].as_array().expect("rows"), n_prompt, 1);
+    let json = ask(json!({"answer": "two", "rows": [2, 3], "top": 100}));
+    let rows = json["rows"].as_array().expect("rows");
+    assert!(rows.iter().all(|row| row["tail"] == 0.0) && rows.len() == 4, "{json}");
+    served.end();
+}
+
+#[test]
+fn what_is_wrong_with_a_question_is_named() {
+    let (lab, model) = Lab::with_chat();
+    let served = Served::start(&lab, &["-m", &model]);
+    let long = "a ".repeat(100_000);
+    let messages = json!([{"role": "user", "content": "one"}]);
+    for (name, body, field, said) in [
+        ("who", json!({"word": "it"}), "text", "it is missing"),
+        ("who", json!({"text": STORY}), "word", "it is missing"),
+        ("who", json!({"text": STORY, "word": "she"}), "word", "\"she\" as a whole word 0 times"),
+        ("who", json!({"text": STORY, "word": "it", "nth": 0}), "nth", "from 1 on"),
+        ("who", json!({"text": STORY, "word": "it", "among": ["the horse"]}), "among", "the horse"),
+        ("who", json!({"text": STORY, "word": "The"}), "word", "nothing that"),
+        (
+            "who",
+            json!({"text": STORY, "word": "it", "among": vec!["a"; 17]}),
+            "among",
+            "at most 16",
+        ),
+        ("who", json!({"text": long, "word": "a"}), "text", "tokens, the context holds"),
+        ("who", json!({"messages": [], "word": "a"}), "messages", "with a text"),
+        ("contradict", json!({"text": "One."}), "text", "2 to 2000 sentences"),
+        ("contradict", json!({"text": STORY, "pairs": 0}), "pairs", "1 to 1000"),
+        ("drown", json!({"question": "Who?"}), "document", "it is missing"),
+        ("drown", json!({"document": STORY, "question": " "}), "question", "it is empty"),
+        (
+            "drown",
+            json!({"document": STORY, "question": "Who?", "span": "horse"}),
+            "span",
+            "\"horse\" 0 times",
+        ),
+        ("inject", json!({"instruction": "Say it."}), "data", "it is missing"),
+        ("inject", json!({"instruction": "Say it.", "data": long}), "data", "the context holds"),
+        ("ground", json!({"document": STORY}), "question", "it is missing"),
+        ("rows", json!({}), "messages", "it is missing"),
+        ("rows", json!({"messages": messages, "layers": [99]}), "layers", "layer 99"),
+        ("rows", json!({"messages": messages, "heads": [4]}), "heads", "heads 0 to 3"),
+        ("rows", json!({"messages": messages, "rows": [0, 9999]}), "rows", "tokens 0 to"),
+        ("rows", json!({"messages": messages, "rows": "some"}), "rows", "expected answer"),
+        ("look", json!({"messages": messages, "context": "Three"}), "context", "Three"),
+        ("heads", json!({"layer": 1}), "layer", "nobody knows this field"),
+    ] {
+        let start = format!("POST /v1/inspect/{name}");
+        let (status, reply) = served.reply(&start, &body.to_string());
+        let error = serde_json::from_str::<Value>(&reply).expect("JSON")["error"].clone();
+        assert_eq!((&status[..], &error["param"]), ("400", &field.into()), "{name}: {error}");
+        assert!(error["message"].as_str().is_some_and(|text| text.contains(said)), "{error}");
+    }
     served.end();
 }

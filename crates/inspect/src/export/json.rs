@@ -27,9 +27,16 @@ struct JsonToken<'a> {
 }
 
 pub(super) fn write(export: &Export<'_>, out: &mut dyn Write) -> Result<(), ExportError> {
-    let &Export { model, n_layers, n_heads, tokens, rows } = export;
-    let document = Document { schema: SCHEMA, model, n_layers, n_heads, tokens, rows };
-    Ok(serde_json::to_writer(out, &document)?)
+    Ok(serde_json::to_writer(out, export)?)
+}
+
+/// As in a file.
+impl Serialize for Export<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let &Self { model, n_layers, n_heads, tokens, rows } = self;
+        let document = Document { schema: SCHEMA, model, n_layers, n_heads, tokens, rows };
+        document.serialize(serializer)
+    }
 }
 
 fn tokens<S: Serializer>(tokens: &Tokens<'_>, serializer: S) -> Result<S::Ok, S::Error> {

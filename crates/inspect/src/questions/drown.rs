@@ -4,6 +4,7 @@
 //! No length is known at which models drown, so the same model with the same part in less text, and
 //! in other places of the same text, is what it is compared with.
 
+mod cases;
 mod variants;
 
 use std::ops::Range;
@@ -14,6 +15,7 @@ use serde::Serialize;
 use crate::capture::{Spread, SpreadFound, SpreadPlan};
 use crate::inspector::{InspectError, Inspector};
 
+pub use cases::{dearest_span, drown_cases, named_span};
 pub use variants::{Variant, VariantKind, variants};
 
 /// A text in which the span stands, with the question, as tokens.

@@ -11,12 +11,13 @@ mod spelled;
 mod who;
 
 pub use contradict::{
-    CONTRADICT_CAVEAT, Contradict, Contradicted, Judge, Judged, JudgedPair, N_SENTENCES_MAX, Pair,
-    contradict, proposed,
+    CONTRADICT_CAVEAT, Contradict, Contradicted, Judge, Judged, JudgedPair, N_PAIRS, N_PAIRS_MAX,
+    N_SENTENCES_MAX, Pair, contradict, proposed,
 };
 pub use diff::{Diff, HeadDiff, LayerDiff, Shape, ShapeError, TextRead, TokenDiff, diff};
 pub use drown::{
-    DrownCase, DrownChange, DrownPoint, Drowned, Variant, VariantKind, drown, variants,
+    DrownCase, DrownChange, DrownPoint, Drowned, Variant, VariantKind, dearest_span, drown,
+    drown_cases, named_span, variants,
 };
 pub use look::{AnswerPart, AnswerPartFound, Look, Looked, LookedPart, Source, look};
 pub use who::{

@@ -15,7 +15,7 @@ pub use paragraphs::paragraphs;
 pub use segments::{Segment, Segments, Unit};
 pub use sentences::sentences;
 pub use token_text::{Span, SpanError, TokenText};
-pub use words::words;
+pub use words::{find_word, words};
 
 use std::ops::Range;
 

@@ -39,6 +39,23 @@ pub enum SpanError {
         "the text holds {needle:?} {n_found} times, number {nth} counted from 0 is not among them"
     )]
     NotFound { needle: String, n_found: usize, nth: usize },
+    #[error("the text has {word:?} as a whole word {n_found} times")]
+    NoWord { word: String, n_found: usize },
+}
+
+/// Longer texts are shortened in messages.
+const N_SHOWN_CHARS_MAX: usize = 60;
+
+impl SpanError {
+    /// A text that is not there at all.
+    pub(crate) fn not_found(needle: &str) -> Self {
+        let needle = needle.chars().take(N_SHOWN_CHARS_MAX).collect();
+        Self::NotFound { needle, n_found: 0, nth: 0 }
+    }
+
+    pub(super) fn no_word(word: &str, n_found: usize) -> Self {
+        Self::NoWord { word: word.chars().take(N_SHOWN_CHARS_MAX).collect(), n_found }
+    }
 }
 
 impl TokenText {
@@ -109,15 +126,13 @@ impl TokenText {
 
     /// The bytes of occurrence `nth` of `needle`, counted from 0. Occurrences do not overlap.
     pub fn find(&self, needle: &str, nth: usize) -> Result<Range<usize>, SpanError> {
-        /// Longer needles are shortened in messages.
-        const N_CHARS_MAX: usize = 60;
         if needle.is_empty() {
             return Err(SpanError::EmptyNeedle);
         }
         let found = self.text.match_indices(needle).nth(nth);
         let found = found.map(|(start, _)| start..start + needle.len());
         found.ok_or_else(|| SpanError::NotFound {
-            needle: needle.chars().take(N_CHARS_MAX).collect(),
+            needle: needle.chars().take(N_SHOWN_CHARS_MAX).collect(),
             n_found: self.text.matches(needle).count(),
             nth,
         })

@@ -3,16 +3,15 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{Request, State};
-use axum::response::{IntoResponse as _, Response};
-use inspect::InspectError;
+use axum::response::Response;
 use inspect::capture::Lens;
-use inspect::questions::{AnswerPart, Look, look as find_sources};
+use inspect::questions::{AnswerPart, CAVEAT, Look, Looked, look as find_sources};
 use inspect::text::{TokenText, Unit};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
-use super::Asked;
+use super::{Asked, last_text};
 use crate::access::client_of;
 use crate::app::App;
 use crate::body::{self, fields};
@@ -47,8 +46,15 @@ fields! {
     without_effect: []
 }
 
-const N_ANSWER: usize = 128;
 const N_CHECKED: usize = 3;
+
+#[derive(Serialize)]
+struct Found {
+    answer: String,
+    #[serde(flatten)]
+    found: Looked,
+    caveat: &'static str,
+}
 
 pub(crate) async fn look(State(app): State<Arc<App>>, request: Request) -> Response {
     answer(&app, request).await.unwrap_or_else(shaped)
@@ -57,21 +63,19 @@ pub(crate) async fn look(State(app): State<Arc<App>>, request: Request) -> Respo
 async fn answer(app: &App, request: Request) -> Result<Response, ApiError> {
     let client = client_of(request.headers());
     let body: Body = body::read(request, &app.options).await?;
-    let served = app.models.writer(body.model.as_deref()).await?;
+    let asked = Asked::of(app, (client, body.model.as_deref()), "messages").await?;
     let messages = body.messages.clone().ok_or_else(|| ApiError::missing("messages"))?;
     let context = body.context.clone().or_else(|| last_text(&messages));
     let conversation = Conversation { messages, ..Conversation::default() };
-    let prompt = conversation.encode(&served)?;
+    let prompt = conversation.encode(&asked.served)?;
+    asked.check_fits(prompt.len(), "messages")?;
     let part = body.part()?;
     let (source, rank_by) = (body.source()?, body.lens()?);
-    let (n_answer, n_checked) =
-        (body.max_tokens.unwrap_or(N_ANSWER), body.check.unwrap_or(N_CHECKED));
+    let (n_max, n_checked) = (body.max_tokens, body.check.unwrap_or(N_CHECKED));
     let (given, top) = (body.answer, body.top.unwrap_or(usize::MAX));
-    let name = served.name.clone();
-    let asked = Asked { served, limits: app.options.limits, client };
-    let found = super::ask(asked, move |inspector| {
+    let found = asked.ask(move |asked, inspector| {
         let context = context_of(&inspector.text(&prompt), context.as_deref())?;
-        let answer = inspector.given_or_written(&prompt, given.as_deref(), n_answer)?;
+        let answer = asked.answer(inspector, &prompt, (given.as_deref(), n_max))?;
         let text = inspector.text(&answer).text().to_owned();
         let question = Look {
             ids: [&prompt[..], &answer].concat(),
@@ -86,14 +90,9 @@ async fn answer(app: &App, request: Request) -> Result<Response, ApiError> {
         };
         let mut found = find_sources(inspector, &question)?;
         found.parts.iter_mut().for_each(|part| part.ranked.truncate(top));
-        Ok((text, found))
+        Ok(Found { answer: text, found, caveat: CAVEAT })
     });
-    let (text, found) = found.await?;
-    let mut json = json!({"object": "inspection.look", "model": name, "answer": text});
-    json["sources"] = json!(found.sources);
-    json["parts"] = json!(found.parts);
-    json["caveat"] = inspect::questions::CAVEAT.into();
-    Ok(Json(json).into_response())
+    Ok(asked.answered("inspection.look", found.await?))
 }
 
 impl Body {
@@ -138,16 +137,14 @@ fn unit_of(text: &str) -> Option<Unit> {
     }
 }
 
-/// The text of the last message, if it is one.
-fn last_text(messages: &[Value]) -> Option<String> {
-    messages.last()?.get("content")?.as_str().map(str::to_owned)
-}
-
 /// Tokens of the prompt that can be sources: those of a text in it, or all but the first.
-fn context_of(prompt: &TokenText, text: Option<&str>) -> Result<Range<usize>, InspectError> {
+fn context_of(prompt: &TokenText, text: Option<&str>) -> Result<Range<usize>, ApiError> {
     let text = text.map(str::trim).filter(|text| !text.is_empty());
     match text {
-        Some(text) => Ok(prompt.span(prompt.find(text, 0)?)?.tokens),
+        Some(text) => {
+            let span = prompt.find(text, 0).and_then(|bytes| prompt.span(bytes));
+            Ok(span.map_err(|error| ApiError::field("context", error.to_string()))?.tokens)
+        }
         None => Ok(1.min(prompt.n_tokens())..prompt.n_tokens()),
     }
 }

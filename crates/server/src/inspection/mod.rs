@@ -3,123 +3,165 @@
 //! A question is made of requests to the engine like those of everybody else: they wait for their
 //! turns, share what is cached, and end when their client has gone.
 
+mod ask;
+mod contradict;
+mod drown;
+mod ground;
+mod heads;
+mod inject;
+mod known;
 mod look;
+mod rows;
+mod who;
 
 use std::sync::Arc;
 
-use engine::{Client, Request};
-use inspect::{Ask, AskError, InspectError, Inspector, Reply};
-use tokio::runtime::Handle;
-use tokio::sync::oneshot;
+use axum::Json;
+use axum::response::{IntoResponse as _, Response};
+use engine::{Client, Error as EngineError};
+use inspect::Inspector;
+use inspect::prompts::{Prompt, Prompts};
+use model::Model;
+use serde::Serialize;
+use serde_json::Value;
+use tokenizer::Message;
 
+pub(crate) use self::contradict::{Body as ContradictBody, contradict};
+pub(crate) use self::drown::{Body as DrownBody, drown};
+pub(crate) use self::ground::{Body as GroundBody, ground};
+pub(crate) use self::heads::{Body as HeadsBody, heads};
+pub(crate) use self::inject::{Body as InjectBody, inject};
+pub(crate) use self::known::HeadsKnown;
 pub(crate) use self::look::{Body as LookBody, look};
+pub(crate) use self::rows::{Body as RowsBody, rows};
+pub(crate) use self::who::{Body as WhoBody, who};
 
+use crate::app::App;
 use crate::error::ApiError;
 use crate::limits::Limits;
 use crate::served::Served;
-use crate::worker::Delivery;
-
-/// Requests of one question at once: knocking out many sentences does not fill the engine.
-const N_AT_ONCE: usize = 16;
 
 /// Who asks, of which model.
-pub(super) struct Asked {
-    pub(super) served: Arc<Served>,
-    pub(super) limits: Limits,
-    pub(super) client: Client,
+#[derive(Clone)]
+struct Asked {
+    served: Arc<Served>,
+    limits: Limits,
+    client: Client,
+    /// Where the text that is looked at came from.
+    field: &'static str,
 }
 
-/// Runs requests on the engine's thread for one that waits for them.
-struct AskServed {
-    asked: Asked,
-    runtime: Handle,
-    /// Ends when the client has gone.
-    gone: oneshot::Receiver<()>,
-    /// What the server says of a request that failed.
-    error: Option<ApiError>,
+/// What was found, and of which model.
+#[derive(Serialize)]
+struct Answered<'a, T> {
+    object: &'static str,
+    model: &'a str,
+    #[serde(flatten)]
+    found: T,
 }
 
-impl Ask for AskServed {
-    fn ask(&mut self, requests: Vec<Request>) -> Result<Vec<Reply>, AskError> {
-        let mut replies = Vec::with_capacity(requests.len());
-        let mut requests = requests.into_iter().peekable();
-        while requests.peek().is_some() {
-            let some = requests.by_ref().take(N_AT_ONCE).collect();
-            replies.extend(self.ask_some(some)?);
+impl Asked {
+    /// # Errors
+    /// A model that is none, or whose attention cannot be seen.
+    async fn of(
+        app: &App,
+        (client, model): (Client, Option<&str>),
+        field: &'static str,
+    ) -> Result<Self, ApiError> {
+        let served = app.models.writer(model).await?;
+        let asked = Self { served, limits: app.options.limits, client, field };
+        asked.model().map(|_| asked.clone())
+    }
+
+    fn model(&self) -> Result<Arc<Model>, ApiError> {
+        let none = || ApiError::field("model", "this model's attention cannot be seen");
+        self.served.model.clone().ok_or_else(none)
+    }
+
+    fn prompts(&self) -> Prompts<'_> {
+        Prompts { tokenizer: &self.served.tokenizer, template: self.served.template.as_ref() }
+    }
+
+    /// What a user says, as a prompt: parts with an empty line between them.
+    ///
+    /// # Errors
+    /// What a template has against them, and more than the context holds.
+    fn turn(&self, parts: &[&str]) -> Result<Prompt, ApiError> {
+        // Long texts take their time; other requests do not wait for them.
+        let prompt = tokio::task::block_in_place(|| self.prompts().turn(parts));
+        let prompt = prompt.map_err(|error| ApiError::from(error).or_field(self.field))?;
+        self.check_fits(prompt.ids.len(), self.field)?;
+        Ok(prompt)
+    }
+
+    /// # Errors
+    /// A text of more tokens than the context holds: before anything else is done with it.
+    fn check_text(&self, text: &str) -> Result<(), ApiError> {
+        let encode = || self.served.tokenizer.encode(text, engine::SpecialText::AsText).len();
+        self.check_fits(tokio::task::block_in_place(encode), self.field)
+    }
+
+    fn check_fits(&self, n_tokens: usize, field: &str) -> Result<(), ApiError> {
+        let n_ctx = self.served.n_ctx;
+        match n_tokens > n_ctx {
+            true => Err(ApiError::engine(
+                &EngineError::PromptTooLong { n_prompt: n_tokens, n_ctx },
+                field,
+            )),
+            false => Ok(()),
         }
-        Ok(replies)
     }
-}
 
-impl AskServed {
-    fn ask_some(&mut self, requests: Vec<Request>) -> Result<Vec<Reply>, AskError> {
-        let Self { asked, runtime, gone, error } = self;
-        let answered = runtime.block_on(async {
-            tokio::select! {
-                _ = gone => Err(None),
-                replies = run(asked, requests) => replies.map_err(Some),
-            }
-        });
-        answered.map_err(|why| {
-            *error = why;
-            AskError::Stopped
-        })
-    }
-}
-
-async fn run(asked: &Asked, requests: Vec<Request>) -> Result<Vec<Reply>, ApiError> {
-    let Asked { served, limits, client } = asked;
-    let mut running = Vec::with_capacity(requests.len());
-    for request in requests {
-        let request = Request { client: *client, kv_policy: served.kv_policy, ..request };
-        let how = (limits.n_in_flight, Delivery::AtTheEnd);
-        running.push(served.engine.submit(request, how, "messages").await?);
-    }
-    let mut replies = Vec::with_capacity(running.len());
-    for mut events in running {
-        let mut reply = Reply::default();
-        while let Some((_, event)) = events.next().await {
-            let is_last = matches!(event, engine::Event::Finished { .. });
-            reply.take(event).map_err(|error| match error {
-                AskError::Engine(error) => ApiError::engine(&error, "messages"),
-                AskError::Stopped | AskError::Gone => ApiError::gone(),
-            })?;
-            if is_last {
-                break;
-            }
+    /// The tokens of an answer that is given, or that the model writes.
+    ///
+    /// # Errors
+    /// One that is empty, or has no room behind its prompt.
+    fn answer(
+        &self,
+        inspector: &mut Inspector<'_>,
+        prompt: &[u32],
+        (given, n_max): (Option<&str>, Option<usize>),
+    ) -> Result<Vec<u32>, ApiError> {
+        let n_max = n_max.unwrap_or(inspect::N_ANSWER);
+        let answer = inspector.given_or_written(prompt, given, n_max)?;
+        if answer.is_empty() {
+            return Err(ApiError::field("answer", "it is empty: give one, or ask something else"));
         }
-        replies.push(reply);
+        self.check_fits(prompt.len() + answer.len(), "answer")?;
+        Ok(answer)
     }
-    Ok(replies)
+
+    fn answered(&self, object: &'static str, found: impl Serialize) -> Response {
+        Json(Answered { object, model: &self.served.name, found }).into_response()
+    }
 }
 
-/// Lets a question be answered on a thread that may wait.
-///
-/// # Errors
-/// A model whose attention cannot be seen, and what the question says.
-pub(super) async fn ask<T: Send + 'static>(
-    asked: Asked,
-    question: impl FnOnce(&mut Inspector<'_>) -> Result<T, InspectError> + Send + 'static,
-) -> Result<T, ApiError> {
-    let Some(model) = asked.served.model.clone() else {
-        return Err(ApiError::field("model", "this model's attention cannot be seen"));
-    };
-    let (_here, gone) = oneshot::channel();
-    let runtime = Handle::current();
-    let work = move || {
-        let served = Arc::clone(&asked.served);
-        let n_bytes_max = asked.limits.attention_bytes;
-        let mut ask = AskServed { asked, runtime, gone, error: None };
-        let tokenizer = &served.tokenizer;
-        let answer = question(&mut Inspector { model, tokenizer, ask: &mut ask, n_bytes_max });
-        answer.map_err(|error| ask.error.take().unwrap_or_else(|| refused(&error)))
-    };
-    tokio::task::spawn_blocking(work).await.map_err(|_| ApiError::gone())?
+/// A text that must be there.
+fn required(field: &str, text: Option<String>) -> Result<String, ApiError> {
+    let text = text.ok_or_else(|| ApiError::missing(field))?;
+    match text.trim().is_empty() {
+        true => Err(ApiError::field(field, "it is empty: give a text")),
+        false => Ok(text),
+    }
 }
 
-fn refused(error: &InspectError) -> ApiError {
-    match error {
-        InspectError::Ask(_) => ApiError::gone(),
-        error => ApiError::bad(error.to_string()),
+/// A text as it is, or that of the last message; and the field that it came from.
+fn text_or_last(
+    text: Option<String>,
+    messages: Option<&[Value]>,
+) -> Result<(String, &'static str), ApiError> {
+    match (text, messages) {
+        (None, Some(messages)) => {
+            let text = last_text(messages);
+            let none = || ApiError::field("messages", "expected a last one with a text");
+            Ok((required("messages", Some(text.ok_or_else(none)?))?, "messages"))
+        }
+        (text, _) => Ok((required("text", text)?, "text")),
     }
+}
+
+/// The text of the last message, if it has one.
+fn last_text(messages: &[Value]) -> Option<String> {
+    let last = messages.last().map(std::slice::from_ref)?;
+    Message::from_json(last).ok()?.pop()?.content
 }

@@ -1,17 +1,11 @@
 //! `lookback inspect drown`: what becomes of a part of a text when more stands around it.
 
-use std::ops::Range;
-
-use anyhow::{Context as _, Error, Result, anyhow};
-use inspect::Inspector;
-use inspect::capture::Lens;
+use anyhow::{Context as _, Error, Result};
 use inspect::inspector::text_of;
 use inspect::plot::{Lines, Series, XScale};
 use inspect::questions::{
-    AnswerPart, DrownCase, DrownPoint, Drowned, Look, Variant, VariantKind, drown as measure, look,
-    variants,
+    DrownPoint, Drowned, VariantKind, dearest_span, drown as measure, drown_cases, named_span,
 };
-use inspect::text::Unit;
 use serde::Serialize;
 
 use super::case::{Case, about};
@@ -29,8 +23,6 @@ struct DrownJson<'a> {
     found: &'a Drowned,
 }
 
-/// Sources that are hidden to find the span.
-const N_CHECKED: usize = 5;
 /// Tokens that a text may have more with the span elsewhere: white space.
 const N_MORE: usize = 16;
 
@@ -49,14 +41,20 @@ pub(super) fn drown(args: &DrownArgs) -> Result<()> {
     let (answer, span) = session.inspect(&mut engine, |inspector| {
         let answer = case.answer(&args.case, inspector)?;
         let span = match &args.span {
-            Some(span) => named(&document, span)?,
-            None => dearest(inspector, &case, &document, &answer)?,
+            Some(span) => named_span(&document, span).context("--span")?,
+            None => {
+                let prompt = (&case.prompt[..], case.context.clone());
+                dearest_span(inspector, prompt, (&document, &answer))?
+            }
         };
         Ok((answer, span))
     })?;
-    let cases = variants(&document, &span);
-    let cases = cases.iter().map(|variant| prompt_of(args, &session, variant, &question));
-    let cases: Vec<DrownCase> = cases.collect::<Result<_>>()?;
+    let ask = |text: &str| -> Result<_> {
+        let Case { prompt, context } =
+            Case::of(&args.case, &session, text, about(text, &question))?;
+        Ok((prompt, context))
+    };
+    let cases = drown_cases(&session.loaded.tokenizer, (&document, &span), ask)?;
     let found = session.inspect_steps(&mut engine, cases.len(), |inspector, on_step| {
         Ok(measure(inspector, &cases, &answer, on_step)?)
     })?;
@@ -69,55 +67,6 @@ pub(super) fn drown(args: &DrownArgs) -> Result<()> {
         return output::json(&DrownJson { model, answer, span, found: &found });
     }
     show(&found, &document[span], answer.text().trim())
-}
-
-/// Where the span stands first.
-fn named(document: &str, span: &str) -> Result<Range<usize>> {
-    let span = span.trim();
-    let found = document.find(span).filter(|_| !span.is_empty());
-    let start = found.ok_or_else(|| anyhow!("--span {span:?}: the text does not hold it"))?;
-    Ok(start..start + span.len())
-}
-
-/// The sentence that the answer loses most without, of the first few by their values.
-fn dearest(
-    inspector: &mut Inspector<'_>,
-    case: &Case,
-    document: &str,
-    answer: &[u32],
-) -> Result<Range<usize>> {
-    let question = Look {
-        ids: [&case.prompt, answer].concat(),
-        n_prompt: case.prompt.len(),
-        context: case.context.clone(),
-        source: Unit::Sentence,
-        part: AnswerPart::Whole,
-        lenses: vec![Lens::Weight, Lens::ValueNorm],
-        rank_by: Lens::ValueNorm,
-        n_checked: N_CHECKED,
-        head_weights: None,
-    };
-    let found = look(inspector, &question)?;
-    let checked = found.parts.iter().flat_map(|part| &part.ranked);
-    let checked = checked.filter_map(|source| Some((source.knock_out?, source.source_idx)));
-    let dearest = checked.max_by(|a, b| a.0.total_cmp(&b.0)).context("no sentence was hidden")?;
-    let start = inspector.text(&case.prompt).find(document, 0)?.start;
-    let bytes = &found.sources[dearest.1].bytes;
-    Ok(bytes.start - start..bytes.end - start)
-}
-
-fn prompt_of(
-    args: &DrownArgs,
-    session: &Session<'_>,
-    variant: &Variant,
-    question: &str,
-) -> Result<DrownCase> {
-    let text = about(&variant.text, question);
-    let Case { prompt, context } = Case::of(&args.case, session, &variant.text, text)?;
-    let shown = text_of(&session.loaded.tokenizer, &prompt);
-    let start = shown.find(&variant.text, 0)?.start;
-    let span = shown.span(start + variant.span.start..start + variant.span.end)?.tokens;
-    Ok(DrownCase { kind: variant.kind, prompt, context, span })
 }
 
 fn show(found: &Drowned, span: &str, answer: &str) -> Result<()> {

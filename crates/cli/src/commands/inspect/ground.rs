@@ -12,16 +12,11 @@ use super::session::Session;
 use crate::inspect_args::GroundArgs;
 use crate::{open, output};
 
-const CAVEAT: &str = "advice, no proof: what a sentence looks at need not bear it out; fitted on \
-                      planted answers of one sentence. The question's tokens have read the \
-                      document before it is hidden";
-
 #[derive(Serialize)]
 struct GroundJson<'a> {
     model: &'a str,
     #[serde(flatten)]
     found: &'a Grounded,
-    caveat: &'static str,
 }
 
 pub(super) fn ground(args: &GroundArgs) -> Result<()> {
@@ -46,8 +41,7 @@ pub(super) fn ground(args: &GroundArgs) -> Result<()> {
         Ok(look_at(inspector, &profile.ground, &question)?)
     })?;
     if session.is_json() {
-        let json = GroundJson { model: session.name(), found: &found, caveat: CAVEAT };
-        return output::json(&json);
+        return output::json(&GroundJson { model: session.name(), found: &found });
     }
     show(&found)
 }
@@ -77,6 +71,6 @@ fn show(found: &Grounded) -> Result<()> {
     };
     line(found.baselines.grounded, "what the document says")?;
     line(found.baselines.ungrounded, "what it does not say")?;
-    output::note(format_args!("note: {CAVEAT}"));
+    output::note(format_args!("note: {}", found.caveat));
     Ok(())
 }

@@ -2,16 +2,13 @@
 
 use anyhow::Result;
 use inspect::profile::Profile;
-use inspect::questions::heads::HeadRoles;
+use inspect::questions::heads::{CAVEAT, HeadRoles};
 use serde::Serialize;
 
 use super::profiles;
 use super::session::Session;
 use crate::inspect_args::HeadsArgs;
 use crate::output;
-
-const CAVEAT: &str = "measured on planted texts in English: a head may do more than one thing, \
-                      and something else on other texts";
 
 #[derive(Serialize)]
 struct HeadsJson<'a> {

@@ -11,17 +11,11 @@ use super::session::Session;
 use crate::inspect_args::InjectArgs;
 use crate::{open, output};
 
-const CAVEAT: &str = "advice, no protection: rates are those of planted documents that the regression \
-                      had not seen, of another kind than those that it had; other texts can raise far \
-                      more false alarms, and attacks that avoid this measure pass. `inspect trial \
-                      inject` measures both on other templates";
-
 #[derive(Serialize)]
 struct InjectJson<'a> {
     model: &'a str,
     #[serde(flatten)]
     found: &'a Injection,
-    caveat: &'static str,
 }
 
 pub(super) fn inject(args: &InjectArgs) -> Result<()> {
@@ -35,8 +29,7 @@ pub(super) fn inject(args: &InjectArgs) -> Result<()> {
     let found = session
         .inspect(&mut engine, |inspector| Ok(look_for(inspector, &profile.inject, &prompt)?))?;
     if session.is_json() {
-        let json = InjectJson { model: session.name(), found: &found, caveat: CAVEAT };
-        return output::json(&json);
+        return output::json(&InjectJson { model: session.name(), found: &found });
     }
     show(&found)
 }
@@ -74,6 +67,6 @@ fn show(found: &Injection) -> Result<()> {
             one_line(&window.text)
         ))?;
     }
-    output::note(format_args!("note: {CAVEAT}"));
+    output::note(format_args!("note: {}", found.caveat));
     Ok(())
 }

@@ -1,18 +1,14 @@
 //! Profiles of models' heads, kept beside the models: measured once for each model.
 
-use std::path::PathBuf;
-
-use anyhow::{Context, Result};
+use anyhow::Result;
 use engine::{ChatTemplate, Engine};
-use inspect::profile::{Effort, Profile, ProfileError, fingerprint};
+use inspect::profile::{Effort, Profile, Profiles};
 use inspect::prompts::{PromptError, Prompts};
 
 use super::session::Session;
 use crate::inspect_args::ProfileArgs;
 use crate::{open, output};
 
-/// Beside the models; a file a model.
-const FOLDER: &str = ".profiles";
 /// Longest prompt and answer of what a profile is made of, in tokens. Planted documents have few
 /// hundred words, of which no tokenizer makes more.
 const N_TOKENS: usize = 2048;
@@ -27,13 +23,11 @@ pub(super) fn profile(
     template: Option<&ChatTemplate>,
     args: &ProfileArgs,
 ) -> Result<Profile> {
-    let path = path(session)?;
-    if !args.recalibrate {
-        match Profile::read(&path, &session.loaded.model) {
-            Ok(Some(profile)) => return Ok(profile),
-            Ok(None) | Err(ProfileError::Version { .. }) => (),
-            Err(err) => return Err(err.into()),
-        }
+    let profiles = Profiles::beside(&open::hub_config()?.models_dir);
+    if !args.recalibrate
+        && let Some(profile) = profiles.find(&session.loaded.model)?
+    {
+        return Ok(profile);
     }
     output::note(format_args!(
         "measuring the heads of {} on planted documents, once; it takes minutes",
@@ -45,8 +39,8 @@ pub(super) fn profile(
         let of = (session.name(), Effort::default());
         Profile::measure(inspector, prompts, of).map_err(plain)
     })?;
-    if let Err(err) = keep(&profile, &path) {
-        output::note(format_args!("warning: the profile is not kept: {err:#}"));
+    if let Err(err) = profiles.keep(&profile) {
+        output::note(format_args!("warning: the profile is not kept: {err}"));
     }
     Ok(profile)
 }
@@ -63,17 +57,4 @@ pub(super) fn plain(err: PromptError) -> anyhow::Error {
         PromptError::Inspect(err) => err.into(),
         err => err.into(),
     }
-}
-
-fn path(session: &Session<'_>) -> Result<PathBuf> {
-    let name = format!("{}.json", fingerprint(&session.loaded.model));
-    Ok(open::hub_config()?.models_dir.join(FOLDER).join(name))
-}
-
-fn keep(profile: &Profile, path: &std::path::Path) -> Result<()> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("cannot make {}", folder.display()))?;
-    }
-    Ok(profile.write(path)?)
 }

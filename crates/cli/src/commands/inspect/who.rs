@@ -1,10 +1,8 @@
 //! `lookback inspect who`: which earlier mention a word stands for.
 
-use std::ops::Range;
-
 use anyhow::{Result, bail};
 use inspect::questions::{Among, Candidate, Measure, Read, Who, WhoFound, who as find_mention};
-use inspect::text::words;
+use inspect::text::find_word;
 use serde::Serialize;
 
 use super::session::Session;
@@ -21,7 +19,10 @@ struct WhoJson<'a> {
 
 pub(super) fn who(args: &WhoArgs) -> Result<()> {
     let text = open::read_text(args.text.text.as_deref(), args.text.file.as_deref(), "text")?;
-    let word = place(&text, &args.word, args.nth)?;
+    if args.word.trim().is_empty() {
+        bail!(Usage("--word is empty: name a word of the text".to_owned()));
+    }
+    let word = find_word(&text, &args.word, args.nth.map(|nth| nth as usize - 1))?;
     let session = Session::open(&args.session)?;
     let among = match &args.among[..] {
         [] => Among::Mentions,
@@ -43,28 +44,6 @@ pub(super) fn who(args: &WhoArgs) -> Result<()> {
 
 /// Of a name that takes the place of a word, and of what stands before a text.
 const N_TOKENS_MORE: usize = 64;
-
-/// Where the word stands as a whole one.
-fn place(text: &str, word: &str, nth: Option<u32>) -> Result<Range<usize>> {
-    if word.trim().is_empty() {
-        bail!(Usage("--word is empty: name a word of the text".to_owned()));
-    }
-    let borders = words(text);
-    let is_whole = |range: &Range<usize>| {
-        let cuts = |at: usize| borders.iter().any(|word| word.start < at && at < word.end);
-        !cuts(range.start) && !cuts(range.end)
-    };
-    let all = text.match_indices(word).map(|(start, _)| start..start + word.len());
-    let all: Vec<Range<usize>> = all.filter(is_whole).collect();
-    let found = match nth {
-        Some(nth) => all.get(nth as usize - 1),
-        None => all.last(),
-    };
-    match found {
-        Some(found) => Ok(found.clone()),
-        None => bail!("the text has {word:?} as a whole word {} times", all.len()),
-    }
-}
 
 fn show(found: &WhoFound) -> Result<()> {
     let sentence = found.sentence.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -22,6 +22,11 @@ pub struct Contradict {
     pub head_weights: Option<Vec<f32>>,
 }
 
+/// Pairs that the model judges unless somebody says otherwise, and at most: each takes eight scores
+/// and more.
+pub const N_PAIRS: usize = 10;
+pub const N_PAIRS_MAX: usize = 1000;
+
 pub const CONTRADICT_CAVEAT: &str = "a pair that attention does not propose is not judged, and \
      small models judge badly: read the sentences";
 
@@ -63,11 +68,19 @@ pub fn contradict(
 }
 
 /// The sentences of a text.
+///
+/// # Errors
+/// Less than two, or too many.
 fn parts(inspector: &Inspector<'_>, text: &str) -> Result<Vec<LookedPart>, InspectError> {
     let spelled = Spelled::new(inspector, text)?;
+    let found = sentences(text);
+    if !(2..=N_SENTENCES_MAX).contains(&found.len()) {
+        let what = format!("a text of {} sentences", found.len());
+        return Err(InspectError::Unfit { what, expected: "2 to 2000 sentences" });
+    }
     let part = |bytes: std::ops::Range<usize>| {
         let tokens = spelled.tokens(bytes.clone())?;
         Ok(LookedPart { text: text[bytes.clone()].to_owned(), bytes, tokens })
     };
-    sentences(text).into_iter().map(part).collect()
+    found.into_iter().map(part).collect()
 }

@@ -41,10 +41,6 @@ pub fn proposed(
     let spelled = Spelled::new(inspector, text)?;
     let parts = parts(inspector, text)?;
     let n = parts.len();
-    if !(2..=N_SENTENCES_MAX).contains(&n) {
-        let what = format!("a text of {n} sentences");
-        return Err(InspectError::Unfit { what, expected: "2 to 2000 sentences" });
-    }
     let mut part_of_token = vec![None; spelled.ids.len()];
     for (idx, part) in (0..).zip(&parts) {
         // A token of two sentences is of the later one.

@@ -62,7 +62,12 @@ pub struct Means {
 pub struct Grounded {
     pub sentences: Vec<GroundedSentence>,
     pub baselines: GroundBaselines,
+    pub caveat: &'static str,
 }
+
+const CAVEAT: &str = "advice, no proof: what a sentence looks at need not bear it out; fitted on \
+     planted answers of one sentence. The question's tokens have read the document before it is \
+     hidden";
 
 #[derive(Clone, Debug, Serialize)]
 pub struct GroundedSentence {
@@ -118,7 +123,7 @@ pub fn ground(
     if sentences.is_empty() {
         return Err(InspectError::Empty { what: "the answer" });
     }
-    Ok(Grounded { sentences, baselines: detector.baselines })
+    Ok(Grounded { sentences, baselines: detector.baselines, caveat: CAVEAT })
 }
 
 /// `ln p` of tokens of the answer, and the same when the document is hidden from their rows.

@@ -32,6 +32,10 @@ impl Default for RolesEffort {
     }
 }
 
+/// What every number of this kind is to be read with.
+pub const CAVEAT: &str = "measured on planted texts in English: a head may do more than one thing, \
+     and something else on other texts";
+
 /// What heads do in a model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Roles {

@@ -51,7 +51,13 @@ pub struct Injection {
     pub n_heads: usize,
     /// What of the data these heads look at most, the heaviest first.
     pub windows: Vec<Window>,
+    pub caveat: &'static str,
 }
+
+const CAVEAT: &str = "advice, no protection: rates are those of planted documents that the \
+     regression had not seen, of another kind than those that it had; other texts can raise far \
+     more false alarms, and attacks that avoid this measure pass. `inspect trial inject` measures \
+     both on other templates";
 
 /// Looks at a prompt whose parts are instruction and data.
 ///
@@ -74,5 +80,6 @@ pub fn inject(
         focus_attacked: detector.focus_attacked,
         n_heads: detector.heads.len(),
         windows: windows::windows(inspector, &detector.heads, prompt)?,
+        caveat: CAVEAT,
     })
 }
