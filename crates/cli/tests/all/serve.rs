@@ -258,7 +258,8 @@ fn what_is_wrong_with_a_question_is_named() {
         ("who", json!({"text": STORY}), "word", "it is missing"),
         ("who", json!({"text": STORY, "word": "she"}), "word", "\"she\" as a whole word 0 times"),
         ("who", json!({"text": STORY, "word": "it", "nth": 0}), "nth", "from 1 on"),
-        ("who", json!({"text": STORY, "word": "it", "among": ["the horse"]}), "text", "the horse"),
+        ("who", json!({"text": STORY, "word": "it", "among": ["the horse"]}), "among", "the horse"),
+        ("who", json!({"text": STORY, "word": "The"}), "word", "nothing that"),
         (
             "who",
             json!({"text": STORY, "word": "it", "among": vec!["a"; 17]}),

@@ -60,7 +60,10 @@ async fn answer(app: &App, request: Request) -> Result<Response, ApiError> {
     let word = find_word(&text, &word, nth);
     let word = word.map_err(|error| ApiError::field("word", error.to_string()))?;
     let among = among(body.among)?;
+    let of_candidates = if among == Among::Mentions { "word" } else { "among" };
     let question = Who { text, word, among, head_weights: None };
+    let checked = tokio::task::block_in_place(|| question.check());
+    checked.map_err(|error| ApiError::from(error).or_field(of_candidates))?;
     let found = asked.ask(move |_, inspector| Ok(find_mention(inspector, &question)?)).await?;
     let config = &asked.model()?.config;
     let n_heads = config.n_layers * config.n_heads;

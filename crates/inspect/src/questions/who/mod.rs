@@ -128,6 +128,14 @@ pub struct CandidateMention {
     pub knock_out: Option<f64>,
 }
 
+impl Who {
+    /// # Errors
+    /// A word outside the text, and no candidates before it: what no model is needed for.
+    pub fn check(&self) -> Result<(), InspectError> {
+        candidates::entities(self).map(|_| ())
+    }
+}
+
 /// # Errors
 /// A word outside the text, no candidates before it, and what becomes of requests.
 pub fn who(inspector: &mut Inspector<'_>, who: &Who) -> Result<WhoFound, InspectError> {
