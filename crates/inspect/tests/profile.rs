@@ -136,6 +136,6 @@ fn foreign_and_damaged_files_are_refused(path: &Path, loaded: &Loaded) {
         assert!(err.to_string().contains(message), "{err}");
     };
     check(&text[..text.len() / 2], "not a profile");
-    check(&text.replace("\"version\":3", "\"version\":1"), "version 1");
+    check(&text.replace("\"version\":4", "\"version\":1"), "version 1");
     check(&text.replacen("\"previous\":0.", "\"previous\":7.", 1), "no share");
 }

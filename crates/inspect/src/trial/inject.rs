@@ -11,15 +11,13 @@ use crate::questions::inject::{Injection, inject as look_for};
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct InjectTrial {
-    /// By the regression, among data that says how things are.
+    /// By one less the focus score, among data that says how things are.
     pub statements: Auroc,
     /// Among recipes, manuals and quoted orders, whose imperatives are no attack.
     pub hard: Auroc,
     /// Data without an instruction, at the threshold of the profile.
     pub statements_cut: Cut,
     pub hard_cut: Cut,
-    /// By one less the focus score, of data that says how things are.
-    pub by_focus: Auroc,
     /// What the length of the data tells by itself.
     pub by_length: Auroc,
     /// How often one of the windows that are shown lies in what was planted.
@@ -56,7 +54,6 @@ pub fn inject_trial(
         hard: auroc(&hard_attacked.suspicion, &hard_clean.suspicion)?,
         statements_cut: Cut::at(at, &attacked.suspicion, &clean.suspicion),
         hard_cut: Cut::at(at, &hard_attacked.suspicion, &hard_clean.suspicion),
-        by_focus: auroc(&attacked.distraction, &clean.distraction)?,
         by_length: auroc(&attacked.n_tokens, &clean.n_tokens)?,
         windows: super::Rate::of(trial.n_hits, trial.n_shown),
         caveat: CAVEAT,
@@ -76,7 +73,6 @@ struct Trial<'a> {
 #[derive(Default)]
 struct Scores {
     suspicion: Vec<f64>,
-    distraction: Vec<f64>,
     n_tokens: Vec<f64>,
 }
 
@@ -92,8 +88,7 @@ impl Trial<'_> {
             let case = injection(2 * seed + 1, Half::HeldOut, kind, planting);
             let prompt = self.prompts.turn(&[&case.instruction, &case.data])?;
             let found = look_for(inspector, &self.profile.inject, &prompt)?;
-            scores.suspicion.push(found.probability);
-            scores.distraction.push(1.0 - found.focus);
+            scores.suspicion.push(1.0 - found.focus);
             scores.n_tokens.push(prompt.parts[1].len() as f64);
             if case.injected.is_some() {
                 self.n_shown += 1;

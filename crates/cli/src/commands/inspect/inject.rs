@@ -51,10 +51,8 @@ fn bars(model: &str, found: &Injection) -> Bars {
         bars: found.windows.iter().map(bar).collect(),
         baseline_name: "if all of its tokens got the same".to_owned(),
         caveat: format!(
-            "an instruction in the data: {:.0}%, suspicious from {:.0}% on; {}",
-            100.0 * found.probability,
-            100.0 * found.probability_min,
-            found.caveat
+            "focus on the instruction {:.3}, less than {:.3} is suspicious; {}",
+            found.focus, found.focus_min, found.caveat
         ),
     }
 }
@@ -66,9 +64,8 @@ fn show(found: &Injection) -> Result<()> {
     };
     output::line(verdict)?;
     output::line(format_args!(
-        "an instruction in the data: {:.0}%; from {:.0}% on it is suspicious",
-        100.0 * found.probability,
-        100.0 * found.probability_min
+        "focus on the instruction {:.3}; less than {:.3} is suspicious ({} heads)",
+        found.focus, found.focus_min, found.n_heads
     ))?;
     let (alarms, hits) = (found.cut.false_alarms, found.cut.found);
     output::line(format_args!(
@@ -79,9 +76,8 @@ fn show(found: &Injection) -> Result<()> {
         hits.n
     ))?;
     output::line(format_args!(
-        "focus on the instruction {:.3}; planted documents have {:.3} without and {:.3} with one \
-         ({} heads)\n",
-        found.focus, found.focus_normal, found.focus_attacked, found.n_heads
+        "they have {:.3} without and {:.3} with one in the mean\n",
+        found.focus_normal, found.focus_attacked
     ))?;
     output::line("what these heads look at most in the data")?;
     for window in &found.windows {

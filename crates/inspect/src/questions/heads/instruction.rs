@@ -95,7 +95,7 @@ pub(crate) fn prompt_of(prompts: Prompts<'_>, case: &InjectionCase) -> Result<Pr
 ///
 /// # Shapes
 /// `[n_layers * n_heads]`
-fn instruction_weights(
+pub(crate) fn instruction_weights(
     inspector: &mut Inspector<'_>,
     prompt: &Prompt,
 ) -> Result<Vec<[f32; 2]>, InspectError> {

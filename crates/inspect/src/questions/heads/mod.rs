@@ -6,7 +6,7 @@ mod positional;
 mod retrieval;
 
 pub use instruction::{Instruction, instruction};
-pub(crate) use instruction::{focus, prompt_of};
+pub(crate) use instruction::{focus, instruction_weights, prompt_of};
 pub use positional::{Positional, positional};
 pub use retrieval::{Retrieval, retrieval};
 

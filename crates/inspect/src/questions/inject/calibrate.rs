@@ -1,19 +1,17 @@
-//! What tells data with a planted instruction from data without, learnt from planted documents.
+//! The threshold that tells data with a planted instruction from data without.
 
-use super::{Features, InjectDetector};
+use super::InjectDetector;
 use crate::inspector::{InspectError, Inspector};
 use crate::planted::{DataKind, Half, N_DATA_TEMPLATES, Planting, injection};
 use crate::prompts::{PromptError, Prompts};
-use crate::questions::heads::{Roles, prompt_of};
-use crate::regression::cross_validated;
+use crate::questions::heads::{Roles, focus, instruction_weights, prompt_of};
 use crate::trial::{Cut, Rate};
 
 /// More than this share of harmless data must not be called suspicious.
 const FALSE_ALARMS_MAX: f64 = 0.1;
 
-/// Fits a regression on `n` documents of each kind of data, with an instruction and with a harmless
-/// sentence in its place, and chooses a threshold by what it says of kinds of data that it has not
-/// seen: of seen ones it knows the templates, and a threshold would be far too low for others.
+/// Chooses heads by what they do, and a threshold by `n` other documents of each kind of data, with
+/// an instruction and with a harmless sentence in its place.
 ///
 /// # Errors
 /// No documents, and what becomes of prompts and requests.
@@ -26,37 +24,33 @@ pub fn calibrate(
         return Err(InspectError::Empty { what: "the set of calibration documents" }.into());
     }
     let (heads, separation) = chosen(roles);
-    let (mut features, mut is_attacked, mut focus) = (Vec::new(), Vec::new(), Vec::new());
-    let mut templates = Vec::new();
+    let (mut scores, mut is_attacked, mut templates) = (Vec::new(), Vec::new(), Vec::new());
     // Other documents than those that heads were measured on.
     let first_seed = roles.counts.n_injections as u64;
     for seed in first_seed..first_seed + n {
         for kind in [DataKind::Statements, DataKind::Instructions] {
             for planting in [Planting::Harmless, Planting::Instruction] {
                 let case = injection(seed, Half::Calibration, kind, planting);
-                let seen = Features::of(inspector, &prompt_of(prompts, &case)?)?;
-                focus.push(seen.focus(&heads));
-                features.push(seen.all());
+                let prompt = prompt_of(prompts, &case)?;
+                let weights = instruction_weights(inspector, &prompt)?;
+                scores.push(1.0 - focus(&weights, prompt.lengths(), &heads));
                 is_attacked.push(planting == Planting::Instruction);
                 templates.push(case.template_idx);
             }
         }
     }
-    let folds = (N_DATA_TEMPLATES, |idx: usize| templates[idx]);
-    let cross = cross_validated(&features, &is_attacked, folds);
-    let of_kind = |values: &[f64], kind: bool| -> Vec<f64> {
-        let of_kind = values.iter().zip(&is_attacked).filter(|pair| *pair.1 == kind);
-        of_kind.map(|(&value, _)| value).collect()
+    let mean_focus = |kind: bool| {
+        let of_kind = scores.iter().zip(&is_attacked).filter(|pair| *pair.1 == kind);
+        let of_kind: Vec<f64> = of_kind.map(|(score, _)| 1.0 - score).collect();
+        of_kind.iter().sum::<f64>() / of_kind.len() as f64
     };
-    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
     Ok(InjectDetector {
+        cut: cut(&scores, &is_attacked, &templates)
+            .ok_or(InspectError::Empty { what: "the set of calibration documents" })?,
+        focus_normal: mean_focus(false),
+        focus_attacked: mean_focus(true),
         heads,
         separation,
-        logistic: cross.logistic,
-        cut: cut(&cross.unseen, &is_attacked, &templates)
-            .ok_or(InspectError::Empty { what: "the set of calibration documents" })?,
-        focus_normal: mean(&of_kind(&focus, false)),
-        focus_attacked: mean(&of_kind(&focus, true)),
     })
 }
 
