@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::body::Described;
 use crate::error::ApiError;
+use crate::limits::Limits;
 use crate::served::Served;
 
 /// The field `attention` of a request. Only rows of its own text are shown.
@@ -47,18 +48,52 @@ impl Described for AttentionWanted {
     }
 }
 
+/// What is seen of each of some answers.
+#[derive(Clone)]
+pub(crate) struct AnswerPlan {
+    rows: RowPlan,
+    /// Bytes.
+    n_bytes_max: usize,
+}
+
 impl AttentionWanted {
+    /// What one request may see is divided among its answers.
+    ///
     /// # Errors
     /// Layers and heads that the model does not have, or a model that shows none.
-    pub(crate) fn plan(&self, served: &Served) -> Result<RowPlan, ApiError> {
+    pub(crate) fn plan(
+        &self,
+        served: &Served,
+        (limits, n_answers): (&Limits, usize),
+    ) -> Result<AnswerPlan, ApiError> {
         let Some(model) = &served.model else {
             return Err(ApiError::field(FIELD, "this model's attention cannot be seen"));
         };
         let chosen = (self.layers.as_deref(), self.heads.as_deref());
         let selection = Selection::new(&model.config, chosen.0, chosen.1);
         let selection = selection.map_err(|error| ApiError::field(FIELD, error.to_string()))?;
-        Ok(RowPlan { selection, rows: 0..u32::MAX, n_top: self.top })
+        let rows = RowPlan { selection, rows: 0..u32::MAX, n_top: self.top };
+        Ok(AnswerPlan { rows, n_bytes_max: limits.attention_bytes / n_answers.max(1) })
     }
+}
+
+/// Puts the rows of an answer beside it, where there are any.
+pub(crate) fn show(json: &mut Value, rows: &[Row]) {
+    if !rows.is_empty() {
+        json[FIELD] = json!({"rows": rows});
+    }
+}
+
+/// Takes them away: what is kept of an answer is bounded, and they are larger than it.
+pub(crate) fn hide(json: &mut Value) {
+    if let Some(json) = json.as_object_mut() {
+        json.remove(FIELD);
+    }
+}
+
+/// Puts the rows that wrote a token into a part of a stream.
+pub(crate) fn show_token(json: &mut Value, token_id: u32, rows: &[Row]) {
+    json[FIELD] = json!({"token_id": token_id, "rows": rows});
 }
 
 /// The rows of an answer on its way.
@@ -77,13 +112,14 @@ impl AnswerRows {
     /// More to see than a request may: bytes needed, and the limit.
     pub(crate) fn watch(
         request: &mut Request,
-        plan: &RowPlan,
-        (n_ctx, n_bytes_max): (usize, usize),
+        plan: &AnswerPlan,
+        n_ctx: usize,
     ) -> Result<Self, ApiError> {
         let n_prompt = request.prompt.len();
         let n_answer = request.n_tokens_max.unwrap_or(n_ctx).min(n_ctx.saturating_sub(n_prompt));
         let next_pos = n_prompt.saturating_sub(1) as u32;
-        let plan = RowPlan { rows: next_pos..next_pos + n_answer as u32, ..plan.clone() };
+        let AnswerPlan { rows: plan, n_bytes_max } = plan.clone();
+        let plan = RowPlan { rows: next_pos..next_pos + n_answer as u32, ..plan };
         let rows = TopRows::new(plan, n_prompt + n_answer, n_bytes_max).map_err(|error| {
             ApiError::field(FIELD, format!("{error}, or fewer tokens (max_tokens)"))
         })?;

@@ -3,11 +3,10 @@
 use std::time::Instant;
 
 use engine::{Error, Event, FinishReason, PromptToken, Request, Usage};
-use inspect::capture::RowPlan;
 use inspect::record::Row;
 use tokenizer::turn::{Part, ToolCall, TurnFormat, TurnParser, Wants};
 
-use crate::attention::AnswerRows;
+use crate::attention::{AnswerPlan, AnswerRows};
 use crate::error::ApiError;
 use crate::limits::Limits;
 use crate::metrics::Watch;
@@ -25,7 +24,7 @@ pub(crate) struct Generation {
     /// How an answer is read; `None`: it is a text.
     pub(crate) turn: Option<Turn>,
     /// What is shown of the attention that wrote it.
-    pub(crate) attention: Option<RowPlan>,
+    pub(crate) attention: Option<AnswerPlan>,
 }
 
 /// How the turn of a model is read.
@@ -100,6 +99,8 @@ pub(crate) struct Ended {
     pub(crate) reason: FinishReason,
     pub(crate) usage: Box<Usage>,
     pub(crate) n_reasoning: usize,
+    /// Those that wrote it, where they were asked for.
+    pub(crate) rows: Vec<Row>,
 }
 
 impl Written {
@@ -130,9 +131,8 @@ impl Generation {
         for choice in 0..n {
             let watch = Watch::new(served.engine.metrics().clone());
             let mut request = request.sample(choice as u64);
-            let attention = attention.as_ref().map(|plan| {
-                AnswerRows::watch(&mut request, plan, (served.n_ctx, limits.attention_bytes))
-            });
+            let attention =
+                attention.as_ref().map(|plan| AnswerRows::watch(&mut request, plan, served.n_ctx));
             let attention = attention.transpose()?;
             let how = (limits.n_in_flight, delivery);
             let events = served.engine.submit(request, how, prompt_field).await?;
@@ -167,14 +167,17 @@ impl Answers {
     /// # Errors
     /// An answer that failed.
     pub(crate) async fn ended(mut self) -> Result<Ended, ApiError> {
-        let mut written = Written::default();
+        let (mut written, mut all) = (Written::default(), Vec::new());
         while let Some(Delta { what, .. }) = self.next().await? {
             match what {
                 What::Progress { .. } | What::Prompt(_) => {}
-                What::Token { parts, .. } => written.add(parts),
+                What::Token { parts, rows, .. } => {
+                    written.add(parts);
+                    all.extend(rows);
+                }
                 What::End { parts, reason, usage, n_reasoning } => {
                     written.add(parts);
-                    return Ok(Ended { written, reason, usage, n_reasoning });
+                    return Ok(Ended { written, reason, usage, n_reasoning, rows: all });
                 }
             }
         }

@@ -154,6 +154,53 @@ fn the_attention_that_wrote_an_answer_is_shown_where_it_is_asked_for() {
     served.end();
 }
 
+/// Rows wherever they stand in an answer, or in a part of a stream.
+fn rows_in(json: &Value) -> Vec<Value> {
+    let places = ["/attention", "/choices/0/attention", "/response/attention"];
+    let found = places.into_iter().filter_map(|place| json.pointer(place));
+    found.flat_map(|seen| seen["rows"].as_array().expect("rows").clone()).collect()
+}
+
+#[test]
+fn every_dialect_shows_the_attention_that_wrote_an_answer() {
+    let (lab, model) = Lab::with_chat();
+    let served = Served::start(&lab, &["-m", &model]);
+    let check = |path: &str, more: Value, counts: [&[&str]; 2]| {
+        let mut body = json!({"temperature": 0, "attention": {"layers": [1],
+            "heads": [0, 1], "top": 3}});
+        body.as_object_mut().expect("an object").extend(more.as_object().expect("one").clone());
+        let json = served.ask(&format!("POST {path}"), &body.to_string());
+        let count = |places: &[&str]| -> u64 {
+            places.iter().filter_map(|place| json["usage"][place].as_u64()).sum()
+        };
+        let [n_prompt, n_tokens] = counts.map(count);
+        let whole = rows_in(&json);
+        check_rows(&whole, n_prompt, n_tokens as usize);
+        body["stream"] = true.into();
+        let (status, stream) = served.reply(&format!("POST {path}"), &body.to_string());
+        assert_eq!(status, "200", "{stream}");
+        let parts = stream.lines().filter_map(|line| line.strip_prefix("data: {"));
+        let parts = parts.map(|rest| serde_json::from_str(&format!("{{{rest}")).expect("JSON"));
+        assert_eq!(parts.flat_map(|part: Value| rows_in(&part)).collect::<Vec<_>>(), whole);
+        body["attention"]["heads"] = json!([4]);
+        let said = served.refuses(&format!("POST {path}"), &body.to_string());
+        assert!(said.contains("attention: head 4: the model has heads 0 to 3"), "{said}");
+        json
+    };
+    let messages = json!([{"role": "user", "content": "one"}]);
+    let of_openai: [&[&str]; 2] = [&["prompt_tokens"], &["completion_tokens"]];
+    let chat = json!({"messages": messages, "max_tokens": 5});
+    check("/v1/chat/completions", chat.clone(), of_openai);
+    check("/v1/completions", json!({"prompt": "one", "max_tokens": 5}), of_openai);
+    let read = ["input_tokens", "cache_read_input_tokens"];
+    check("/v1/messages", chat, [&read, &["output_tokens"]]);
+    let asked = json!({"input": "one", "max_output_tokens": 5});
+    let json = check("/v1/responses", asked, [&["input_tokens"], &["output_tokens"]]);
+    let kept = format!("GET /v1/responses/{}", json["id"].as_str().expect("a name"));
+    assert_eq!(rows_in(&served.ask(&kept, "")), [] as [Value; 0], "they are not kept");
+    served.end();
+}
+
 #[test]
 fn a_client_asks_where_an_answer_came_from() {
     let (lab, model) = Lab::with_chat();

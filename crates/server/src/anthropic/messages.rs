@@ -12,6 +12,7 @@ use tokenizer::turn::ToolCall;
 use super::{Body, CountBody, shaped};
 use crate::access::client_of;
 use crate::app::{App, random};
+use crate::attention;
 use crate::body;
 use crate::error::ApiError;
 use crate::generation::{Answers, Ended, Written};
@@ -39,9 +40,12 @@ async fn answer(app: &App, request: Request) -> Result<Response, ApiError> {
     let (asked, answer): Body = body::read(request, &app.options).await?;
     let served = app.models.writer(asked.model.as_deref()).await?;
     let is_stream = answer.stream == Some(true);
+    let wanted = answer.attention.as_ref();
+    let attention = wanted.map(|wanted| wanted.plan(&served, (limits, 1))).transpose()?;
     let generation = asked.read()?.ask(&served, answer.sampling(), "messages")?;
     let mut generation = answer.apply(generation, limits)?;
     generation.request.client = client;
+    generation.attention = attention;
     let message = Message {
         id: format!("msg_{:016x}", random()),
         model: served.name.clone(),
@@ -82,10 +86,11 @@ impl Message {
     }
 
     async fn whole(&self, answers: Answers) -> Result<Value, ApiError> {
-        let Ended { written, reason, usage, .. } = answers.ended().await?;
+        let Ended { written, reason, usage, rows, .. } = answers.ended().await?;
         let end = self.end(reason, &usage, !written.calls.is_empty());
         let mut json = self.json(content_json(&written), end, &usage_json(&usage));
         json["context"] = json!(usage.context());
+        attention::show(&mut json, &rows);
         Ok(json)
     }
 

@@ -9,6 +9,7 @@ use tokenizer::turn::Calls;
 
 use super::blocks;
 use crate::app::random;
+use crate::attention::AttentionWanted;
 use crate::body::{Described, any_of, fields};
 use crate::conversation::{
     Choice, Continues, Conversation, Form, Reasoning, Tool, Tools, of_schema,
@@ -62,6 +63,9 @@ fields! {
         top_k: usize,
         /// Not Anthropic's: the same number gives the same answer.
         seed: i64,
+        /// Not Anthropic's: which rows of attention that wrote the answer are shown: layers, heads,
+        /// top.
+        attention: AttentionWanted,
     }
     without_effect: []
 }

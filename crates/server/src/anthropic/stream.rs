@@ -5,6 +5,7 @@ use tokenizer::turn::Part;
 
 use super::error_json;
 use super::messages::{Message, call_block, usage_json};
+use crate::attention;
 use crate::generation::{Answers, Delta, What};
 use crate::sse::{Closed, Sink};
 
@@ -29,6 +30,7 @@ impl Message {
         let message = self.json(json!([]), (Value::Null, Value::Null), &usage);
         let mut blocks = Blocks { sink, open: None, n_blocks: 0, has_calls: false };
         blocks.event("message_start", json!({"message": message})).await?;
+        let mut seen = Vec::new();
         loop {
             let what = match sink.wait(answers.next()).await? {
                 Ok(Some(Delta { what, .. })) => what,
@@ -37,7 +39,10 @@ impl Message {
             };
             match what {
                 What::Progress { .. } | What::Prompt(_) => {}
-                What::Token { parts, .. } => blocks.write(parts).await?,
+                What::Token { parts, rows, .. } => {
+                    blocks.write(parts).await?;
+                    seen.extend(rows);
+                }
                 What::End { parts, reason, usage, .. } => {
                     blocks.write(parts).await?;
                     if blocks.n_blocks == 0 {
@@ -46,7 +51,9 @@ impl Message {
                     blocks.close().await?;
                     let (reason, sequence) = self.end(reason, &usage, blocks.has_calls);
                     let delta = json!({"stop_reason": reason, "stop_sequence": sequence});
-                    let end = json!({"delta": delta, "usage": usage_json(&usage)});
+                    let mut end = json!({"delta": delta, "usage": usage_json(&usage)});
+                    // A field more is none to clients; an event more may be too much.
+                    attention::show(&mut end, &seen);
                     blocks.event("message_delta", end).await?;
                     return blocks.event("message_stop", json!({})).await;
                 }

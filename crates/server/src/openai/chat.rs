@@ -18,7 +18,7 @@ use super::usage::Totals;
 use super::{Head, error_json, finish_reason, shaped, with};
 use crate::access::client_of;
 use crate::app::App;
-use crate::attention::AttentionWanted;
+use crate::attention::{self, AttentionWanted};
 use crate::body::{self, fields};
 use crate::conversation::{Conversation, Forms, Reasoning};
 use crate::error::ApiError;
@@ -63,7 +63,8 @@ async fn answer(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
     let (common, (own, (forms, tools))): Body = body::read(request, &app.options).await?;
     let served = app.models.writer(common.model.as_deref()).await?;
     let logprobs = own.logprobs_wanted()?;
-    let attention = own.attention.as_ref().map(|wanted| wanted.plan(&served)).transpose()?;
+    let among = (limits, common.n.unwrap_or(1));
+    let attention = own.attention.as_ref().map(|wanted| wanted.plan(&served, among)).transpose()?;
     let shows = Shows {
         logprobs: own.logprobs == Some(true),
         usage: common.includes_usage(),
@@ -171,13 +172,14 @@ async fn whole(
     let choice = |(index, answer): (usize, Answer)| {
         let Answer { written, places, rows, finish_reason } = answer;
         let logprobs = shows_logprobs.then(|| of_chat(&served.tokenizer, &places));
-        let json = json!({
+        let mut json = json!({
             "index": index,
             "message": message_json(&written),
             "logprobs": logprobs,
             "finish_reason": finish_reason,
         });
-        if rows.is_empty() { json } else { with(json, "attention", json!({"rows": rows})) }
+        attention::show(&mut json, &rows);
+        json
     };
     let choices: Vec<Value> = choices.into_iter().enumerate().map(choice).collect();
     let mut json = with(head.json("chat.completion", choices.into()), "usage", totals.usage());
@@ -282,8 +284,8 @@ impl Stream {
         if rows.is_empty() {
             return Ok(());
         }
-        let attention = json!({"token_id": token_id, "rows": rows});
-        let choice = json!({"index": index, "delta": {}, "attention": attention});
+        let mut choice = json!({"index": index, "delta": {}});
+        attention::show_token(&mut choice, token_id, &rows);
         sink.data(&self.head.json(CHUNK, json!([choice]))).await
     }
 

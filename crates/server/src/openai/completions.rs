@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use engine::{LogprobsWanted, SpecialText};
+use inspect::record::Row;
 use serde_json::{Value, json};
 use tokenizer::turn::Part;
 
@@ -17,6 +18,7 @@ use super::usage::Totals;
 use super::{Head, error_json, finish_reason, shaped, with};
 use crate::access::client_of;
 use crate::app::App;
+use crate::attention::{self, AttentionWanted};
 use crate::body::{self, fields};
 use crate::conversation::Forms;
 use crate::error::ApiError;
@@ -33,6 +35,8 @@ fields! {
         echo: bool,
         /// Probabilities of the tokens, and of so many of the likeliest in each place.
         logprobs: usize,
+        /// Which rows of attention that wrote the answers are shown: layers, heads, top.
+        attention: AttentionWanted,
         suffix: String,
         best_of: usize,
     }
@@ -62,10 +66,19 @@ struct Shown {
     n: usize,
 }
 
+/// One text, as far as it has come.
+#[derive(Clone, Default)]
+struct Continued {
+    text: String,
+    places: Vec<Place>,
+    rows: Vec<Row>,
+    end: &'static str,
+}
+
 async fn answer(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
     let limits = &app.options.limits;
     let client = client_of(request.headers());
-    let (common, (own, forms)): Body = body::read(request, &app.options).await?;
+    let (common, (mut own, forms)): Body = body::read(request, &app.options).await?;
     let served = app.models.writer(common.model.as_deref()).await?;
     own.check_supported(common.n)?;
     let (is_stream, has_usage) = (common.is_stream(), common.includes_usage());
@@ -78,7 +91,10 @@ async fn answer(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
         n_top: own.logprobs.unwrap_or(0),
         of_prompt: (echo && shown.logprobs).then_some(1),
     };
+    let wanted = own.attention.take();
     let prompts = tokio::task::block_in_place(|| own.prompts(&served))?;
+    let among = (limits, prompts.len().saturating_mul(shown.n));
+    let attention = wanted.map(|wanted| wanted.plan(&served, among)).transpose()?;
     let form = forms.form()?;
     let constraint = form.map(|form| served.compile(&form.grammar, form.field)).transpose()?;
     let request = engine::Request {
@@ -88,7 +104,7 @@ async fn answer(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
         ..engine::Request::new(Vec::new(), common.sampling()?)
     };
     // Bounds, seeds and texts are those of all prompts.
-    let like = Generation { request, n: 1, prompt_field: "prompt", turn: None, attention: None };
+    let like = Generation { request, n: 1, prompt_field: "prompt", turn: None, attention };
     let like = common.apply(like, limits, logprobs)?;
     limits.check_choices(prompts.len() * like.n, "prompt")?;
     let mut asked = Vec::with_capacity(prompts.len());
@@ -159,15 +175,15 @@ async fn texts_of(
     shown: Shown,
 ) -> Result<(Vec<Value>, Totals), ApiError> {
     let tokenizer = &served.tokenizer;
-    let mut start: (String, Vec<Place>, &str) = Default::default();
+    let mut start = Continued::default();
     if shown.echo {
-        start.0 = served.text(prompt);
+        start.text = served.text(prompt);
         let first = prompt.first().map(|&id| Place { id, logprob: None, top: Vec::new() });
-        start.1.extend(first);
+        start.places.extend(first);
     }
     let (mut choices, mut totals) = (vec![start; shown.n], Totals::default());
     while let Some(Delta { choice, what }) = answers.next().await? {
-        let (all, places, end) = &mut choices[choice];
+        let Continued { text: all, places, rows: seen, end } = &mut choices[choice];
         match what {
             What::Progress { .. } => {}
             What::Prompt(tokens) => places.extend(tokens.into_iter().map(|token| Place {
@@ -175,7 +191,8 @@ async fn texts_of(
                 logprob: Some(token.logprob),
                 top: token.top,
             })),
-            What::Token { id, logprob, top, parts, .. } => {
+            What::Token { id, logprob, top, parts, rows } => {
+                seen.extend(rows);
                 all.push_str(&text_of(parts));
                 places.push(Place { id, logprob: Some(logprob), top });
             }
@@ -186,9 +203,12 @@ async fn texts_of(
             }
         }
     }
-    let choice = |(text, places, end): (String, Vec<Place>, &str)| {
+    let choice = |Continued { text, places, rows, end }: Continued| {
         let logprobs = shown.logprobs.then(|| of_text(tokenizer, &places));
-        json!({"text": text, "index": 0, "logprobs": logprobs, "finish_reason": end})
+        let mut json =
+            json!({"text": text, "index": 0, "logprobs": logprobs, "finish_reason": end});
+        attention::show(&mut json, &rows);
+        json
     };
     Ok((choices.into_iter().map(choice).collect(), totals))
 }
@@ -200,6 +220,21 @@ fn text_of(parts: Vec<Part>) -> String {
         Part::Reasoning(_) | Part::Call(_) => None,
     };
     parts.into_iter().filter_map(text).collect()
+}
+
+/// The rows that wrote a token, in a chunk of their own.
+async fn show_rows(
+    head: &Head,
+    sink: &Sink,
+    (index, token_id): (usize, u32),
+    rows: &[Row],
+) -> Result<(), Closed> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let mut choice = json!({"text": "", "index": index, "logprobs": null, "finish_reason": null});
+    attention::show_token(&mut choice, token_id, rows);
+    sink.data(&head.json(OBJECT, json!([choice]))).await
 }
 
 async fn stream(
@@ -232,12 +267,13 @@ async fn stream(
             let index = prompt_idx * shown.n + choice;
             match what {
                 What::Progress { .. } | What::Prompt(_) => {}
-                What::Token { id, logprob, top, parts, .. } => {
+                What::Token { id, logprob, top, parts, rows } => {
                     let text = text_of(parts);
                     if !text.is_empty() || shown.logprobs {
                         let place = Place { id, logprob: Some(logprob), top };
                         chunk(index, &text, Some(place), None).await?;
                     }
+                    show_rows(&head, sink, (index, id), &rows).await?;
                 }
                 What::End { parts, reason, usage, .. } => {
                     of_prompt.add(choice, usage, 0);

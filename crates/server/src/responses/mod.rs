@@ -21,6 +21,7 @@ use self::output::Head;
 use self::store::Entry;
 use crate::access::client_of;
 use crate::app::App;
+use crate::attention;
 use crate::body;
 use crate::error::ApiError;
 use crate::openai::shaped;
@@ -44,16 +45,21 @@ async fn answer(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
     let head = Head::new(&body, &served.name);
     let (is_stream, is_stored) = (body.stream == Some(true), body.store != Some(false));
     let (sampling, length) = (body.sampling(), body.max_output_tokens);
+    let wanted = body.attention.as_ref();
+    let attention = wanted.map(|wanted| wanted.plan(&served, (limits, 1))).transpose()?;
     let input = body.input_items()?;
     let items: Vec<Value> = before.into_iter().chain(input.iter().cloned()).collect();
     let mut generation = body.read(&items)?.ask(&served, sampling, "input")?;
     generation.request.client = client;
     generation.request.n_tokens_max = length;
+    generation.attention = attention;
     generation.request.deadline = Some(std::time::Instant::now() + limits.answer);
     let answers = generation.start(&served, limits, Delivery::of_stream(is_stream)).await?;
     let keep = move |app: &App, json: &Value| {
         if is_stored {
-            app.stored.keep(client, Entry { response: json.clone(), items, input });
+            let mut response = json.clone();
+            attention::hide(&mut response);
+            app.stored.keep(client, Entry { response, items, input });
         }
     };
     if is_stream {

@@ -6,6 +6,7 @@ use tokenizer::turn::ToolCall;
 
 use super::request::Body;
 use crate::app::{random, unix_seconds};
+use crate::attention;
 use crate::error::ApiError;
 use crate::generation::{Answers, Ended, Written};
 use crate::openai::call_id;
@@ -78,8 +79,10 @@ impl Head {
 }
 
 pub(super) async fn whole(head: &Head, answers: Answers) -> Result<Value, ApiError> {
-    let Ended { written, reason, usage, n_reasoning } = answers.ended().await?;
-    Ok(head.ended(items(&written), reason, (&usage, n_reasoning)))
+    let Ended { written, reason, usage, n_reasoning, rows } = answers.ended().await?;
+    let mut json = head.ended(items(&written), reason, (&usage, n_reasoning));
+    attention::show(&mut json, &rows);
+    Ok(json)
 }
 
 fn items(Written { reasoning, text, calls }: &Written) -> Vec<Value> {

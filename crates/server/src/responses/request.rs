@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::app::random;
+use crate::attention::AttentionWanted;
 use crate::body::{Described, any_of, fields};
 use crate::conversation::{Conversation, Form, Reasoning, Tools, of_schema};
 use crate::error::ApiError;
@@ -43,6 +44,9 @@ fields! {
         truncation: String,
         /// What clients note with an answer.
         metadata: Value,
+        /// Not OpenAI's: which rows of attention that wrote the answer are shown: layers, heads,
+        /// top. They are not kept with it.
+        attention: AttentionWanted,
     }
     without_effect: [
         "user",

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use tokenizer::turn::{Part, ToolCall};
 
 use super::output::{Head, call_item, message_item, new_id, reasoning_item, text_part};
+use crate::attention;
 use crate::generation::{Answers, Delta, What};
 use crate::openai::call_id;
 use crate::sse::{Closed, Sink};
@@ -39,6 +40,7 @@ pub(super) async fn write(
     for name in ["response.created", "response.in_progress"] {
         items.event(name, json!({"response": head.begun()})).await?;
     }
+    let mut seen = Vec::new();
     loop {
         let what = match sink.wait(answers.next()).await? {
             Ok(Some(Delta { what, .. })) => what,
@@ -50,7 +52,10 @@ pub(super) async fn write(
         };
         match what {
             What::Progress { .. } | What::Prompt(_) => {}
-            What::Token { parts, .. } => items.write(parts).await?,
+            What::Token { parts, rows, .. } => {
+                items.write(parts).await?;
+                seen.extend(rows);
+            }
             What::End { parts, reason, usage, n_reasoning } => {
                 items.write(parts).await?;
                 if items.output.is_empty() && items.open.is_none() {
@@ -58,7 +63,9 @@ pub(super) async fn write(
                 }
                 items.close().await?;
                 let output = std::mem::take(&mut items.output);
-                let response = head.ended(output, reason, (&usage, n_reasoning));
+                let mut response = head.ended(output, reason, (&usage, n_reasoning));
+                // A field more is none to clients; an event more may be too much.
+                attention::show(&mut response, &seen);
                 let name = match response["status"] == "completed" {
                     true => "response.completed",
                     false => "response.incomplete",
