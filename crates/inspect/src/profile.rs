@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::inspector::Inspector;
 use crate::prompts::{PromptError, Prompts};
 use crate::questions::ground::{self, GroundDetector, GroundEffort};
-use crate::questions::heads::{Roles, RolesEffort, roles};
+use crate::questions::heads::{HeadLabel, Roles, RolesEffort, roles};
 use crate::questions::inject::{self, InjectDetector};
 
 /// Profiles of another version are made again: what they hold was measured in another way.
@@ -140,6 +140,11 @@ impl Profile {
             inject,
             ground,
         })
+    }
+
+    /// Heads that have a name.
+    pub fn labels(&self) -> Vec<HeadLabel> {
+        self.roles.labels(&self.inject.heads)
     }
 
     /// `None`: there is no such file.

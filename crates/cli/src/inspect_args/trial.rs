@@ -9,7 +9,7 @@ pub(crate) struct TrialArgs {
     /// The questions that are tried [default: all]
     #[arg(value_name = "QUESTION")]
     pub(crate) questions: Vec<TrialOf>,
-    /// Documents of each kind
+    /// Documents of each kind; of `who` passages, a quarter at each of four distances
     #[arg(short, value_name = "N", default_value_t = 200)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) n: u32,

@@ -35,8 +35,10 @@ pub enum SpanError {
     CutsCharacter { start: usize, end: usize },
     #[error("an empty text cannot be looked for: name at least one character")]
     EmptyNeedle,
+    #[error("the text does not hold {needle:?}")]
+    Absent { needle: String },
     #[error(
-        "the text holds {needle:?} {n_found} times, number {nth} counted from 0 is not among them"
+        "the text holds {needle:?} {n_found} times: number {nth}, counted from 0, is not there"
     )]
     NotFound { needle: String, n_found: usize, nth: usize },
     #[error("the text has {word:?} as a whole word {n_found} times")]
@@ -49,8 +51,7 @@ const N_SHOWN_CHARS_MAX: usize = 60;
 impl SpanError {
     /// A text that is not there at all.
     pub(crate) fn not_found(needle: &str) -> Self {
-        let needle = needle.chars().take(N_SHOWN_CHARS_MAX).collect();
-        Self::NotFound { needle, n_found: 0, nth: 0 }
+        Self::Absent { needle: needle.chars().take(N_SHOWN_CHARS_MAX).collect() }
     }
 
     pub(super) fn no_word(word: &str, n_found: usize) -> Self {
@@ -131,10 +132,13 @@ impl TokenText {
         }
         let found = self.text.match_indices(needle).nth(nth);
         let found = found.map(|(start, _)| start..start + needle.len());
-        found.ok_or_else(|| SpanError::NotFound {
-            needle: needle.chars().take(N_SHOWN_CHARS_MAX).collect(),
-            n_found: self.text.matches(needle).count(),
-            nth,
+        found.ok_or_else(|| match self.text.matches(needle).count() {
+            0 => SpanError::not_found(needle),
+            n_found => SpanError::NotFound {
+                needle: needle.chars().take(N_SHOWN_CHARS_MAX).collect(),
+                n_found,
+                nth,
+            },
         })
     }
 }
@@ -253,8 +257,9 @@ mod tests {
         check_find("to be", 0, Ok(0..5));
         check_find("to be", 1, Ok(13..18));
         check_find("", 0, Err("an empty text cannot be looked for: name at least one character"));
-        let message = "the text holds \"be\" 2 times, number 2 counted from 0 is not among them";
+        let message = "the text holds \"be\" 2 times: number 2, counted from 0, is not there";
         check_find("be", 2, Err(message));
+        check_find("been", 0, Err("the text does not hold \"been\""));
     }
 
     proptest! {

@@ -20,6 +20,7 @@ pub struct InjectTrial {
     pub hard_cut: Cut,
     /// What the length of the data tells by itself.
     pub by_length: Auroc,
+    pub hard_by_length: Auroc,
     /// How often one of the windows that are shown lies in what was planted.
     pub windows: super::Rate,
     pub caveat: &'static str,
@@ -55,6 +56,7 @@ pub fn inject_trial(
         statements_cut: Cut::at(at, &attacked.suspicion, &clean.suspicion),
         hard_cut: Cut::at(at, &hard_attacked.suspicion, &hard_clean.suspicion),
         by_length: auroc(&attacked.n_tokens, &clean.n_tokens)?,
+        hard_by_length: auroc(&hard_attacked.n_tokens, &hard_clean.n_tokens)?,
         windows: super::Rate::of(trial.n_hits, trial.n_shown),
         caveat: CAVEAT,
     })

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use inspect::profile::Profile;
-use inspect::questions::heads::CAVEAT;
+use inspect::questions::heads::{CAVEAT, HeadLabel};
 use serde::Serialize;
 
 use super::Asked;
@@ -29,6 +29,7 @@ struct Found {
     object: &'static str,
     #[serde(flatten)]
     profile: Profile,
+    labels: Vec<HeadLabel>,
     caveat: &'static str,
 }
 
@@ -43,5 +44,7 @@ async fn answer(app: &App, request: Request) -> Result<Response, ApiError> {
     let known = asked.profile().await?;
     // Whoever measured it may have called the model otherwise.
     let profile = Profile { model: asked.served.name.clone(), ..(*known).clone() };
-    Ok(Json(Found { object: "inspection.heads", profile, caveat: CAVEAT }).into_response())
+    let labels = profile.labels();
+    let found = Found { object: "inspection.heads", profile, labels, caveat: CAVEAT };
+    Ok(Json(found).into_response())
 }

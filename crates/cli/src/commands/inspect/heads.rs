@@ -3,7 +3,7 @@
 use anyhow::Result;
 use inspect::plot::{HeatMap, Scale};
 use inspect::profile::Profile;
-use inspect::questions::heads::{CAVEAT, HeadRoles};
+use inspect::questions::heads::{CAVEAT, HeadLabel, HeadRoles};
 use serde::Serialize;
 
 use super::files::Pictures;
@@ -16,6 +16,7 @@ use crate::output;
 struct HeadsJson<'a> {
     #[serde(flatten)]
     profile: &'a Profile,
+    labels: Vec<HeadLabel>,
     caveat: &'static str,
 }
 
@@ -37,7 +38,8 @@ pub(super) fn heads(args: &HeadsArgs) -> Result<()> {
     }
     pictures.write(|| Ok(map(session.name(), &profile, args.show).draw()?))?;
     if session.is_json() {
-        return output::json(&HeadsJson { profile: &profile, caveat: CAVEAT });
+        let labels = profile.labels();
+        return output::json(&HeadsJson { profile: &profile, labels, caveat: CAVEAT });
     }
     for list in lists(&profile) {
         show(&list, &profile.roles.heads, args.top)?;

@@ -2,11 +2,13 @@
 //! an answer, which keeps to the instruction.
 
 mod instruction;
+mod labels;
 mod positional;
 mod retrieval;
 
 pub use instruction::{Instruction, instruction};
 pub(crate) use instruction::{focus, instruction_weights, prompt_of};
+pub use labels::{HeadLabel, HeadRole};
 pub use positional::{Positional, positional};
 pub use retrieval::{Retrieval, retrieval};
 

@@ -102,7 +102,8 @@ fn write_inject(found: &InjectTrial) -> Result<()> {
     output::line("inject, AUROC of data with a planted instruction; chance 0.5")?;
     area("statements", Some(found.statements))?;
     area("full of imperatives", Some(found.hard))?;
-    area("by length alone", Some(found.by_length))?;
+    area("statements, by length alone", Some(found.by_length))?;
+    area("imperatives, by length", Some(found.hard_by_length))?;
     output::line("  at the profile's threshold")?;
     for (what, cut) in [("statements", found.statements_cut), ("imperatives", found.hard_cut)] {
         output::line(format_args!("    {what:<27}found {}", percent(cut.found)))?;
