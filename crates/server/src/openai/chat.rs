@@ -20,7 +20,7 @@ use crate::access::client_of;
 use crate::app::App;
 use crate::attention::{self, AttentionWanted};
 use crate::body::{self, fields};
-use crate::conversation::{Conversation, Forms, Reasoning};
+use crate::conversation::{Continues, Conversation, Forms, Reasoning};
 use crate::error::ApiError;
 use crate::generation::{Answers, Delta, What, Written};
 use crate::served::Served;
@@ -41,6 +41,10 @@ fields! {
         reasoning_min: usize,
         /// More variables for the chat template.
         chat_template_kwargs: Map<String, Value>,
+        /// The answer goes on with the last message, which is the assistant's.
+        continue_final_message: bool,
+        /// false beside it; true, the default, without it.
+        add_generation_prompt: bool,
         /// Which rows of attention that wrote the answer are shown: layers, heads, top.
         attention: AttentionWanted,
         modalities: Vec<String>,
@@ -105,6 +109,7 @@ impl Chat {
         if self.modalities.as_ref().is_some_and(|all| !all.iter().all(is_plain)) {
             return Err(ApiError::field("modalities", "expected text alone"));
         }
+        let continues = self.continues()?;
         let messages = self.messages.ok_or_else(|| ApiError::missing("messages"))?;
         let (n_tokens_max, n_tokens_min) = (self.reasoning_budget, self.reasoning_min);
         let field = match (n_tokens_max, n_tokens_min) {
@@ -115,7 +120,35 @@ impl Chat {
         let effort = self.reasoning_effort;
         let reasoning = Reasoning { effort, n_tokens_max, n_tokens_min, field, is_on: None };
         let extra = self.chat_template_kwargs.unwrap_or_default();
-        Ok(Conversation { messages, reasoning, extra, ..Conversation::default() })
+        Ok(Conversation { messages, reasoning, continues, extra, ..Conversation::default() })
+    }
+
+    /// # Errors
+    /// Flags that contradict each other, and a last message that is not the assistant's.
+    fn continues(&self) -> Result<Continues, ApiError> {
+        match (self.continue_final_message == Some(true), self.add_generation_prompt) {
+            (true, Some(true)) => {
+                let message = "expected false beside continue_final_message, found true";
+                Err(ApiError::field("add_generation_prompt", message))
+            }
+            (false, Some(false)) => {
+                let message = "expected true, or continue_final_message beside it, found false";
+                Err(ApiError::field("add_generation_prompt", message))
+            }
+            (false, _) => Ok(Continues::Anew),
+            (true, _) => {
+                let last = self.messages.as_ref().and_then(|messages| messages.last());
+                match last.and_then(|message| message["role"].as_str()) {
+                    Some("assistant") => Ok(Continues::LastAnswer),
+                    other => {
+                        let found = other.unwrap_or("none");
+                        let message =
+                            format!("expected a last message of the assistant, found {found}");
+                        Err(ApiError::field("continue_final_message", message))
+                    }
+                }
+            }
+        }
     }
 }
 

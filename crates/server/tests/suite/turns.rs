@@ -238,3 +238,31 @@ fn anthropic_has_blocks() {
     ]);
     assert_eq!(lab.post("/v1/messages", &body).status, 200);
 }
+
+#[test]
+fn an_answer_that_was_begun_is_gone_on_with() {
+    let template = "{% for m in messages %}[{{ m.role }}: {{ m.content }}]{% endfor %}";
+    let lab = Lab::saying("abc", template);
+    let messages =
+        json!([{"role": "user", "content": "hi"}, {"role": "assistant", "content": "go"}]);
+    let answer = |fields: Value| {
+        let reply = lab.post(CHAT, &chat(fields)).json();
+        reply["choices"][0]["message"]["content"].as_str().expect("a text").to_owned()
+    };
+    assert_eq!(answer(json!({"messages": messages, "continue_final_message": true})), "abc");
+    // What closes a turn stands behind one that is over.
+    assert_eq!(answer(json!({"messages": messages})), "bc");
+    for (fields, param) in [
+        (json!({"continue_final_message": true}), "continue_final_message"),
+        (
+            json!({"messages": messages, "continue_final_message": true,
+                "add_generation_prompt": true}),
+            "add_generation_prompt",
+        ),
+        (json!({"add_generation_prompt": false}), "add_generation_prompt"),
+    ] {
+        let reply = lab.post(CHAT, &chat(fields.clone()));
+        assert_eq!(reply.status, 400, "{fields}");
+        assert_eq!(reply.json()["error"]["param"], param, "{fields}");
+    }
+}
