@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 
-use crate::{aarch64, clients};
+use crate::{aarch64, clients, page};
 
 /// Name of a step, and what cargo is told.
 const STEPS: &[(&str, &[&str])] = &[
@@ -21,6 +21,7 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
     for (name, arguments) in STEPS {
         step(name, Command::new("cargo").args(*arguments).current_dir(root))?;
     }
+    page::run(root)?;
     clients::run(root)?;
     if let Some(mut cargo) = aarch64::kernel_lints(root) {
         step("aarch64, clippy", &mut cargo)?;

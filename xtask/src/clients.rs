@@ -24,10 +24,11 @@ const SOAK_SECONDS: &str = "60";
 /// Makes a client ready: what runs it. An error is a reason to leave it out.
 type Prepare = fn(&Path, &Server) -> anyhow::Result<Vec<OsString>>;
 
-const CLIENTS: [(&str, Prepare); 7] = [
+const CLIENTS: [(&str, Prepare); 8] = [
     ("clients for Python", python),
     ("Ollama's client", ollama),
     ("clients for vectors", vectors),
+    ("views of an answer", views),
     ("requests made from the document", document),
     ("clients for Node.js", node),
     ("lm-evaluation-harness", harness),
@@ -87,6 +88,12 @@ fn vectors(root: &Path, server: &Server) -> anyhow::Result<Vec<OsString>> {
     model(VECTOR_MODEL)?;
     let (python, script) = (python_of_clients(root)?, root.join("tests/clients/vectors.py"));
     Ok(vec![python.into(), script.into(), server.address.clone(), VECTOR_MODEL.into()])
+}
+
+/// What the page asks of an answer, against the rows of its attention.
+fn views(root: &Path, server: &Server) -> anyhow::Result<Vec<OsString>> {
+    let (python, script) = (python_of_clients(root)?, root.join("tests/clients/views.py"));
+    Ok(vec![python.into(), script.into(), server.address.clone()])
 }
 
 /// What the server says of its addresses, asked with whatever it says may be asked.

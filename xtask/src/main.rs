@@ -9,6 +9,7 @@ mod clients;
 mod goldens;
 mod new_arch;
 mod npm;
+mod page;
 mod venv;
 
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Packages for Node.js with pinned versions, in `target/`.
+//! Packages for Node.js with pinned versions.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,7 @@ const LOCK: &str = "package-lock.json";
 const INSTALLED: &str = "node_modules/installed.json";
 
 /// Fills `folder` with the packages that `source` names and locks, unless this was done before.
-/// npm runs in `folder` and writes nothing into `source`.
+/// npm runs in `folder`; where that is another one, it writes nothing into `source`.
 ///
 /// # Errors
 /// Node.js, npm or a package is missing, or Node.js is older than `source` allows.
@@ -28,8 +28,9 @@ pub(crate) fn install(source: &Path, folder: &Path) -> anyhow::Result<()> {
         return Ok(());
     }
     fs::create_dir_all(folder)?;
-    for name in ["package.json", LOCK] {
-        fs::copy(source.join(name), folder.join(name)).with_context(|| name.to_owned())?;
+    let copied: &[&str] = if source == folder { &[] } else { &["package.json", LOCK] };
+    for name in copied {
+        fs::copy(source.join(name), folder.join(name)).with_context(|| (*name).to_owned())?;
     }
     let flags = ["--engine-strict", "--ignore-scripts", "--no-audit", "--no-fund"];
     let mut command = Command::new(npm);

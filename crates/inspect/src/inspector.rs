@@ -79,7 +79,17 @@ impl Inspector<'_> {
         self.ask_one(scoring(ids, from, None))
     }
 
-    /// The same under each of some hidden ranges of keys.
+    /// The same with some keys hidden.
+    pub fn score_hidden(
+        &mut self,
+        ids: &[u32],
+        from: usize,
+        hidden: Hidden,
+    ) -> Result<Reply, AskError> {
+        self.ask_one(scoring(ids, from, Some(hidden)))
+    }
+
+    /// `ln p` of all of them under each of some hidden ranges of keys.
     pub fn score_without(
         &mut self,
         ids: &[u32],

@@ -23,6 +23,7 @@ mod models;
 mod ollama;
 mod openai;
 mod openapi;
+mod page;
 mod rerank;
 mod responses;
 mod routes;

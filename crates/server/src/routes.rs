@@ -16,13 +16,14 @@ use crate::body::object;
 use crate::error::ApiError;
 use crate::openapi::{self, Address};
 use crate::{
-    anthropic, inspection, metrics, ollama, openai, rerank, responses, status, tokens, trace,
+    anthropic, inspection, metrics, ollama, openai, page, rerank, responses, status, tokens, trace,
 };
 
 /// All addresses.
 pub(crate) fn addresses() -> Vec<Address> {
     let mut all = of_openai();
     all.extend(of_inspection());
+    all.extend(of_views());
     all.extend(of_others());
     all.extend(of_operation());
     all
@@ -115,6 +116,38 @@ fn of_inspection() -> Vec<Address> {
     ]
 }
 
+/// The same conversation, seen part by part.
+fn of_views() -> Vec<Address> {
+    type Of<T> = (inspection::Subject, T);
+    vec![
+        post_at::<Of<inspection::OverviewBody>>(
+            "/v1/inspect/overview",
+            "The tokens of a conversation, and what its answer rests on",
+            post(inspection::overview),
+        ),
+        post_at::<Of<inspection::TilesBody>>(
+            "/v1/inspect/tiles",
+            "What blocks of a text were worth to a part of the answer",
+            post(inspection::tiles),
+        ),
+        post_at::<Of<inspection::GridBody>>(
+            "/v1/inspect/grid",
+            "What every head gives to a span",
+            post(inspection::grid),
+        ),
+        post_at::<Of<inspection::ReadersBody>>(
+            "/v1/inspect/readers",
+            "Which tokens of the answer looked at a span",
+            post(inspection::readers),
+        ),
+        post_at::<Of<inspection::KnockOutBody>>(
+            "/v1/inspect/knock_out",
+            "What a part of the answer loses without a span",
+            post(inspection::knock_out),
+        ),
+    ]
+}
+
 fn of_others() -> Vec<Address> {
     vec![
         post_at::<anthropic::Body>(
@@ -190,6 +223,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         router = router.route(address.path, address.handlers);
     }
     router
+        .route("/", get(page::index))
+        .route("/assets/{name}", get(page::asset))
         .fallback(async |request: Request| {
             shaped(request.uri().path(), ApiError::not_found("nothing is at this address"))
         })
@@ -203,7 +238,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
 
 async fn check_access(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let headers = request.headers();
-    let is_open = request.uri().path() == "/health";
+    let path = request.uri().path();
+    let is_open = path == "/health" || page::is_page(path);
     let origin = check_origin(headers, &app.names, &app.options.origins);
     let allowed = origin_of(headers).filter(|origin| is_allowed(origin, &app.options.origins));
     let allowed = allowed.and_then(|origin| HeaderValue::from_str(origin).ok());

@@ -82,6 +82,8 @@ pub struct Found {
     pub weights: Vec<f64>,
     /// `[n_parts]`, as shares of the sum over all keys.
     pub value_norms: Vec<f64>,
+    /// That sum, over rows and heads.
+    pub norm_sum: f64,
     /// `[n_parts]`, summed over rows.
     pub logits: Vec<f64>,
     /// The same of keys in no part, and of the first key.
@@ -220,6 +222,7 @@ impl Sources {
             unit.virtual_sink /= n;
             let sum = if *sum > 0.0 { *sum } else { 1.0 };
             unit.value_norms.iter_mut().for_each(|norm| *norm /= sum);
+            unit.norm_sum = sum;
             unit
         };
         self.units.iter().zip(&self.norm_sums).map(shared).collect()

@@ -2,10 +2,12 @@
 
 use std::ops::Range;
 
+use engine::PromptToken;
 use model::batch::KeysOf;
 use model::kv::Hidden;
 use serde::Serialize;
 
+use crate::ask::Reply;
 use crate::capture::{Found, Lens, LogitTerms, SourceRow, SourcesPlan, Target};
 use crate::inspector::{InspectError, Inspector};
 use crate::text::{Segment, Segments, TokenText, Unit};
@@ -105,14 +107,7 @@ pub fn look(inspector: &mut Inspector<'_>, look: &Look) -> Result<Looked, Inspec
     }
     let parts = answer_parts(&text, look)?;
     let scored = inspector.score(&look.ids, look.n_prompt)?;
-    let targets: Vec<Target> = scored
-        .prompt
-        .iter()
-        .map(|token| {
-            let others = token.top.iter().map(|&(id, _)| id).find(|&id| id != token.token_id);
-            Target { token_id: token.token_id, contrast_id: others.unwrap_or(token.token_id) }
-        })
-        .collect();
+    let targets = targets(&scored);
     let rows = parts.iter().enumerate().flat_map(|(unit, part)| {
         let row = |token: usize| {
             let target = targets[token - look.n_prompt];
@@ -149,6 +144,15 @@ pub fn look(inspector: &mut Inspector<'_>, look: &Look) -> Result<Looked, Inspec
     }
     let sources = sources.segments().iter().map(|segment| described(&text, segment)).collect();
     Ok(Looked { sources, parts: answer })
+}
+
+/// Each token that was scored, against the likeliest other one.
+pub(super) fn targets(scored: &Reply) -> Vec<Target> {
+    let target = |token: &PromptToken| {
+        let others = token.top.iter().map(|&(id, _)| id).find(|&id| id != token.token_id);
+        Target { token_id: token.token_id, contrast_id: others.unwrap_or(token.token_id) }
+    };
+    scored.prompt.iter().map(target).collect()
 }
 
 fn answer_parts(text: &TokenText, look: &Look) -> Result<Vec<Segment>, InspectError> {

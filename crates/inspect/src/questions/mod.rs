@@ -8,6 +8,7 @@ pub mod heads;
 pub mod inject;
 mod look;
 mod spelled;
+pub mod view;
 mod who;
 
 pub use contradict::{

@@ -34,6 +34,18 @@ impl Asked {
         tokio::spawn(finding.in_current_span()).await.map_err(|_| ApiError::gone())?
     }
 
+    /// What is in memory or on disk; nothing is measured.
+    pub(super) async fn profile_if_known(&self) -> Option<Arc<Profile>> {
+        // Whoever measures it holds the place.
+        let mut place = self.served.heads_known.0.try_lock().ok()?;
+        if place.is_none() {
+            let (profiles, model) = (self.served.profiles.as_ref()?, self.model().ok()?);
+            let found = tokio::task::block_in_place(|| profiles.find(&model));
+            *place = found.ok().flatten().map(Arc::new);
+        }
+        place.clone()
+    }
+
     async fn find_or_measure(&self) -> Result<Profile, ApiError> {
         let (name, profiles) = (&self.served.name, self.served.profiles.as_ref());
         if let Some(profiles) = profiles {

@@ -11,6 +11,7 @@ use inspect::text::{TokenText, Unit};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::view::Pair;
 use super::{Asked, last_text};
 use crate::access::client_of;
 use crate::app::App;
@@ -42,6 +43,9 @@ fields! {
         check: usize,
         /// The first sources of each part that come back; all, where it is not given.
         top: usize,
+        /// First and end of the tokens of the answer that are looked at, counted from its first,
+        /// in place of each.
+        tokens: Pair,
     }
     without_effect: []
 }
@@ -70,7 +74,7 @@ async fn answer(app: &App, request: Request) -> Result<Response, ApiError> {
     let prompt = conversation.encode(&asked.served)?;
     asked.check_fits(prompt.len(), "messages")?;
     let part = body.part()?;
-    let (source, rank_by) = (body.source()?, body.lens()?);
+    let (source, rank_by) = (body.source()?, lens(body.by.as_deref())?);
     let (n_max, n_checked) = (body.max_tokens, body.check.unwrap_or(N_CHECKED));
     let (given, top) = (body.answer, body.top.unwrap_or(usize::MAX));
     let found = asked.ask(move |asked, inspector| {
@@ -98,6 +102,10 @@ async fn answer(app: &App, request: Request) -> Result<Response, ApiError> {
 impl Body {
     fn part(&self) -> Result<AnswerPart, ApiError> {
         match self.each.as_deref() {
+            None if let Some(tokens) = self.tokens => Ok(AnswerPart::Tokens(tokens.into())),
+            Some(_) if self.tokens.is_some() => {
+                Err(ApiError::field("tokens", "expected each or tokens, found both"))
+            }
             None | Some("answer") => Ok(AnswerPart::Whole),
             Some(unit) => unit_of(unit).map(AnswerPart::Each).ok_or_else(|| {
                 let message = format!("expected answer, sentence, word or token, found {unit:?}");
@@ -113,17 +121,18 @@ impl Body {
             ApiError::field("source", message)
         })
     }
+}
 
-    fn lens(&self) -> Result<Option<Lens>, ApiError> {
-        match self.by.as_deref() {
-            None => Ok(None),
-            Some("weight") => Ok(Some(Lens::Weight)),
-            Some("value_norm") => Ok(Some(Lens::ValueNorm)),
-            Some("logit") => Ok(Some(Lens::Logit)),
-            Some(other) => {
-                let message = format!("expected weight, value_norm or logit, found {other:?}");
-                Err(ApiError::field("by", message))
-            }
+/// The field `by`.
+pub(super) fn lens(by: Option<&str>) -> Result<Option<Lens>, ApiError> {
+    match by {
+        None => Ok(None),
+        Some("weight") => Ok(Some(Lens::Weight)),
+        Some("value_norm") => Ok(Some(Lens::ValueNorm)),
+        Some("logit") => Ok(Some(Lens::Logit)),
+        Some(other) => {
+            let message = format!("expected weight, value_norm or logit, found {other:?}");
+            Err(ApiError::field("by", message))
         }
     }
 }

@@ -12,6 +12,7 @@ mod inject;
 mod known;
 mod look;
 mod rows;
+mod view;
 mod who;
 
 use std::sync::Arc;
@@ -34,6 +35,10 @@ pub(crate) use self::inject::{Body as InjectBody, inject};
 pub(crate) use self::known::HeadsKnown;
 pub(crate) use self::look::{Body as LookBody, look};
 pub(crate) use self::rows::{Body as RowsBody, rows};
+pub(crate) use self::view::{
+    GridBody, KnockOutBody, OverviewBody, ReadersBody, Subject, TilesBody, grid, knock_out,
+    overview, readers, tiles,
+};
 pub(crate) use self::who::{Body as WhoBody, who};
 
 use crate::app::App;

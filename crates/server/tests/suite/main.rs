@@ -10,6 +10,7 @@ mod models;
 mod ollama;
 mod openai;
 mod operations;
+mod page;
 mod responses;
 mod slots;
 mod tokens;

@@ -29,8 +29,8 @@ const WEIGHT_MIN: f64 = 0.4;
 const RETRIEVAL_MIN: f64 = 0.1;
 
 impl Roles {
-    /// Heads that have a name, by layer and head; `instruction` holds the places in `heads` of those
-    /// that keep to the instruction. Other heads do something that is not asked for here.
+    /// Heads that have a name, by layer and head; `instruction` holds the places in `heads` of
+    /// those that keep to the instruction. Other heads do something that is not asked for here.
     pub fn labels(&self, instruction: &[usize]) -> Vec<HeadLabel> {
         let label = |(idx, head): (usize, &HeadRoles)| {
             let roles = head.named(instruction.contains(&idx));

@@ -1,23 +1,17 @@
-//! Profiles of tiny models: what is measured is in range, the same twice, and known again.
+//! Profiles: what is measured is in range, the same twice, and known again.
 
-use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::Arc;
 
-use engine::{Engine, LoadSettings, Loaded, ModelRunner, RunnerOptions, load_model};
+use engine::Loaded;
+use inspect::N_BYTES_MAX;
 use inspect::capture::{RowPlan, Selection, SpanWeights, SpansPlan};
 use inspect::profile::{Effort, InjectEffort, Profile, ProfileError};
-use inspect::prompts::Prompts;
 use inspect::questions::ground::{Ground, GroundEffort, ground};
 use inspect::questions::heads::RolesEffort;
 use inspect::questions::inject::inject;
-use inspect::{AskEngine, Inspector, N_BYTES_MAX};
-use kernels::DType;
-use model::kv::KvShape;
-use model::{KvType, WorkspaceSize};
 use tiny_random::TinyRandom;
 
-const N_CTX: usize = 2048;
+use crate::lab::{self, inspect, tiny};
 
 const EFFORT: Effort = Effort {
     roles: RolesEffort { n_texts: 1, n_needles: 2, n_needle_words: 20, n_injections: 2 },
@@ -26,44 +20,7 @@ const EFFORT: Effort = Effort {
 };
 
 fn load(seed: u64) -> Loaded {
-    let tiny = TinyRandom {
-        seed,
-        dtype: DType::Q8_0,
-        d_model: 64,
-        d_ff: 64,
-        n_heads: 4,
-        n_kv_heads: 2,
-        head_dim: 16,
-        n_ctx: N_CTX as u32,
-        ..TinyRandom::default()
-    };
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("tiny.gguf");
-    tiny.write(&path);
-    load_model(&path, LoadSettings::default(), &mut |_, _| ()).expect("a model that loads")
-}
-
-fn inspect<T>(loaded: &Loaded, question: impl FnOnce(&mut Inspector<'_>, Prompts<'_>) -> T) -> T {
-    let n_tokens_max = 64;
-    let shape = KvShape::of(&loaded.model.config, KvType::F16, KvType::F16);
-    let options = RunnerOptions {
-        kv_bytes_max: shape.bytes(2 * N_CTX, n_tokens_max),
-        kv_shape: shape,
-        n_threads: 1,
-        size: WorkspaceSize { n_ctx: N_CTX, n_tokens_max, n_logit_rows_max: 4 },
-        kernels: kernels::detect(),
-    };
-    let runner = ModelRunner::new(Arc::clone(&loaded.model), &options);
-    let mut engine = Engine::new(Box::new(runner), loaded.tokenizer.clone());
-    let mut progress = |_| ControlFlow::Continue(());
-    let mut ask = AskEngine { engine: &mut engine, progress: &mut progress };
-    let mut inspector = Inspector {
-        model: Arc::clone(&loaded.model),
-        tokenizer: &loaded.tokenizer,
-        ask: &mut ask,
-        n_bytes_max: N_BYTES_MAX,
-    };
-    question(&mut inspector, Prompts { tokenizer: &loaded.tokenizer, template: None })
+    lab::load(&TinyRandom { seed, ..tiny() })
 }
 
 fn measure(loaded: &Loaded) -> Profile {

@@ -1,0 +1,1 @@
+import{a as e,i as t,n,o as r,r as i}from"./index.js";var a=i(`<section><button>Close</button></section>`);function o(t,i){var o=a(),s=r(o);e(`click`,s,function(...e){i.onclose?.apply(this,e)}),n(t,o)}t([`click`]);export{o as default};
