@@ -3,6 +3,7 @@
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use model::speeds::Curve;
@@ -98,13 +99,24 @@ pub(crate) fn speeds(
     show: Show,
     interrupt: &Interrupt,
 ) -> Result<Option<Speeds>> {
-    let mut kept = read().unwrap_or_else(|err| {
-        output::note(format_args!("warning: {err:#}; it is made again"));
-        Calibrations::default()
-    });
-    if let (Measure::IfMissing, Some(speeds)) = (measure, kept.find(key)) {
+    if let (Measure::IfMissing, Some(speeds)) = (measure, kept(key)) {
         return Ok(Some(speeds));
     }
+    let mut bar = Bar::steps(show, "measuring this machine's speed");
+    let speeds = measured(model, (key, kv), &mut |n_done, n_total| {
+        bar.set(n_done as u64, n_total as u64);
+        if interrupt.is_requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    bar.finish();
+    speeds
+}
+
+/// Measures speeds and keeps them. `None`: `progress` ended it.
+fn measured(
+    model: &Model,
+    (key, kv): (&Key, &KvArg),
+    progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
+) -> Result<Option<Speeds>> {
     let conditions = Conditions {
         kernels: machine::kernels()?,
         n_threads: key.threads,
@@ -112,13 +124,11 @@ pub(crate) fn speeds(
         v_type: kv.v,
         n_tokens_max: N_TOKENS_MAX.min(model.config.n_ctx),
     };
-    let mut bar = Bar::steps(show, "measuring this machine's speed");
-    let speeds = model::calibrate(model, conditions, &mut |n_done, n_total| {
-        bar.set(n_done as u64, n_total as u64);
-        if interrupt.is_requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    let Some(speeds) = model::calibrate(model, conditions, progress) else { return Ok(None) };
+    let mut kept = read().unwrap_or_else(|err| {
+        output::note(format_args!("warning: {err:#}; it is made again"));
+        Calibrations::default()
     });
-    bar.finish();
-    let Some(speeds) = speeds else { return Ok(None) };
     kept.calibrations.retain(|calibration| calibration.key != *key);
     let too_many = (kept.calibrations.len() + 1).saturating_sub(N_KEPT);
     kept.calibrations.drain(..too_many);
@@ -127,6 +137,39 @@ pub(crate) fn speeds(
         output::note(format_args!("warning: the speeds are not kept: {err:#}"));
     }
     Ok(Some(speeds))
+}
+
+/// A model that is served: its speeds are asked for again and again.
+pub(crate) struct OfServed {
+    model: Arc<Model>,
+    key: Key,
+    kv: KvArg,
+}
+
+impl OfServed {
+    /// # Errors
+    /// As for [`Key::of`].
+    pub(crate) fn new(model: Arc<Model>, runtime: &RuntimeArgs, kv: KvArg) -> Result<Self> {
+        let key = Key::of(&model, runtime, &kv)?;
+        Ok(Self { model, key, kv })
+    }
+}
+
+impl server::Calibration for OfServed {
+    fn kept(&self) -> Option<Speeds> {
+        kept(&self.key)
+    }
+
+    fn measure(&self, is_wanted: &dyn Fn() -> bool) -> Option<Speeds> {
+        let speeds = measured(&self.model, (&self.key, &self.kv), &mut |_, _| match is_wanted() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        });
+        speeds.unwrap_or_else(|err| {
+            output::note(format_args!("warning: speeds are not measured: {err:#}"));
+            None
+        })
+    }
 }
 
 fn path() -> Result<PathBuf> {

@@ -1,6 +1,7 @@
 //! The engine: many requests, one step at a time.
 
 mod asked;
+mod outlook;
 mod plan;
 
 use std::path::Path;
@@ -23,6 +24,8 @@ use crate::sequence::{FinishReason, Limits, RequestId, Sequence};
 use crate::speculation::{Drafter, Speculation};
 use crate::stop::StopMatcher;
 use crate::watch::Watchers;
+
+pub use self::outlook::Outlook;
 
 /// Owns a model's cache and its requests. One thread drives it by calling [`Engine::step`].
 pub struct Engine {

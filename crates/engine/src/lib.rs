@@ -27,7 +27,7 @@ mod vocab;
 pub mod watch;
 
 pub use embed::{Embedder, Pooling, Recipe, cosine, normalize};
-pub use engine::Engine;
+pub use engine::{Engine, Outlook};
 pub use error::Error;
 pub use grammar::{Constraint, Grammar, GrammarCompiler, GrammarError, strict_schema};
 pub use guide::Thinking;

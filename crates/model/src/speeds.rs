@@ -115,6 +115,19 @@ impl Speeds {
         samples.sum::<f64>() + n_parallel as f64 * self.judge_s((config, policy), depth, n)
     }
 
+    /// Tokens a second of all sequences together as long as [`Self::decode_s`] takes. An answer of
+    /// no tokens has the speed of its first.
+    pub fn decode_tps(
+        &self,
+        run: (&ModelConfig, KvPolicy),
+        depth: usize,
+        n: usize,
+        n_parallel: usize,
+    ) -> f64 {
+        let n = n.max(1);
+        (n * n_parallel) as f64 / self.decode_s(run, depth, n, n_parallel)
+    }
+
     /// Judging takes what attention of the observed tokens takes.
     fn judge_s(&self, (config, policy): (&ModelConfig, KvPolicy), depth: usize, n: usize) -> f64 {
         if n == 0 || policy.eviction().is_none_or(|eviction| eviction.n_judged().is_none()) {

@@ -14,6 +14,7 @@ use crate::listen::{Tls, accept};
 use crate::models::Models;
 use crate::responses::Stored;
 use crate::routes::router;
+use crate::speeds::SpeedsKnown;
 
 #[derive(Clone, Default)]
 pub struct ServerOptions {
@@ -37,6 +38,7 @@ pub(crate) struct App {
     pub(crate) started: u64,
     /// Answers that clients may come back to.
     pub(crate) stored: Stored,
+    pub(crate) speeds: SpeedsKnown,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -90,8 +92,8 @@ impl Server {
             false => Vec::new(),
         };
         assert!(!models.is_empty(), "a server serves a model");
-        let (started, stored) = (unix_seconds(), Stored::default());
-        let app = Arc::new(App { models, options, names, started, stored });
+        let (started, stored, speeds) = (unix_seconds(), Stored::default(), SpeedsKnown::default());
+        let app = Arc::new(App { models, options, names, started, stored, speeds });
         Ok(Self { runtime, listener, address, app })
     }
 

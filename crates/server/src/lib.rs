@@ -28,6 +28,7 @@ mod rerank;
 mod responses;
 mod routes;
 mod served;
+mod speeds;
 mod sse;
 mod status;
 mod tokens;
@@ -41,6 +42,7 @@ pub use limits::Limits;
 pub use listen::{Tls, TlsError};
 pub use models::{Load, Model, Models};
 pub use served::Served;
+pub use speeds::Calibration;
 
 /// Ends a server when it is sent something.
 pub type Stop = tokio::sync::oneshot::Sender<()>;

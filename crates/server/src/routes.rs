@@ -179,6 +179,11 @@ fn of_others() -> Vec<Address> {
         get_at("/api/tags", "What is served", get(ollama::tags)),
         get_at("/api/ps", "What is in memory", get(ollama::running)),
         get_at("/api/version", "Of this server", get(ollama::version)),
+        post_at::<openai::ChatBody>(
+            "/v1/plan",
+            "What the answer to a conversation will cost",
+            post(openai::plan),
+        ),
         post_at::<tokens::TokenizeBody>("/tokenize", "Tokens of a text", post(tokens::tokenize)),
         post_at::<tokens::DetokenizeBody>(
             "/detokenize",

@@ -7,12 +7,13 @@ use engine::{
 };
 use inspect::profile::Profiles;
 use model::Model;
-use model::kv::KvPolicy;
+use model::kv::{KvPolicy, KvShape};
 use tokenizer::turn::TurnFormat;
 
 use crate::conversation::knows_tools;
 use crate::error::ApiError;
 use crate::inspection::HeadsKnown;
+use crate::speeds::Calibration;
 use crate::worker::EngineHandle;
 
 /// A model that answers.
@@ -26,11 +27,16 @@ pub struct Served {
     pub(crate) format: TurnFormat,
     pub(crate) n_ctx: usize,
     pub(crate) kv_policy: KvPolicy,
+    pub(crate) kv_shape: KvShape,
+    /// Rows of one forward pass.
+    pub(crate) n_tokens_max: usize,
     /// What is looked at; `None`: there is no attention to see.
     pub(crate) model: Option<Arc<Model>>,
     /// Where profiles of heads are kept; `None`: in memory alone.
     pub(crate) profiles: Option<Profiles>,
     pub(crate) heads_known: HeadsKnown,
+    /// `None`: nobody knows how fast it is.
+    pub(crate) calibration: Option<Arc<dyn Calibration>>,
     n_vocab: usize,
     /// Made when the first grammar is asked for.
     compiler: OnceLock<Result<GrammarCompiler, GrammarError>>,
@@ -45,6 +51,10 @@ impl Served {
         kv_policy: KvPolicy,
     ) -> Self {
         let (n_ctx, n_vocab) = (engine.runner().n_ctx(), engine.runner().n_vocab());
+        let (kv_shape, n_tokens_max) = {
+            let runner = engine.runner();
+            (runner.kv().shape().clone(), runner.n_tokens_max())
+        };
         let source = template.as_ref().map_or("", |template| template.source());
         // Where the template has no place for tools, the conversation tells of them in this form.
         let format = match knows_tools(source) {
@@ -61,9 +71,12 @@ impl Served {
             format,
             n_ctx,
             kv_policy,
+            kv_shape,
+            n_tokens_max,
             model: None,
             profiles: None,
             heads_known: HeadsKnown::default(),
+            calibration: None,
             n_vocab,
             compiler,
         }
@@ -73,6 +86,12 @@ impl Served {
     /// Profiles of its heads are found and kept in `profiles`.
     pub fn inspected(self, model: Arc<Model>, profiles: Option<Profiles>) -> Self {
         Self { model: Some(model), profiles, ..self }
+    }
+
+    /// Lets clients see how long answers will take, by what `calibration` knows of the model that
+    /// the engine runs.
+    pub fn timed(self, calibration: Box<dyn Calibration>) -> Self {
+        Self { calibration: Some(calibration.into()), ..self }
     }
 
     /// A grammar over the tokens of this model; `field` is where it came from.

@@ -6,7 +6,8 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use engine::{Engine, Event, Request, RequestId};
+use engine::{Engine, Event, Outlook, Request, RequestId};
+use model::kv::KvPolicy;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
@@ -23,6 +24,11 @@ enum Command {
         reply: oneshot::Sender<Result<RequestId, engine::Error>>,
     },
     Cancel(RequestId),
+    Outlook {
+        prompt: Vec<u32>,
+        policy: KvPolicy,
+        reply: oneshot::Sender<Result<Outlook, engine::Error>>,
+    },
 }
 
 /// When events reach whoever asked. To wake them takes a core from those who compute.
@@ -118,6 +124,22 @@ impl EngineHandle {
         let id = id.map_err(|error| ApiError::engine(&error, prompt))?;
         let (came, commands) = (VecDeque::new(), self.commands.clone());
         Ok(Events { id, events, came, commands, has_ended: false, _place: place })
+    }
+
+    /// What a prompt would find if it were submitted now.
+    ///
+    /// # Errors
+    /// A policy that has no room.
+    pub(crate) async fn outlook(
+        &self,
+        prompt: Vec<u32>,
+        policy: KvPolicy,
+    ) -> Result<Outlook, ApiError> {
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Outlook { prompt, policy, reply };
+        self.commands.send(command).map_err(|_| ApiError::gone())?;
+        let outlook = answer.await.map_err(|_| ApiError::gone())?;
+        outlook.map_err(|error| ApiError::engine(&error, "messages"))
     }
 
     /// Requests that run or wait; `None`: the thread has ended, and nobody will be answered.
@@ -222,6 +244,10 @@ fn run(mut engine: Engine, commands: &Receiver<Command>, metrics: &Metrics) {
 fn obey(engine: &mut Engine, listeners: &mut HashMap<RequestId, Listener>, command: Command) {
     match command {
         Command::Cancel(id) => engine.cancel(id),
+        Command::Outlook { prompt, policy, reply } => {
+            // Whoever asked may be gone.
+            let _ = reply.send(engine.outlook(&prompt, policy));
+        }
         Command::Submit { request, listener, reply } => {
             let id = engine.submit(*request);
             if let Ok(id) = id {

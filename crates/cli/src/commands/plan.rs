@@ -228,12 +228,8 @@ impl Plan {
     }
 
     fn decode_tps(&self, speeds: &Speeds) -> f64 {
-        let n_parallel = self.load.n_parallel;
-        // An answer of no tokens has the speed of its first.
-        let n = self.n_answer.max(1);
         let run = (&self.model.config, self.load.kv_policy);
-        let seconds = speeds.decode_s(run, self.n_prompt, n, n_parallel);
-        (n * n_parallel) as f64 / seconds
+        speeds.decode_tps(run, self.n_prompt, self.n_answer, self.load.n_parallel)
     }
 
     fn tokens(&self, speeds: &Speeds) -> Vec<TokenJson> {

@@ -22,7 +22,7 @@ use super::embed;
 use crate::interrupt::Interrupt;
 use crate::open::{self, N_LOGIT_ROWS_MAX, N_TOKENS_MAX, Show, Text};
 use crate::serve_args::{LogForm, ServeArgs};
-use crate::{machine, otlp, output};
+use crate::{calibration, machine, otlp, output};
 
 pub(crate) fn serve(args: &ServeArgs) -> Result<ExitCode> {
     start_log(args.log)?;
@@ -124,7 +124,9 @@ fn writer(args: &ServeArgs, name: String, loaded: Loaded) -> Result<Served> {
     let served = Served::start(name, engine, texts, args.cache.kv_policy());
     // A model at a path is served on a system without a place for others.
     let profiles = open::hub_config().ok().map(|config| Profiles::beside(&config.models_dir));
-    Ok(served.inspected(loaded.model, profiles))
+    let kv = args.cache.kv_types(&args.runtime);
+    let calibration = calibration::OfServed::new(Arc::clone(&loaded.model), &args.runtime, kv)?;
+    Ok(served.inspected(loaded.model, profiles).timed(Box::new(calibration)))
 }
 
 fn encoder(

@@ -95,6 +95,41 @@ fn models_wait_to_be_asked_for() {
     assert!(lines.filter(|line| line["message"] == "written").count() == 1, "{log}");
 }
 
+/// A plan for a text of which nothing is cached is that of the command line; what is measured once
+/// is kept for both.
+#[test]
+fn an_answer_is_planned_as_on_the_command_line() {
+    let (lab, model) = Lab::with_chat();
+    let served = Served::start(&lab, &["-m", &model, "--kv", "q8_0"]);
+    let plan = |asked: &str| served.ask("POST /v1/plan", asked);
+    let json = plan(ASKED);
+    let counts = ["n_ctx", "prompt_tokens", "answer_tokens"].map(|name| json[name].to_string());
+    let [ctx, prompt, generate] = counts.each_ref().map(|text| &**text);
+    let sizes = ["--ctx", ctx, "--prompt", prompt, "--generate", generate];
+    let expected =
+        lab.json(&[&["plan", "-m", "tiny.gguf", "--kv", "q8_0", "--json"], &sizes[..]].concat());
+    for (name, of_command) in [
+        ("weights_bytes", "weights_bytes"),
+        ("kv_bytes_max", "kv_bytes"),
+        ("prefill_s", "prefill_s"),
+        ("decode_tps", "decode_tps"),
+    ] {
+        assert_eq!(json[name], expected[of_command], "{name}: {json}");
+    }
+    let number = |json: &Value, name: &str| json[name].as_f64().expect("a number");
+    let [prefill_s, seconds] = ["prefill_s", "seconds"].map(|name| number(&json, name));
+    let decode_s = number(&json, "answer_tokens") / number(&json, "decode_tps");
+    assert!(
+        prefill_s < seconds && seconds < prefill_s + decode_s,
+        "all but the last token: {json}"
+    );
+    served.ask("POST /v1/chat/completions", ASKED);
+    let again = plan(ASKED);
+    assert_eq!(number(&again, "compute_tokens"), 1.0, "{again}");
+    assert!(number(&again, "prefill_s") <= prefill_s, "{again}");
+    served.end();
+}
+
 #[test]
 fn what_cannot_be_served_is_refused() {
     let (lab, model) = Lab::with_tiny();

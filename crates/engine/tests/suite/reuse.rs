@@ -3,7 +3,7 @@
 use engine::{Engine, Error, Event, Loaded, Request};
 use model::kv::{CacheFull, Miss, Reuse};
 
-use crate::outcome::{run, run_all, run_at};
+use crate::outcome::{greedy, run, run_all, run_at};
 use crate::tiny::{N_CTX, SIZE, Size, engine, models, request, text};
 
 /// Runs on a warm engine, expects the answer of a cold one and the number of tokens reused. Returns
@@ -14,7 +14,11 @@ fn check(
     request: &Request,
     n_reused: usize,
 ) -> (Vec<u32>, usize) {
+    let outlook = warm.outlook(&request.prompt, request.kv_policy).expect("a policy with room");
+    let is_idle = warm.is_idle();
     let outcome = run(warm, request);
+    // What others compute meanwhile is found too.
+    assert!(!is_idle || outlook.reuse == outcome.usage.reuse);
     let cold = run(&mut engine(loaded, SIZE), request);
     assert_eq!(outcome.answer, cold.answer);
     assert_eq!(cold.usage.reuse.n_reused, 0);
@@ -91,6 +95,22 @@ fn reuse_says_where_texts_part_and_why() {
     edited[100] += 1;
     check(&edited, 1, reuse(100, 100, Miss::Differs));
     check(&text(3, 20), 1, reuse(0, 0, Miss::Unknown));
+}
+
+/// The room for an answer is what an answer without bounds takes.
+#[test]
+fn a_prompt_is_told_how_much_room_it_has() {
+    let [loaded, ..] = models();
+    let mut warm = engine(&loaded, SIZE);
+    for n_prompt in [1, N_CTX - 1, N_CTX, N_CTX + 1] {
+        let request = Request { n_tokens_min: usize::MAX, ..greedy(&text(1, n_prompt)) };
+        let outlook = warm.outlook(&request.prompt, request.kv_policy).expect("a policy with room");
+        let n_taken = match n_prompt > N_CTX {
+            true => 0,
+            false => n_prompt + run(&mut warm, &request).answer.ids.len(),
+        };
+        assert_eq!(outlook.n_tokens_max, n_taken, "{n_prompt}");
+    }
 }
 
 /// Layers with a window keep it behind the end of a prompt and a little more, so questions about

@@ -8,7 +8,7 @@ use super::bounds::KeyBounds;
 use super::eviction::Judgement;
 use super::key_means::{KeyMotion, MeanScratch};
 use super::policy::KvPolicy;
-use super::prefix_tree::{NodeId, PrefixTree};
+use super::prefix_tree::{Found, NodeId, PrefixTree};
 use super::reuse::{Miss, Reuse};
 use super::sequences::{SequenceId, SequenceKv, Sequences, Table};
 use super::shape::KvShape;
@@ -102,12 +102,9 @@ impl KvCache {
         policy: KvPolicy,
         n_reused_max: usize,
     ) -> (SequenceId, Reuse) {
-        let (shared, n_shared) = policy.shared();
-        let found = self.tree.find(tokens, shared);
-        let n_cached = found.n_tokens.min(tokens.len().saturating_sub(1));
-        let n_kept = n_cached.min(n_shared);
-        let n_wanted = n_kept.min(n_reused_max);
-        let n_reused = self.whole_windows(&found.path, policy, n_wanted);
+        let (found, reuse) = self.find(tokens, policy, n_reused_max);
+        self.tree.touch(&found.path);
+        let n_reused = reuse.n_reused;
         let id = self.admit_empty(policy);
         let nodes = &found.path[..n_reused.div_ceil(KEY_BLOCK)];
         for (block_idx, &node) in nodes.iter().enumerate() {
@@ -122,13 +119,29 @@ impl KvCache {
         let sequence = self.sequences.get_mut(id);
         sequence.tokens.extend_from_slice(&tokens[..n_reused]);
         sequence.positions.extend(0..n_reused as u32);
+        (id, reuse)
+    }
+
+    /// What a sequence would begin with if it were admitted now. Nothing counts as used by that.
+    pub fn reusable(&self, tokens: &[u32], policy: KvPolicy) -> Reuse {
+        self.find(tokens, policy, usize::MAX).1
+    }
+
+    fn find(&self, tokens: &[u32], policy: KvPolicy, n_reused_max: usize) -> (Found, Reuse) {
+        let (shared, n_shared) = policy.shared();
+        let found = self.tree.find(tokens, shared);
+        let n_cached = found.n_tokens.min(tokens.len().saturating_sub(1));
+        let n_kept = n_cached.min(n_shared);
+        let n_wanted = n_kept.min(n_reused_max);
+        let n_reused = self.whole_windows(&found.path, policy, n_wanted);
         let miss = match () {
             () if n_reused < n_wanted => Miss::BehindWindow,
             () if n_wanted < n_kept => Miss::Asked,
             () if n_kept < n_cached => Miss::Policy,
             () => Miss::of(&found, tokens.len()),
         };
-        (id, Reuse { n_reused, n_matched: found.n_tokens, miss })
+        let reuse = Reuse { n_reused, n_matched: found.n_tokens, miss };
+        (found, reuse)
     }
 
     /// The most of the first `n` tokens along a path behind which every window is whole.
@@ -288,6 +301,7 @@ impl KvCache {
     /// How many of the tokens of a text are cached whole, and where.
     pub(super) fn cached_text(&mut self, tokens: &[u32]) -> (usize, Vec<Table>) {
         let found = self.tree.find(tokens, KvPolicy::KeepAll);
+        self.tree.touch(&found.path);
         let block = |group_idx: usize| {
             let tree = &self.tree;
             found.path.iter().map(move |&node| tree.blocks(node)[group_idx]).collect()

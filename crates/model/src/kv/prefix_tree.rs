@@ -96,9 +96,8 @@ impl PrefixTree {
         &self.node(id).blocks
     }
 
-    /// The longest beginning of `tokens` that is cached. It counts as used.
-    pub(super) fn find(&mut self, tokens: &[u32], policy: KvPolicy) -> Found {
-        self.clock += 1;
+    /// The longest beginning of `tokens` that is cached.
+    pub(super) fn find(&self, tokens: &[u32], policy: KvPolicy) -> Found {
         let mut found = Found { path: Vec::new(), n_tokens: 0, goes_on: false };
         let Some(mut at) = self.root(policy) else { return found };
         loop {
@@ -108,14 +107,19 @@ impl PrefixTree {
             };
             found.n_tokens += n_common;
             found.path.push(child);
-            let clock = self.clock;
-            let node = self.node_mut(child);
-            node.last_used = clock;
             if n_common < KEY_BLOCK {
-                found.goes_on = n_common < node.tokens.len();
+                found.goes_on = n_common < self.node(child).tokens.len();
                 return found;
             }
             at = child;
+        }
+    }
+
+    /// Counts a path as used.
+    pub(super) fn touch(&mut self, path: &[NodeId]) {
+        self.clock += 1;
+        for &node in path {
+            self.node_mut(node).last_used = self.clock;
         }
     }
 

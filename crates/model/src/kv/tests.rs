@@ -141,7 +141,9 @@ impl Simulation {
         match *step {
             Step::Admit { seed, n, policy } => {
                 let text = text(seed, n);
+                let expected = self.kv.reusable(&text, policy);
                 let (id, reuse) = self.kv.admit_text(&text, policy);
+                assert_eq!(reuse, expected);
                 assert!(reuse.n_reused < n && reuse.n_reused <= reuse.n_matched);
                 assert_eq!(self.kv.tokens(id), &text[..reuse.n_reused]);
                 self.ids.push(id);

@@ -104,7 +104,7 @@ impl Chat {
         Ok(LogprobsWanted { n_top, of_prompt: None })
     }
 
-    fn read(self) -> Result<Conversation, ApiError> {
+    pub(super) fn read(self) -> Result<Conversation, ApiError> {
         let is_plain = |modality: &String| modality == "text";
         if self.modalities.as_ref().is_some_and(|all| !all.iter().all(is_plain)) {
             return Err(ApiError::field("modalities", "expected text alone"));

@@ -4,6 +4,7 @@ mod chat;
 mod completions;
 mod embeddings;
 mod logprobs;
+mod plan;
 mod request;
 mod texts;
 mod tools;
@@ -20,6 +21,7 @@ use serde_json::{Value, json};
 pub(crate) use self::chat::{Body as ChatBody, chat_completions};
 pub(crate) use self::completions::{Body as TextBody, completions};
 pub(crate) use self::embeddings::{Embeddings as EmbeddingsBody, embeddings};
+pub(crate) use self::plan::plan;
 pub(crate) use self::request::OneOrMany;
 pub(crate) use self::tools::{ToolFields, call_id};
 

@@ -36,7 +36,7 @@ pub(crate) fn vocabulary() -> Vocabulary {
 }
 
 /// After `go` the answer, after `on` the same word forever.
-fn script(vocabulary: &Vocabulary) -> impl Fn(&[u32]) -> Vec<f32> + Send + 'static {
+pub(crate) fn script(vocabulary: &Vocabulary) -> impl Fn(&[u32]) -> Vec<f32> + Send + 'static {
     let (n_vocab, go, on) =
         (vocabulary.n_vocab(), vocabulary.word(SHORT), vocabulary.word(ENDLESS));
     let (one, rest) = (vocabulary.words(&[" one"]), vocabulary.words(&[" two", " three"]));
@@ -80,6 +80,14 @@ pub(crate) fn served(
     script: impl Fn(&[u32]) -> Vec<f32> + Send + 'static,
     template: Option<&str>,
 ) -> Model {
+    Model::Writer(Arc::new(writer(name, script, template)))
+}
+
+pub(crate) fn writer(
+    name: &str,
+    script: impl Fn(&[u32]) -> Vec<f32> + Send + 'static,
+    template: Option<&str>,
+) -> Served {
     let vocabulary = vocabulary();
     let sizes = Sizes {
         n_vocab: vocabulary.n_vocab(),
@@ -91,8 +99,7 @@ pub(crate) fn served(
     let tokenizer = vocabulary.tokenizer();
     let template = template.map(|source| tokenizer.compile_template(source).expect("a template"));
     let engine = Engine::new(Box::new(runner), tokenizer.clone());
-    let texts = (tokenizer, template);
-    Model::Writer(Arc::new(Served::start(name.into(), engine, texts, KvPolicy::KeepAll)))
+    Served::start(name.into(), engine, (tokenizer, template), KvPolicy::KeepAll)
 }
 
 impl Lab {

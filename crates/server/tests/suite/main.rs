@@ -11,6 +11,7 @@ mod ollama;
 mod openai;
 mod operations;
 mod page;
+mod plan;
 mod responses;
 mod slots;
 mod tokens;
