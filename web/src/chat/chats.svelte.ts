@@ -35,6 +35,8 @@ export class Chats {
   current = $state<Conversation>(newConversation(Date.now()));
   /** Answers on their way, by the ids of their messages. */
   running = $state<Record<string, Running>>({});
+  /** Conversations with an answer on its way, which go on when others are shown. */
+  #live = new Map<string, Conversation>();
   /** What keeps conversations from being kept. */
   problem = $state('');
 
@@ -43,7 +45,7 @@ export class Chats {
 
   async open(id: string): Promise<boolean> {
     if (this.current.id === id) return true;
-    const found = await this.#try(() => db.load(id));
+    const found = this.#live.get(id) ?? (await this.#try(() => db.load(id)));
     if (found !== undefined) this.current = found;
     return found !== undefined;
   }
@@ -151,6 +153,7 @@ export class Chats {
     if (message === undefined) return;
     const controller = new AbortController();
     this.running[id] = { controller, progress: null };
+    this.#live.set(conversation.id, conversation);
     message.error = undefined;
     message.finish = undefined;
     const shown = new Frames(() => this.#show(message, draft));
@@ -173,6 +176,8 @@ export class Chats {
     } finally {
       shown.now();
       delete this.running[id];
+      const isLive = Object.keys(conversation.messages).some((other) => other in this.running);
+      if (!isLive) this.#live.delete(conversation.id);
       await this.save(conversation);
     }
   }

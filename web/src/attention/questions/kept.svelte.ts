@@ -1,5 +1,6 @@
 // What was asked of one answer so far: it is there again when somebody comes back to it.
 
+import type { Lens } from '../../api/types';
 import type { View } from '../view.svelte';
 import { Asking, type Name } from './asking.svelte';
 import { suggest } from './prefill';
@@ -15,7 +16,7 @@ export interface LookBody {
   each?: string;
   tokens?: [number, number];
   source: LookUnit;
-  by: string;
+  by: Lens;
   top: number;
 }
 

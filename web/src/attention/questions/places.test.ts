@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { charOfByte, Places, type Sought } from './places';
+import { charOfByte, partOf, Places, type Sought } from './places';
 
 test('bytes become UTF-16 units', () => {
   const check = (text: string, byte: number, expected: number) =>
@@ -10,6 +10,13 @@ test('bytes become UTF-16 units', () => {
   check('é€x', 5, 2);
   check('😀x', 4, 2);
   check('abc', 99, 3);
+});
+
+test('parts are cut by bytes', () => {
+  const check = (text: string, start: number, end: number, expected: string) =>
+    expect(partOf(text, { start, end })).toBe(expected);
+  check('The rent', 4, 8, 'rent');
+  check('é😀 The', 7, 10, 'The');
 });
 
 test('parts of texts are found as tokens', () => {

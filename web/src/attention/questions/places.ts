@@ -1,6 +1,7 @@
 // Where results stand in the prompt: questions are asked of texts, the page shows tokens.
 
 import { offsets, tokensOf } from '../units';
+import type { Range } from './replies';
 
 /** Which UTF-16 unit of a text begins at a byte of its UTF-8. */
 export function charOfByte(text: string, byte: number): number {
@@ -11,6 +12,11 @@ export function charOfByte(text: string, byte: number): number {
     char += code < 0x10000 ? 1 : 2;
   }
   return char;
+}
+
+/** What stands between two bytes of a text. */
+export function partOf(text: string, { start, end }: Range): string {
+  return text.slice(charOfByte(text, start), charOfByte(text, end));
 }
 
 /** A part of a text that was asked about. */

@@ -66,7 +66,12 @@ export interface Candidate {
   own: Read | null;
   after: Read | null;
   knock_out: number | null;
-  substituted: { probability: number; probability_if_even: number } | null;
+  substituted: {
+    logprob_after: number;
+    logprob_name: number;
+    probability: number;
+    probability_if_even: number;
+  } | null;
 }
 
 export interface Read {
