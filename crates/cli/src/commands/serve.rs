@@ -67,13 +67,13 @@ fn models(args: &ServeArgs) -> Result<Models> {
     for (name, model) in names {
         if args.on_demand {
             let (args, interrupt, of_load) = (args.clone(), interrupt.clone(), name.clone());
-            let load = move || {
-                let loaded = load(&args, &model, of_load.clone(), &interrupt);
+            let load = move |progress: &mut dyn FnMut(f64)| {
+                let loaded = load(&args, &model, of_load.clone(), &interrupt, progress);
                 loaded.map_err(|error| format!("{error:#}"))
             };
             models.add_on_demand(name, Box::new(load));
         } else {
-            let loaded = load(args, &model, name.clone(), &interrupt)?;
+            let loaded = load(args, &model, name.clone(), &interrupt, &mut |_| ())?;
             models.add(name, loaded);
         }
     }
@@ -99,10 +99,16 @@ fn names(models: &[String]) -> Result<Vec<(String, String)>> {
     Ok(all)
 }
 
-fn load(args: &ServeArgs, model: &str, name: String, interrupt: &Interrupt) -> Result<Model> {
+fn load(
+    args: &ServeArgs,
+    model: &str,
+    name: String,
+    interrupt: &Interrupt,
+    progress: &mut dyn FnMut(f64),
+) -> Result<Model> {
     let model = args.model(model);
     let arithmetic = open::arithmetic(&args.runtime);
-    let (file, opened) = open::load(&model, arithmetic, Show::Progress, interrupt)?;
+    let (file, opened) = open::load(&model, arithmetic, Show::Progress, interrupt, progress)?;
     open::check_one_text(&opened.loaded.model, &name)?;
     Ok(match opened.loaded.model.continues_text() {
         true => Model::Writer(Arc::new(writer(args, name, opened.loaded)?)),

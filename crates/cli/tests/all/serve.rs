@@ -90,6 +90,12 @@ fn models_wait_to_be_asked_for() {
     let asked = ASKED.replacen('{', "{\"model\": \"second\", ", 1);
     assert_eq!(served.ask("POST /v1/chat/completions", &asked)["model"], "second");
     assert_eq!(status(&served), ["unloaded", "loaded"]);
+    let (status, told) = served.reply("POST /v1/models/tiny/load", "{}");
+    assert_eq!(status, "200", "{told}");
+    let data: Vec<&str> = told.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
+    let [.., model, "[DONE]"] = data[..] else { panic!("{told}") };
+    let model: Value = serde_json::from_str(model).expect("JSON");
+    assert_eq!((&model["status"], &model["attention"]), (&"loaded".into(), &true.into()));
     let log = served.end();
     let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     assert!(lines.filter(|line| line["message"] == "written").count() == 1, "{log}");
