@@ -1,7 +1,7 @@
 #!/bin/sh
-# Fetches the test models and an aarch64 emulator once, then checks everything: format, lints, the
-# tree's rules, tests. Needs Rust with rustfmt and clippy; Python 3 with pip, for the models and for
-# clients of the server; Node.js with npm, for one more client.
+# Fetches the test models, an aarch64 emulator and a browser once, then checks everything: format,
+# lints, the tree's rules, tests. Needs Rust with rustfmt and clippy; Python 3 with pip, for the models
+# and for clients of the server; Node.js with npm, for one more client and for the page.
 set -eu
 cd "$(dirname "$0")"
 
@@ -18,6 +18,10 @@ fi
 
 if ! tests/setup_aarch64.sh; then
     echo "test.sh: no emulator of aarch64; its kernel tests are skipped" >&2
+fi
+
+if ! tests/setup_chromium.sh; then
+    echo "test.sh: no browser; tests of the page in one are skipped" >&2
 fi
 
 exec cargo run --locked --quiet --package xtask -- check

@@ -23,6 +23,7 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
     }
     page::run(root)?;
     clients::run(root)?;
+    page::in_browser(root)?;
     if let Some(mut cargo) = aarch64::kernel_lints(root) {
         step("aarch64, clippy", &mut cargo)?;
     }

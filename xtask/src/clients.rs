@@ -13,7 +13,7 @@ use crate::npm;
 use crate::venv::{self, Requirements};
 
 /// The smallest of `tests/fetch_models.py` that talks.
-const MODEL: &str = "SmolLM2-135M-Instruct.Q4_1.gguf";
+pub(crate) const MODEL: &str = "SmolLM2-135M-Instruct.Q4_1.gguf";
 
 /// The one of them that makes vectors.
 const VECTOR_MODEL: &str = "all-MiniLM-L6-v2";
@@ -63,7 +63,7 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn model(name: &str) -> anyhow::Result<PathBuf> {
+pub(crate) fn model(name: &str) -> anyhow::Result<PathBuf> {
     let model = real_models::folder().context("a home folder")?.join(name);
     anyhow::ensure!(
         model.exists(),

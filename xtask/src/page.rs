@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 
-use crate::npm;
+use crate::{clients, npm, venv};
 
 /// Name of a step, and what runs it, of the packages that were installed.
 const STEPS: [(&str, &[&str]); 4] = [
@@ -39,6 +39,48 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
         println!("== page, {name}: passed in {:.1} s\n", start.elapsed().as_secs_f64());
     }
     compare(&web.join("dist"), &built)
+}
+
+/// What people do with the page, in a browser, against real servers.
+///
+/// # Errors
+/// What fails.
+pub(crate) fn in_browser(root: &Path) -> anyhow::Result<()> {
+    let (web, start) = (root.join("web"), Instant::now());
+    let (model, browser) = match found(&web) {
+        Ok(found) => found,
+        Err(reason) => {
+            println!("== page in a browser: skipped, {reason:#}\n");
+            return Ok(());
+        }
+    };
+    let build = ["build", "--quiet", "--package", "lookback"];
+    venv::call("cargo", build.map(|word| word.to_owned()))?;
+    println!("== page in a browser: {}", browser.display());
+    let mut command = Command::new("node");
+    command.args(["node_modules/@playwright/test/cli.js", "test", "--project", "tests"]);
+    command.env("LOOKBACK", root.join("target/debug/lookback"));
+    command.env("LOOKBACK_MODEL", model).env("CHROMIUM", browser);
+    let status = command.current_dir(&web).status().context("starting node")?;
+    if !status.success() {
+        bail!("the page fails in a browser");
+    }
+    println!("== page in a browser: passed in {:.1} s\n", start.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// A model and a browser.
+fn found(web: &Path) -> anyhow::Result<(PathBuf, PathBuf)> {
+    let model = clients::model(clients::MODEL)?;
+    npm::install(web, web)?;
+    let named = std::env::var_os("CHROMIUM").map(PathBuf::from);
+    let browser = named.unwrap_or_else(|| PathBuf::from("/usr/bin/chromium"));
+    anyhow::ensure!(
+        browser.exists(),
+        "{} is missing; tests/setup_chromium.sh installs it, or CHROMIUM names another",
+        browser.display()
+    );
+    Ok((model, browser))
 }
 
 /// # Errors

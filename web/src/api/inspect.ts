@@ -5,7 +5,10 @@ import type { GridHead, KnockOut, Lens, Overview, Reader, Span, Subject, Tiles }
 
 const AT = '/v1/inspect';
 
-export function overview(subject: Subject, signal?: AbortSignal): Promise<Overview> {
+export function overview(
+  subject: Subject & { strip: boolean },
+  signal?: AbortSignal,
+): Promise<Overview> {
   return post(`${AT}/overview`, subject, signal);
 }
 

@@ -1,0 +1,146 @@
+// Conversations: asked, stopped, changed, kept.
+
+import { readFile } from 'node:fs/promises';
+import { ask, expect, expectAccessible, LEASE, open, QUESTION, say, settle, test } from './lab';
+
+const PARIS = 'What is the capital of France? Answer in one short sentence.';
+
+test('a question is answered, and asked again after a reload', async ({ shown: page }) => {
+  await expectAccessible(page);
+  await settle(page);
+  await ask(page, PARIS);
+  await expect(page.getByRole('article', { name: 'Answer' })).toContainText('Paris');
+  await expectAccessible(page);
+  await page.reload();
+  await page.getByRole('button', { name: PARIS, exact: true }).click();
+  await expect(page.getByRole('article', { name: 'Answer' })).toContainText('Paris');
+  await ask(page, 'And of Italy?');
+  await expect(page.getByRole('article', { name: 'Answer' })).toHaveCount(2);
+});
+
+test('an answer is stopped, keeps what it has, and goes on', async ({ shown: page }) => {
+  await settle(page, 2000);
+  await say(page, 'Count from one to one thousand, each number on a line of its own.');
+  const answer = page.getByRole('article', { name: 'Answer' });
+  await expect(answer).toContainText('3');
+  // What is typed meanwhile is there at once.
+  await page.getByLabel('Message', { exact: true }).fill('typed while it writes');
+  await page.getByRole('button', { name: 'Stop' }).first().click();
+  await expect(answer.getByText('stopped')).toBeVisible();
+  await expect(page.getByLabel('Message', { exact: true })).toHaveValue('typed while it writes');
+  const kept = (await answer.locator('.markdown').textContent()) ?? '';
+  await settle(page, 5);
+  await answer.getByRole('button', { name: 'Go on' }).click();
+  await expect(answer.getByText('cut at the most tokens')).toBeVisible();
+  const now = (await answer.locator('.markdown').textContent()) ?? '';
+  expect(now.length).toBeGreaterThan(kept.length);
+  expect(now.startsWith(kept.trimEnd())).toBe(true);
+});
+
+test('an edited question is a branch beside the first', async ({ shown: page }) => {
+  await settle(page, 12);
+  await ask(page, 'Say one.');
+  await page.getByRole('button', { name: 'Edit' }).click();
+  await page.getByLabel('Another text for this message').fill('Say two.');
+  await page.getByRole('button', { name: 'Ask this instead' }).click();
+  await expect(page.getByText('2 of 2')).toBeVisible();
+  await expect(page.getByRole('article', { name: 'You' })).toContainText('Say two.');
+  await page.getByRole('button', { name: 'Branch before' }).click();
+  await expect(page.getByRole('article', { name: 'You' })).toContainText('Say one.');
+  await page.getByRole('button', { name: 'Answer again' }).click();
+  await expect(page.getByRole('article', { name: 'Answer' }).getByText('2 of 2')).toBeVisible();
+});
+
+test('a file is attached, counted and asked about', async ({ shown: page }) => {
+  await settle(page);
+  const chosen = page.waitForEvent('filechooser');
+  await page.getByRole('button', { name: 'Attach files' }).click();
+  const file = { name: 'lease.txt', mimeType: 'text/plain', buffer: Buffer.from(LEASE) };
+  await (await chosen).setFiles(file);
+  await expect(page.getByLabel('Attached files')).toContainText('lease.txt');
+  await expect(page.getByLabel('Context')).toContainText('to read');
+  await ask(page, QUESTION);
+  await expect(page.getByRole('article', { name: 'You' })).toContainText('lease.txt');
+});
+
+test('what is no text is refused in words', async ({ shown: page }) => {
+  const picture = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 0]);
+  const input = page.getByLabel('Files to attach');
+  await input.setInputFiles({ name: 'a.png', mimeType: 'image/png', buffer: picture });
+  await expect(page.getByRole('alert')).toContainText('a.png is no text');
+});
+
+test('a document over the context says what fits', async ({ shown: page }) => {
+  const long = Buffer.from(`${LEASE}\n\n`.repeat(200));
+  const input = page.getByLabel('Files to attach');
+  await input.setInputFiles({ name: 'long.txt', mimeType: 'text/plain', buffer: long });
+  await expect(page.getByLabel('Context')).toContainText('This does not fit');
+  await expect(page.getByLabel('Context')).toContainText('of it would');
+});
+
+test('tokens show what could have stood there, and another is tried', async ({ shown: page }) => {
+  await settle(page, 10);
+  await ask(page, PARIS);
+  await page.getByRole('button', { name: 'Tokens', exact: true }).click();
+  const tokens = page.locator('[data-nth]');
+  await tokens.first().click();
+  const card = page.getByRole('group', { name: 'What could have stood here' });
+  await expect(card).toContainText('ln p');
+  await expectAccessible(page);
+  const other = card
+    .getByRole('listitem')
+    .filter({ has: page.getByRole('button', { name: 'Try' }) });
+  const piece = ((await other.first().locator('code').textContent()) ?? '').replaceAll('␣', ' ');
+  await other.first().getByRole('button', { name: 'Try' }).click();
+  await expect(page.getByRole('article', { name: 'Answer' }).getByText('2 of 2')).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Answer again' })).toBeEnabled();
+  const text = await page
+    .getByRole('article', { name: 'Answer' })
+    .locator('.markdown')
+    .textContent();
+  expect(text?.trimStart().startsWith(piece.trim())).toBe(true);
+});
+
+test('conversations leave as a file and come back', async ({ shown: page }) => {
+  await settle(page, 8);
+  await ask(page, 'Say hi to export.');
+  const saved = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'Export', exact: true }).click();
+  const path = await (await saved).path();
+  expect(await readFile(path, 'utf8')).toContain('Say hi to export.');
+  await page.getByLabel('Delete Say hi to export.').click();
+  await page.getByText('Sure?').click();
+  await expect(page.getByText('Nothing yet.')).toBeVisible();
+  await page.getByLabel('File to import').setInputFiles(path);
+  await expect(page.getByRole('article', { name: 'You' })).toContainText('Say hi to export.');
+  const other = { name: 'x.json', mimeType: 'application/json', buffer: Buffer.from('{}') };
+  await page.getByLabel('File to import').setInputFiles(other);
+  await expect(page.getByText('holds no conversations')).toBeVisible();
+});
+
+// The browser itself tells of the handler that the page's policy has stopped.
+test('scripts in an answer are inert', async ({ page, server }) => {
+  await open(page, server);
+  const text = '<img src=x onerror="document.title=1"><script>document.title=2</script> **done**';
+  await page.route('**/v1/chat/completions', (route) => {
+    const chunk = { choices: [{ delta: { content: text }, finish_reason: 'stop' }] };
+    const body = `data: ${JSON.stringify(chunk)}\n\ndata: [DONE]\n\n`;
+    return route.fulfill({ contentType: 'text/event-stream', body });
+  });
+  await ask(page, 'Be evil.');
+  const answer = page.getByRole('article', { name: 'Answer' });
+  await expect(answer.locator('strong')).toHaveText('done');
+  await expect(answer.locator('img, script')).toHaveCount(0);
+  await expect(page).toHaveTitle('lookback');
+});
+
+test('two answers are compared where they part', async ({ shown: page }) => {
+  await page.getByRole('button', { name: 'Compare two answers' }).click();
+  await page.getByLabel('One prompt for both').fill(`${LEASE}\n\n${QUESTION}`);
+  await page.getByLabel('Keeps').nth(1).fill('window=16');
+  await page.getByRole('button', { name: 'Ask both' }).click();
+  await expect(page.getByText(/They part at token/)).toBeVisible();
+  await page.getByRole('button', { name: 'What did they read there?' }).click();
+  await expect(page.getByRole('row').filter({ hasText: 'deposit of 1,880' })).toBeVisible();
+  await expectAccessible(page);
+});
