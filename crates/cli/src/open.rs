@@ -64,17 +64,19 @@ pub(crate) fn open(
     show: Show,
     interrupt: &Interrupt,
 ) -> Result<Opened> {
-    let (_, opened) = load(args, arithmetic, show, interrupt)?;
+    let (_, opened) = load(args, arithmetic, show, interrupt, &mut |_| ())?;
     check_continues_text(&opened.loaded.model, &args.model)?;
     Ok(opened)
 }
 
-/// Opens a model of any kind, as [`open`].
+/// Opens a model of any kind, as [`open`]; `progress` is told how far it is, from 0 to 1, once its
+/// file is there.
 pub(crate) fn load(
     args: &ModelArgs,
     arithmetic: Arithmetic,
     show: Show,
     interrupt: &Interrupt,
+    progress: &mut dyn FnMut(f64),
 ) -> Result<(ModelFile, Opened)> {
     let path = resolve_or_pull(&args.model, show, interrupt)?;
     let start = Instant::now();
@@ -82,7 +84,10 @@ pub(crate) fn load(
     let (pages, quantize) = (Pages::Touch, args.quantize);
     let settings = LoadSettings { mapping: mapping(args), arithmetic, pages, quantize };
     let file = ModelFile::open(&path, settings.mapping)?;
-    let loaded = load_file(&file, settings, &mut |n_done, n_total| bar.set(n_done, n_total));
+    let loaded = load_file(&file, settings, &mut |n_done, n_total| {
+        bar.set(n_done, n_total);
+        progress(n_done as f64 / n_total.max(1) as f64);
+    });
     bar.finish();
     let loaded = loaded?;
     if let Some(what) = loaded.model.skipped.what() {

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use kernels::DType;
 
 use crate::args::{CacheArgs, ModelArgs, RuntimeArgs, weight_type};
+use crate::kv_arg::KvArg;
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ServeArgs {
@@ -68,6 +69,22 @@ pub(crate) struct ServeArgs {
     pub(crate) runtime: RuntimeArgs,
     #[command(flatten)]
     pub(crate) cache: CacheArgs,
+    /// How keys and values of one model are stored, where it differs from --kv; can be given
+    /// several times
+    #[arg(long, value_name = "NAME=TYPE", value_parser = kv_of)]
+    pub(crate) kv_of: Vec<KvOf>,
+}
+
+/// The cache of the model with this name.
+#[derive(Clone, Debug)]
+pub(crate) struct KvOf {
+    pub(crate) name: String,
+    kv: KvArg,
+}
+
+fn kv_of(text: &str) -> Result<KvOf, String> {
+    let (name, kv) = text.split_once('=').ok_or("expected NAME=TYPE, such as qwen=q8_0")?;
+    Ok(KvOf { name: name.to_owned(), kv: kv.parse()? })
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -81,6 +98,17 @@ pub(crate) enum LogForm {
 }
 
 impl ServeArgs {
+    /// The cache of a model.
+    pub(crate) fn cache_of(&self, name: &str) -> CacheArgs {
+        let cache = self.cache.clone();
+        match self.kv_of.iter().find(|of| of.name == name) {
+            None => cache,
+            Some(KvOf { kv, .. }) => {
+                CacheArgs { kv: Some(kv.clone()), cache_type_k: None, cache_type_v: None, ..cache }
+            }
+        }
+    }
+
     pub(crate) fn model(&self, name: &str) -> ModelArgs {
         let (no_mmap, quantize) = (self.no_mmap, self.quantize);
         ModelArgs { model: name.to_owned(), no_mmap, quantize }

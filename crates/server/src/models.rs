@@ -3,6 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
+
 use crate::encoder::ServedEncoder;
 use crate::error::ApiError;
 use crate::served::Served;
@@ -14,15 +16,16 @@ pub enum Model {
     Encoder(Arc<ServedEncoder>),
 }
 
-/// Brings a model into memory; the error is one line for people.
-pub type Load = Box<dyn Fn() -> Result<Model, String> + Send + Sync>;
+/// Brings a model into memory and tells how far it is, from 0 to 1; the error is one line for
+/// people.
+pub type Load = Box<dyn Fn(&mut dyn FnMut(f64)) -> Result<Model, String> + Send + Sync>;
 
 /// What a server serves: one model at the least.
 #[derive(Default)]
 pub struct Models {
     entries: Vec<Arc<Entry>>,
     /// Held while a model is loaded.
-    loading: tokio::sync::Mutex<()>,
+    loading: Arc<tokio::sync::Mutex<()>>,
     /// Most models in memory at once, of those that are loaded when they are asked for.
     pub n_loaded_max: Option<usize>,
     /// For how long a model that can be loaded again stays without being asked.
@@ -34,7 +37,11 @@ struct Entry {
     /// `None`: it is there from the start, and stays.
     load: Option<Load>,
     place: Mutex<Place>,
+    progress: watch::Sender<Progress>,
 }
+
+/// How far the loading of a model is, from 0 to 1; `None`: it is not being loaded.
+pub(crate) type Progress = Option<f64>;
 
 struct Place {
     model: Option<Model>,
@@ -46,6 +53,17 @@ pub(crate) struct Listed {
     pub(crate) name: String,
     /// `None`: it is not in memory.
     pub(crate) model: Option<Model>,
+    pub(crate) progress: Progress,
+}
+
+impl Listed {
+    pub(crate) fn status(&self) -> &'static str {
+        match (&self.model, self.progress) {
+            (Some(_), _) => "loaded",
+            (None, Some(_)) => "loading",
+            (None, None) => "unloaded",
+        }
+    }
 }
 
 impl Model {
@@ -64,6 +82,14 @@ impl Model {
             Self::Encoder(encoder) => encoder.n_tokens_max,
         }
     }
+
+    /// Whether its attention can be seen.
+    pub(crate) fn shows_attention(&self) -> bool {
+        match self {
+            Self::Writer(served) => served.model.is_some(),
+            Self::Encoder(_) => false,
+        }
+    }
 }
 
 impl Models {
@@ -79,7 +105,8 @@ impl Models {
 
     fn entry(&mut self, name: String, load: Option<Load>, model: Option<Model>) {
         let place = Mutex::new(Place { model, used: Instant::now() });
-        self.entries.push(Arc::new(Entry { name, load, place }));
+        let progress = watch::Sender::new(None);
+        self.entries.push(Arc::new(Entry { name, load, place, progress }));
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -87,10 +114,19 @@ impl Models {
     }
 
     pub(crate) fn listed(&self) -> impl Iterator<Item = Listed> {
-        self.entries.iter().map(|entry| {
-            let model = entry.place().model.clone();
-            Listed { name: entry.name.clone(), model }
-        })
+        self.entries.iter().map(|entry| entry.listed())
+    }
+
+    /// The model of this name, and what tells how far its loading is.
+    ///
+    /// # Errors
+    /// A name that nobody has here.
+    pub(crate) fn named(
+        &self,
+        name: &str,
+    ) -> Result<(Listed, watch::Receiver<Progress>), ApiError> {
+        let entry = self.entry_of(name)?;
+        Ok((entry.listed(), entry.progress.subscribe()))
     }
 
     /// The models in memory.
@@ -144,15 +180,19 @@ impl Models {
             }
             return Err(self.no_such("of this kind"));
         };
-        let entry = self.entries.iter().find(|entry| entry.has_name(name));
-        let entry = entry.ok_or_else(|| self.no_such(name))?;
+        let entry = self.entry_of(name)?;
         kind(self.get(entry).await?).ok_or_else(|| {
             let message = format!("{name:?} is not for this address, {of_other_kind}");
             ApiError::field("model", message)
         })
     }
 
-    pub(crate) fn no_such(&self, name: &str) -> ApiError {
+    fn entry_of(&self, name: &str) -> Result<&Arc<Entry>, ApiError> {
+        let entry = self.entries.iter().find(|entry| entry.has_name(name));
+        entry.ok_or_else(|| self.no_such(name))
+    }
+
+    fn no_such(&self, name: &str) -> ApiError {
         let known: Vec<&str> = self.entries.iter().map(|entry| &*entry.name).collect();
         ApiError::no_such_model(name, &format!("{} is", known.join(", ")))
     }
@@ -162,18 +202,20 @@ impl Models {
             return Ok(model);
         }
         // One at a time: those who ask for the same model meanwhile find it there.
-        let _loading = self.loading.lock().await;
+        let loading = Arc::clone(&self.loading).lock_owned().await;
         if let Some(model) = entry.in_use() {
             return Ok(model);
         }
         self.make_room()?;
         let loader = Arc::clone(entry);
-        let load = move || loader.load.as_ref().map(|load| load());
+        // Who goes stops waiting; the model is there for those who come next.
+        let load = move || {
+            let _loading = loading;
+            loader.load()
+        };
         let loaded = tokio::task::spawn_blocking(load).await;
-        let loaded = loaded.ok().flatten().unwrap_or_else(|| Err("loading it failed".into()));
-        let model = loaded.map_err(|problem| ApiError::cannot_load(&entry.name, &problem))?;
-        *entry.place() = Place { model: Some(model.clone()), used: Instant::now() };
-        Ok(model)
+        let loaded = loaded.unwrap_or_else(|_| Err("loading it failed".into()));
+        loaded.map_err(|problem| ApiError::cannot_load(&entry.name, &problem))
     }
 
     /// Lets go of the model that was used least recently, where there are as many as may be.
@@ -214,6 +256,19 @@ impl Entry {
         self.name == name || name.strip_suffix(":latest") == Some(&*self.name)
     }
 
+    fn listed(&self) -> Listed {
+        let (name, progress) = (self.name.clone(), *self.progress.borrow());
+        Listed { name, model: self.place().model.clone(), progress }
+    }
+
+    fn load(&self) -> Result<Model, String> {
+        let load = self.load.as_ref().ok_or("it cannot be loaded again")?;
+        let telling = Telling::new(&self.progress);
+        let model = load(&mut |progress| telling.tell(progress))?;
+        *self.place() = Place { model: Some(model.clone()), used: Instant::now() };
+        Ok(model)
+    }
+
     fn in_use(&self) -> Option<Model> {
         let mut place = self.place();
         place.used = Instant::now();
@@ -232,5 +287,25 @@ impl Entry {
         let model = self.place().model.take();
         // Giving memory back takes its time.
         tokio::task::spawn_blocking(move || drop(model));
+    }
+}
+
+/// A model is being loaded as long as this is there, however its loading ends.
+struct Telling<'a>(&'a watch::Sender<Progress>);
+
+impl<'a> Telling<'a> {
+    fn new(progress: &'a watch::Sender<Progress>) -> Self {
+        progress.send_replace(Some(0.0));
+        Self(progress)
+    }
+
+    fn tell(&self, progress: f64) {
+        self.0.send_replace(Some(progress));
+    }
+}
+
+impl Drop for Telling<'_> {
+    fn drop(&mut self) {
+        self.0.send_replace(None);
     }
 }

@@ -68,6 +68,11 @@ fn of_openai() -> Vec<Address> {
         post_at::<rerank::Body>("/rerank", "The same", post(rerank::rerank)),
         get_at("/v1/models", "What is served", get(openai::models)),
         get_at("/v1/models/{name}", "One of them", get(openai::model)),
+        post_at::<openai::LoadBody>(
+            "/v1/models/{name}/load",
+            "Brings it into memory",
+            post(openai::load),
+        ),
     ]
 }
 

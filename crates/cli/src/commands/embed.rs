@@ -61,7 +61,7 @@ pub(crate) fn embed(args: &EmbedArgs) -> Result<ExitCode> {
     let texts = read_texts(args)?;
     let interrupt = Interrupt::install()?;
     let (file, opened) =
-        open::load(&args.model, open::arithmetic(&args.runtime), show, &interrupt)?;
+        open::load(&args.model, open::arithmetic(&args.runtime), show, &interrupt, &mut |_| ())?;
     let (loaded, name) = (&opened.loaded, args.model.model.as_str());
     check_embeds(&loaded.model, name)?;
     let recipe = Recipe::of(&file)?;

@@ -21,7 +21,7 @@ use tracing_subscriber::{Layer as _, fmt};
 use super::embed;
 use crate::interrupt::Interrupt;
 use crate::open::{self, N_LOGIT_ROWS_MAX, N_TOKENS_MAX, Show, Text};
-use crate::serve_args::{LogForm, ServeArgs};
+use crate::serve_args::{KvOf, LogForm, ServeArgs};
 use crate::{calibration, machine, otlp, output};
 
 pub(crate) fn serve(args: &ServeArgs) -> Result<ExitCode> {
@@ -59,6 +59,7 @@ fn options(args: &ServeArgs) -> Result<ServerOptions> {
 
 fn models(args: &ServeArgs) -> Result<Models> {
     let names = names(&args.models)?;
+    check_kv_of(&args.kv_of, &names)?;
     let mut models = Models::default();
     models.n_loaded_max = args.loaded_max.map(usize::from);
     models.idle = args.idle_unload.map(Duration::from_secs);
@@ -67,13 +68,13 @@ fn models(args: &ServeArgs) -> Result<Models> {
     for (name, model) in names {
         if args.on_demand {
             let (args, interrupt, of_load) = (args.clone(), interrupt.clone(), name.clone());
-            let load = move || {
-                let loaded = load(&args, &model, of_load.clone(), &interrupt);
+            let load = move |progress: &mut dyn FnMut(f64)| {
+                let loaded = load(&args, &model, of_load.clone(), &interrupt, progress);
                 loaded.map_err(|error| format!("{error:#}"))
             };
             models.add_on_demand(name, Box::new(load));
         } else {
-            let loaded = load(args, &model, name.clone(), &interrupt)?;
+            let loaded = load(args, &model, name.clone(), &interrupt, &mut |_| ())?;
             models.add(name, loaded);
         }
     }
@@ -99,13 +100,42 @@ fn names(models: &[String]) -> Result<Vec<(String, String)>> {
     Ok(all)
 }
 
-fn load(args: &ServeArgs, model: &str, name: String, interrupt: &Interrupt) -> Result<Model> {
+/// # Errors
+/// A cache of a model that is not served, and two of one that is.
+fn check_kv_of(kv_of: &[KvOf], names: &[(String, String)]) -> Result<()> {
+    for (idx, KvOf { name, .. }) in kv_of.iter().enumerate() {
+        if !names.iter().any(|(known, _)| known == name) {
+            let known: Vec<&str> = names.iter().map(|(known, _)| &**known).collect();
+            let known = known.join(", ");
+            anyhow::bail!(crate::Usage(format!(
+                "--kv-of {name}: no model is called so; served here: {known}"
+            )));
+        }
+        if kv_of[..idx].iter().any(|other| other.name == *name) {
+            anyhow::bail!(crate::Usage(format!(
+                "--kv-of {name}: it has a type of cache already; give one"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn load(
+    args: &ServeArgs,
+    model: &str,
+    name: String,
+    interrupt: &Interrupt,
+    progress: &mut dyn FnMut(f64),
+) -> Result<Model> {
     let model = args.model(model);
     let arithmetic = open::arithmetic(&args.runtime);
-    let (file, opened) = open::load(&model, arithmetic, Show::Progress, interrupt)?;
+    let (file, opened) = open::load(&model, arithmetic, Show::Progress, interrupt, progress)?;
     open::check_one_text(&opened.loaded.model, &name)?;
     Ok(match opened.loaded.model.continues_text() {
         true => Model::Writer(Arc::new(writer(args, name, opened.loaded)?)),
+        false if args.kv_of.iter().any(|of| of.name == name) => anyhow::bail!(crate::Usage(
+            format!("--kv-of {name}: it makes vectors of texts, and keeps no cache")
+        )),
         false => Model::Encoder(Arc::new(encoder(args, name, opened.loaded, &file)?)),
     })
 }
@@ -118,13 +148,14 @@ fn writer(args: &ServeArgs, name: String, loaded: Loaded) -> Result<Served> {
         ));
     }
     let sizes = (N_LOGIT_ROWS_MAX, args.parallel.into());
-    let runner = open::runner(&loaded, &args.runtime, &args.cache, Text::Conversation, sizes)?;
+    let cache = args.cache_of(&name);
+    let runner = open::runner(&loaded, &args.runtime, &cache, Text::Conversation, sizes)?;
     let engine = Engine::new(Box::new(runner), loaded.tokenizer.clone());
     let texts = (loaded.tokenizer, template);
-    let served = Served::start(name, engine, texts, args.cache.kv_policy());
+    let served = Served::start(name, engine, texts, cache.kv_policy());
     // A model at a path is served on a system without a place for others.
     let profiles = open::hub_config().ok().map(|config| Profiles::beside(&config.models_dir));
-    let kv = args.cache.kv_types(&args.runtime);
+    let kv = cache.kv_types(&args.runtime);
     let calibration = calibration::OfServed::new(Arc::clone(&loaded.model), &args.runtime, kv)?;
     Ok(served.inspected(loaded.model, profiles).timed(Box::new(calibration)))
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::lab::{Lab, Ran};
 
 /// An encoder whose folder says nothing of pooling.
-fn bert() -> String {
+pub(crate) fn bert() -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/goldens/bert/hf");
     folder.to_str().expect("a path").to_owned()
 }

@@ -72,7 +72,7 @@ fn inspects() {
 
 #[test]
 fn serves() {
-    let own = ["--host", "--port", "--api-key-file", "--parallel", "--lenient"];
+    let own = ["--host", "--port", "--api-key-file", "--parallel", "--lenient", "--kv-of"];
     check("serve", &[&MODEL[..], &RUNTIME, &CACHE, &own].concat());
 }
 

@@ -7,6 +7,7 @@ use std::process::{Child, Command};
 use serde_json::{Value, json};
 use tiny_random::TinyRandom;
 
+use crate::embed::bert;
 use crate::lab::{Lab, TEMPLATE, tiny};
 
 /// A server that a test ends.
@@ -90,6 +91,12 @@ fn models_wait_to_be_asked_for() {
     let asked = ASKED.replacen('{', "{\"model\": \"second\", ", 1);
     assert_eq!(served.ask("POST /v1/chat/completions", &asked)["model"], "second");
     assert_eq!(status(&served), ["unloaded", "loaded"]);
+    let (status, told) = served.reply("POST /v1/models/tiny/load", "{}");
+    assert_eq!(status, "200", "{told}");
+    let data: Vec<&str> = told.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
+    let [.., model, "[DONE]"] = data[..] else { panic!("{told}") };
+    let model: Value = serde_json::from_str(model).expect("JSON");
+    assert_eq!((&model["status"], &model["attention"]), (&"loaded".into(), &true.into()));
     let log = served.end();
     let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     assert!(lines.filter(|line| line["message"] == "written").count() == 1, "{log}");
@@ -128,6 +135,37 @@ fn an_answer_is_planned_as_on_the_command_line() {
     assert_eq!(number(&again, "compute_tokens"), 1.0, "{again}");
     assert!(number(&again, "prefill_s") <= prefill_s, "{again}");
     served.end();
+}
+
+/// Two settings of one file, side by side.
+#[test]
+fn a_model_has_a_cache_of_its_own() {
+    let (lab, model) = Lab::with_chat();
+    let [a, b] = ["a", "b"].map(|name| format!("{name}={model}"));
+    let models = ["-m", &a, "-m", &b];
+    let served = Served::start(&lab, &[&models[..], &["--kv-of", "b=q8_0/q4_0:0=f32"]].concat());
+    for (name, kv) in [("a", "f16"), ("b", "q8_0/q4_0:0=f32")] {
+        let asked = ASKED.replacen('{', &format!("{{\"model\": \"{name}\", "), 1);
+        let plan = served.ask("POST /v1/plan", &asked);
+        let ctx = plan["n_ctx"].to_string();
+        let expected = lab.json(&["plan", "-m", &model, "--kv", kv, "--ctx", &ctx, "--json"]);
+        assert_eq!(plan["kv_bytes_max"], expected["kv_bytes"], "{name}");
+        assert_eq!(served.ask("POST /v1/chat/completions", &asked)["model"], name);
+    }
+    served.end();
+    let refused =
+        |kv_of: &[&str]| lab.run(&[&["serve", "--port", "0"], &models[..], kv_of].concat());
+    let unknown = refused(&["--kv-of", "c=q8_0"]);
+    unknown.is_error(2, &["--kv-of c: no model is called so; served here: a, b"]);
+    let twice = refused(&["--kv-of", "b=q8_0", "--kv-of", "b=f32"]);
+    twice.is_error(2, &["--kv-of b: it has a type of cache already"]);
+    for (kv_of, said) in [("b", "expected NAME=TYPE"), ("b=f7", "\"f7\" is no type of cache")] {
+        let ran = refused(&["--kv-of", kv_of]);
+        assert!(ran.status == Some(2) && ran.stderr.contains(said), "{ran:?}");
+    }
+    let bert = format!("bert={}", bert());
+    let vectors = ["serve", "--port", "0", "-m", &bert, "--kv-of", "bert=q8_0"];
+    lab.run(&vectors).is_error(2, &["--kv-of bert: it makes vectors of texts"]);
 }
 
 #[test]
@@ -358,7 +396,7 @@ fn what_is_wrong_with_a_question_is_named() {
             "drown",
             json!({"document": STORY, "question": "Who?", "span": "horse"}),
             "span",
-            "\"horse\" 0 times",
+            "the text does not hold \"horse\"",
         ),
         ("inject", json!({"instruction": "Say it."}), "data", "it is missing"),
         ("inject", json!({"instruction": "Say it.", "data": long}), "data", "the context holds"),

@@ -36,7 +36,7 @@ pub(crate) async fn running(State(app): State<Arc<App>>) -> Response {
     Json(json!({"models": models})).into_response()
 }
 
-fn entry(app: &App, Listed { name, model }: &Listed) -> Value {
+fn entry(app: &App, Listed { name, model, .. }: &Listed) -> Value {
     let mut entry = json!({
         "name": name,
         "model": name,

@@ -4,31 +4,27 @@ mod chat;
 mod completions;
 mod embeddings;
 mod logprobs;
+mod models;
 mod plan;
 mod request;
 mod texts;
 mod tools;
 mod usage;
 
-use std::sync::Arc;
-
-use axum::Json;
-use axum::extract::State;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use engine::FinishReason;
 use serde_json::{Value, json};
 
 pub(crate) use self::chat::{Body as ChatBody, chat_completions};
 pub(crate) use self::completions::{Body as TextBody, completions};
 pub(crate) use self::embeddings::{Embeddings as EmbeddingsBody, embeddings};
+pub(crate) use self::models::{LoadBody, load, model, models};
 pub(crate) use self::plan::plan;
 pub(crate) use self::request::OneOrMany;
 pub(crate) use self::tools::{ToolFields, call_id};
 
-use crate::app::{App, random, unix_seconds};
+use crate::app::{random, unix_seconds};
 use crate::error::ApiError;
-use crate::models::Listed;
-use crate::routes::Name;
 use crate::served::Served;
 
 /// An error as OpenAI's clients read it.
@@ -38,29 +34,6 @@ pub(crate) fn shaped(error: ApiError) -> Response {
 
 fn error_json(ApiError { kind, message, field, code, .. }: &ApiError) -> Value {
     json!({"error": {"message": message, "type": kind, "param": field, "code": code}})
-}
-
-pub(crate) async fn models(State(app): State<Arc<App>>) -> Response {
-    let data: Vec<Value> = app.models.listed().map(|listed| model_json(&app, &listed)).collect();
-    Json(json!({"object": "list", "data": data})).into_response()
-}
-
-pub(crate) async fn model(State(app): State<Arc<App>>, Name(name): Name) -> Response {
-    match app.models.listed().find(|listed| listed.name == name) {
-        Some(listed) => Json(model_json(&app, &listed)).into_response(),
-        None => shaped(app.models.no_such(&name)),
-    }
-}
-
-fn model_json(app: &App, Listed { name, model }: &Listed) -> Value {
-    json!({
-        "id": name,
-        "object": "model",
-        "created": app.started,
-        "owned_by": "lookback",
-        "context_length": model.as_ref().map(|model| model.n_ctx()),
-        "status": if model.is_some() { "loaded" } else { "unloaded" },
-    })
 }
 
 /// What stands in all objects of one answer.

@@ -1,10 +1,12 @@
 //! Models that are loaded when they are asked for.
 
-use std::sync::Arc;
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use server::{Models, ServerOptions};
 
 use crate::lab::{Lab, saying, served};
@@ -17,13 +19,13 @@ fn models() -> (Models, Arc<AtomicUsize>) {
     let n_loads = Arc::new(AtomicUsize::new(0));
     for name in ["one", "two"] {
         let n_loads = Arc::clone(&n_loads);
-        let load = move || {
+        let load = move |_: &mut dyn FnMut(f64)| {
             n_loads.fetch_add(1, Ordering::Relaxed);
             Ok(served(name, saying(name), None))
         };
         models.add_on_demand(name.into(), Box::new(load));
     }
-    let load = || Err("no such file".to_owned());
+    let load = |_: &mut dyn FnMut(f64)| Err("no such file".to_owned());
     models.add_on_demand("broken".into(), Box::new(load));
     (models, n_loads)
 }
@@ -66,7 +68,7 @@ fn one_that_broke_is_loaded_anew() {
     let n_loads = Arc::new(AtomicUsize::new(0));
     let load = {
         let n_loads = Arc::clone(&n_loads);
-        move || {
+        move |_: &mut dyn FnMut(f64)| {
             let is_first = n_loads.fetch_add(1, Ordering::Relaxed) == 0;
             let say = saying("one");
             let script = move |tokens: &[u32]| {
@@ -110,4 +112,88 @@ fn who_is_never_asked_is_let_go() {
     (0..N_TRIES).find(|_| loaded(&lab).is_empty()).expect("it is let go in time");
     check(&lab, "one");
     assert_eq!(n_loads.load(Ordering::Relaxed), 2);
+}
+
+const LOAD: &str = "/v1/models/one/load";
+
+/// A model that is half loaded until it is told to go on, with how often it was loaded.
+fn slow_models() -> (Models, mpsc::Sender<()>, Arc<AtomicUsize>) {
+    let (go_on, waits) = mpsc::channel();
+    let (waits, n_loads) = (Mutex::new(waits), Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&n_loads);
+    let load = move |progress: &mut dyn FnMut(f64)| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        progress(0.5);
+        waits.lock().expect("nobody panics").recv().expect("the test says when");
+        progress(0.75);
+        Ok(served("one", saying("one"), None))
+    };
+    let mut models = Models::default();
+    models.add_on_demand("one".into(), Box::new(load));
+    (models, go_on, n_loads)
+}
+
+/// The objects of a stream, as they come.
+fn objects(stream: TcpStream) -> impl Iterator<Item = Value> {
+    let lines = BufReader::new(stream).lines().map_while(Result::ok);
+    let data = lines.filter_map(|line| line.strip_prefix("data: ").map(str::to_owned));
+    data.map_while(|data| serde_json::from_str(&data).ok())
+}
+
+fn begin(lab: &Lab) -> impl Iterator<Item = Value> {
+    let mut objects =
+        objects(lab.send(&format!("POST {LOAD} HTTP/1.0\r\nContent-Length: 2\r\n\r\n{{}}")));
+    objects.find(|object| object["progress"] == 0.5).expect("it is half loaded");
+    objects
+}
+
+#[test]
+fn who_loads_a_model_sees_how_far_it_is() {
+    let (models, go_on, n_loads) = slow_models();
+    let lab = Lab::serve(models, ServerOptions::default());
+    let listed = || {
+        let model = lab.get("/v1/models/one");
+        assert_eq!(model, lab.get("/v1/models")["data"][0]);
+        ["status", "attention", "context_length"].map(|name| model[name].clone())
+    };
+    assert_eq!(listed(), [json!("unloaded"), Value::Null, Value::Null]);
+    let rest = begin(&lab);
+    assert_eq!(listed(), [json!("loading"), Value::Null, Value::Null]);
+    go_on.send(()).expect("it waits");
+    let rest: Vec<Value> = rest.collect();
+    assert!(rest.is_sorted_by_key(|object| object["progress"].as_f64()), "{rest:?}");
+    let mut last = rest.last().expect("an end").clone();
+    let progress = last.as_object_mut().expect("an object").remove("progress");
+    assert_eq!((progress, &last), (Some(json!(1.0)), &lab.get("/v1/models/one")));
+    assert_eq!(listed(), [json!("loaded"), json!(false), json!(100_000)]);
+    // One that is there is there.
+    let whole = lab.post(LOAD, &json!({"stream": false}));
+    assert_eq!((whole.status, whole.json()), (200, last));
+    assert_eq!(lab.stream(LOAD, json!({})).len(), 1);
+    assert_eq!(n_loads.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn a_model_is_loaded_to_the_end_when_nobody_waits_any_more() {
+    let (models, go_on, n_loads) = slow_models();
+    let lab = Lab::serve(models, ServerOptions::default());
+    drop(begin(&lab));
+    go_on.send(()).expect("it waits");
+    check(&lab, "one");
+    assert_eq!(n_loads.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn what_cannot_be_loaded_says_why() {
+    let (models, _) = models();
+    let lab = Lab::serve(models, ServerOptions::default());
+    let why = "model \"broken\" cannot be loaded: no such file";
+    let path = "/v1/models/broken/load";
+    let told = lab.post(path, &json!({})).body;
+    assert!(told.contains(&format!("\"message\":{}", json!(why))), "{told}");
+    let whole = lab.post(path, &json!({"stream": false}));
+    assert_eq!((whole.status, &whole.json()["error"]["message"]), (503, &why.into()));
+    assert_eq!(lab.get("/v1/models/broken")["status"], "unloaded");
+    assert_eq!(lab.post("/v1/models/three/load", &json!({})).status, 404);
+    assert_eq!(lab.post(path, &json!({"streams": true})).status, 400);
 }
