@@ -122,6 +122,11 @@ impl Inspector<'_> {
         Ok(watcher.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Leaves a text in the cache, for texts that begin with it.
+    pub fn read(&mut self, ids: &[u32]) -> Result<(), AskError> {
+        self.ask_one(unanswered(ids)).map(drop)
+    }
+
     fn ask_one(&mut self, request: Request) -> Result<Reply, AskError> {
         let replies = self.ask.ask(vec![request])?;
         Ok(replies.into_iter().next().expect("a reply for each request"))

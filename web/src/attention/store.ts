@@ -4,7 +4,7 @@
 import type { Span, Tiles } from '../api/types';
 
 /** Tokens of a tile. */
-export const TILE = 4096;
+export const TILE = 8192;
 /** Blocks of a text are at most so many, however long it is. */
 const N_BLOCKS_MAX = 2048;
 const BLOCK_MIN = 64;

@@ -106,8 +106,9 @@ export class View {
       this.overview = found;
       this.#choose(found);
       this.phase = 'there';
-      void this.load();
+      await this.load();
       this.overview = await ask.overview({ ...this.subject, strip: true }, signal);
+      void this.loadOthers();
     } catch (error) {
       if (isStop(error)) return;
       if (this.overview === null) [this.phase, this.problem] = ['failed', wordsOf(error)];
@@ -141,7 +142,7 @@ export class View {
     this.tokens = tokens;
     this.knockOut = null;
     this.grid = null;
-    void this.load();
+    void this.#loadAll();
   }
 
   /** The unit of the answer that a token is in. */
@@ -152,7 +153,7 @@ export class View {
 
   chooseLens(lens: Lens): void {
     this.lens = lens;
-    void this.load();
+    void this.#loadAll();
   }
 
   chooseSpan(span: Span | null): void {
@@ -167,29 +168,48 @@ export class View {
     const isIt = ([layer, of]: Head) => layer === head[0] && of === head[1];
     if (this.pinned.some(isIt)) this.pinned = this.pinned.filter((other) => !isIt(other));
     else if (this.pinned.length < N_PINNED_MAX) this.pinned = [...this.pinned, head];
-    void this.load();
+    void this.#loadAll();
   }
 
   previewHead(head: Head | null): void {
     this.preview = head;
-    void this.load();
+    void this.#loadAll();
   }
 
-  /** Asks for what is shown, the nearest first; then for the blocks of the other lenses. */
-  async load(): Promise<void> {
+  /** Asks for what is shown, the nearest first. */
+  async load(): Promise<boolean> {
     this.#loading.abort();
     this.#loading = new AbortController();
     const { signal } = this.#loading;
-    const { lens, tokens, shownHeads } = this;
-    try {
-      await this.#fill(lens, tokens, shownHeads, signal);
-      void this.loadGrid();
+    return this.#try(async () => {
+      await this.#fill(this.lens, this.tokens, this.shownHeads, signal);
+      await this.loadGrid();
+    });
+  }
+
+  async #loadAll(): Promise<void> {
+    if (await this.load()) await this.loadOthers();
+  }
+
+  /** And for the other lenses, so that they are there when they are chosen. */
+  async loadOthers(): Promise<void> {
+    const { signal } = this.#loading;
+    await this.#try(async () => {
       for (const other of this.overview?.lenses ?? []) {
-        await this.#fill(other, tokens, shownHeads, signal);
+        await this.#fill(other, this.tokens, this.shownHeads, signal);
       }
+    });
+  }
+
+  /** Whether it came to its end; who has chosen something else meanwhile has stopped it. */
+  async #try(work: () => Promise<void>): Promise<boolean> {
+    try {
+      await work();
       this.dataProblem = '';
+      return true;
     } catch (error) {
       if (!isStop(error)) this.dataProblem = wordsOf(error);
+      return false;
     }
   }
 

@@ -49,7 +49,7 @@ pub fn grid(
     let sources = Sources::new(model, plan, limit)?;
     let rows = tokens.start as u32 - 1..tokens.end as u32 - 1;
     let statistics = RowStatistics::new(&inspector.model.config, rows, limit)?;
-    let ids = &view.ids[..tokens.end];
+    let ids = view.until(inspector, tokens.end);
     let All(sources, statistics) = inspector.watch(ids, All(sources, statistics))?;
     let n_heads = inspector.model.config.n_heads;
     let weights = sources.by_head();

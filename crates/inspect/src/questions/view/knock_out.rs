@@ -47,7 +47,7 @@ pub fn knock_out(
         let what = "a span of the prompt's last token alone".to_owned();
         return Err(InspectError::Unfit { what, expected: "one that its row can go without" });
     }
-    let ids = &view.ids[..tokens.end];
+    let ids = view.until(inspector, tokens.end);
     let seen = inspector.score(ids, tokens.start)?;
     let without = inspector.score_hidden(ids, tokens.start, Hidden { keys, from })?;
     let text = inspector.text(ids);
@@ -58,10 +58,9 @@ pub fn knock_out(
         without: f64::from(without.logprob),
     };
     let both = seen.prompt.iter().zip(&without.prompt).zip(tokens);
-    Ok(KnockedOut {
-        logprob: seen.logprob(),
-        logprob_without: without.logprob(),
-        nats_lost: seen.logprob() - without.logprob(),
-        tokens: both.map(token).collect(),
-    })
+    let tokens: Vec<TokenWithout> = both.map(token).collect();
+    let logprob = tokens.iter().map(|token| token.logprob).sum::<f64>();
+    let logprob_without = tokens.iter().map(|token| token.without).sum::<f64>();
+    let nats_lost = logprob - logprob_without;
+    Ok(KnockedOut { logprob, logprob_without, nats_lost, tokens })
 }

@@ -10,8 +10,10 @@ mod tiles;
 
 use std::ops::Range;
 
+use model::ModelConfig;
+
 use crate::capture::{SourceRow, Target};
-use crate::inspector::InspectError;
+use crate::inspector::{InspectError, Inspector};
 
 pub use grid::{GridHead, grid};
 pub use knock_out::{KNOCK_OUT_CAVEAT, KnockedOut, TokenWithout, knock_out};
@@ -56,12 +58,37 @@ impl View {
         Ok(span.clone())
     }
 
+    /// Reads the prompt alone, where that is of use to questions of it and its answer: layers with a
+    /// window keep it where a text has ended, and questions begin where the prompt does.
+    ///
+    /// # Errors
+    /// What becomes of the request.
+    pub fn read_prompt(&self, inspector: &mut Inspector<'_>) -> Result<(), InspectError> {
+        match has_windows(&inspector.model.config) {
+            true => Ok(inspector.read(&self.ids[..self.n_prompt])?),
+            false => Ok(()),
+        }
+    }
+
+    /// What is computed for the rows before `end`: the text up to there. Layers with a window keep it
+    /// at the last few places where texts have ended: there, all texts end alike.
+    fn until(&self, inspector: &Inspector<'_>, end: usize) -> &[u32] {
+        match has_windows(&inspector.model.config) {
+            true => &self.ids,
+            false => &self.ids[..end],
+        }
+    }
+
     /// The parts that a span and the rest of the prompt are, for each key; the first key, which
     /// takes what is needed nowhere, is in neither.
     fn parts(&self, span: &Range<usize>) -> Vec<Option<u32>> {
         let part = |key: usize| (key > 0).then(|| u32::from(!span.contains(&key)));
         (0..self.n_prompt).map(part).collect()
     }
+}
+
+fn has_windows(config: &ModelConfig) -> bool {
+    (0..config.n_layers).any(|layer_idx| config.window_of(layer_idx).is_some())
 }
 
 /// The rows that wrote tokens: each is that of the token before.

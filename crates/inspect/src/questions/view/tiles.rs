@@ -64,7 +64,10 @@ pub fn tiles(
     let keys = asked.keys.clone().unwrap_or(0..tokens.start);
     check(inspector, view, asked, &keys)?;
     let targets = match asked.lens {
-        Lens::Logit => targets(&inspector.score(&view.ids[..tokens.end], tokens.start)?),
+        Lens::Logit => {
+            let ids = view.until(inspector, tokens.end);
+            targets(&inspector.score(ids, tokens.start)?)
+        }
         _ => Vec::new(),
     };
     let target = |token: usize| targets.get(token - tokens.start).copied();
@@ -189,7 +192,7 @@ impl Sums {
         let (model, limit) = (inspector.model.clone(), inspector.n_bytes_max);
         let sources = Sources::new(model, self.plan(rows), limit)?;
         let statistics = RowStatistics::new(&inspector.model.config, positions.clone(), limit)?;
-        let ids = &view.ids[..positions.end as usize];
+        let ids = view.until(inspector, positions.end as usize);
         let All(sources, statistics) = inspector.watch(ids, All(sources, statistics))?;
         let found = sources.found();
         let Some(Found { n_rows, first, virtual_sink, norm_sum, .. }) = found.first().cloned()

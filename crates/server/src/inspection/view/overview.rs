@@ -69,6 +69,7 @@ async fn answer(app: &App, request: Request) -> Result<Response, ApiError> {
     let messages = Message::from_json(&viewed.messages).unwrap_or_default();
     let has_strip = body.strip != Some(false);
     let find = move |inspector: &mut Inspector<'_>, view: &View| {
+        view.read_prompt(inspector)?;
         let text = inspector.text(&view.ids);
         let config = inspector.model.config.clone();
         let messages = places(&messages, &inspector.text(&view.ids[..view.n_prompt]));
