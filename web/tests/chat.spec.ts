@@ -144,3 +144,43 @@ test('two answers are compared where they part', async ({ shown: page }) => {
   await expect(page.getByRole('row').filter({ hasText: 'deposit of 1,880' })).toBeVisible();
   await expectAccessible(page);
 });
+
+test('a PDF becomes text in the browser', async ({ shown: page }) => {
+  const input = page.getByLabel('Files to attach');
+  const buffer = pdf(['The tenant pays a deposit of 1,880 euros', 'before moving in.']);
+  await input.setInputFiles({ name: 'lease.pdf', mimeType: 'application/pdf', buffer });
+  await expect(page.getByLabel('Attached files')).toContainText('lease.pdf');
+  await settle(page, 4);
+  await ask(page, QUESTION);
+  await page.getByText('lease.pdf').click();
+  await expect(page.getByRole('article', { name: 'You' })).toContainText(
+    'The tenant pays a deposit of 1,880 euros before moving in.',
+  );
+  const damaged = { name: 'b.pdf', mimeType: 'application/pdf', buffer: Buffer.from('%PDF-1.4 x') };
+  await input.setInputFiles(damaged);
+  await expect(page.getByRole('alert')).toContainText('b.pdf is a damaged PDF');
+});
+
+/** One page of lines, as small as a PDF can be. */
+function pdf(lines: string[]): Buffer {
+  const text = lines.map((line) => `(${line}) Tj T*`).join(' ');
+  const stream = `BT /F 12 Tf 14 TL 72 700 Td ${text} ET`;
+  const objects = [
+    '<</Type/Catalog/Pages 2 0 R>>',
+    '<</Type/Pages/Kids[3 0 R]/Count 1>>',
+    '<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>>',
+    `<</Length ${stream.length}>>stream\n${stream}\nendstream`,
+    '<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>',
+  ];
+  let file = '%PDF-1.4\n';
+  const places = objects.map((object, nth) => {
+    const at = file.length;
+    file += `${nth + 1} 0 obj${object}endobj\n`;
+    return at;
+  });
+  const start = file.length;
+  const rows = places.map((at) => `${String(at).padStart(10, '0')} 00000 n \n`).join('');
+  const size = objects.length + 1;
+  file += `xref\n0 ${size}\n0000000000 65535 f \n${rows}trailer<</Size ${size}/Root 1 0 R>>\n`;
+  return Buffer.from(`${file}startxref\n${start}\n%%EOF\n`, 'latin1');
+}

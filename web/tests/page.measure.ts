@@ -5,7 +5,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
 import type { Browser, Page } from '@playwright/test';
-import { expect, open, serve, test } from './lab';
+import { expect, open, say, serve, settle, test } from './lab';
 
 const N_CTX = 32_768;
 const N_DOCUMENT = 31_500;
@@ -17,6 +17,18 @@ test('what the page takes', async ({ browser }) => {
   await open(page, server);
   console.log(`first paint: ${(await firstPaint(page)).toFixed(0)} ms`);
   console.log(`files: ${await sizes()}`);
+  await settle(page, 300);
+  await say(page, 'Count from one to one thousand, each number on a line of its own.');
+  await expect(page.getByRole('article', { name: 'Answer' })).toContainText('3');
+  await frames(browser, page, 'typing while an answer streams', async () => {
+    const message = page.getByLabel('Message', { exact: true });
+    await message.pressSequentially('Every letter is there at once. '.repeat(3));
+  });
+  await page
+    .getByRole('button', { name: 'Stop' })
+    .first()
+    .click()
+    .catch(() => undefined);
   await page.getByLabel('File to import').setInputFiles({
     name: 'long.json',
     mimeType: 'application/json',

@@ -107,7 +107,8 @@ export class View {
       this.#choose(found);
       this.phase = 'there';
       await this.load();
-      this.overview = await ask.overview({ ...this.subject, strip: true }, signal);
+      const { answer } = await ask.overview({ ...this.subject, strip: true }, signal);
+      this.overview = { ...found, answer };
       void this.loadOthers();
     } catch (error) {
       if (isStop(error)) return;

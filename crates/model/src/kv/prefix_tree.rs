@@ -155,7 +155,10 @@ impl PrefixTree {
             let known = self.node(at).children.iter().find(begins).copied();
             let node = match known {
                 Some(node) => {
-                    self.fill(node, &blocks, store);
+                    // One that is longer wants keys that this text's last block does not have.
+                    if self.node(node).tokens.len() == tokens.len() {
+                        self.fill(node, &blocks, store);
+                    }
                     node
                 }
                 None => self.add(at, tokens, blocks, store),

@@ -264,6 +264,29 @@ fn a_second_question_computes_only_itself() {
     assert_eq!((reuse.n_reused, reuse.miss), (4096, Miss::Differs));
 }
 
+/// A prompt that is answered at length, and then again: its end is behind the first answer's window.
+#[test]
+fn a_prompt_is_answered_again_after_a_long_answer() {
+    let mut kv = KvCache::new(shape(), usize::MAX);
+    let (prompt, answer) = (text(7, 1024 + 30), text(13, 600));
+    let (id, _) = kv.admit_text(&prompt, KvPolicy::KeepAll);
+    prompt.chunks(256).for_each(|chunk| feed(&mut kv, id, chunk).expect("room"));
+    kv.remember(id);
+    answer.chunks(1).for_each(|token| feed(&mut kv, id, token).expect("room"));
+    kv.remember(id);
+    kv.release(id);
+    for n_answered in [0, 10, 20, 0] {
+        let again = [&prompt[..], &answer[..n_answered]].concat();
+        let (id, reuse) = kv.admit_text(&again, KvPolicy::KeepAll);
+        check(&kv, id);
+        assert!(reuse.n_reused >= 1024, "{n_answered}: {reuse:?}");
+        feed(&mut kv, id, &again[reuse.n_reused..]).expect("room");
+        check(&kv, id);
+        kv.remember(id);
+        kv.release(id);
+    }
+}
+
 const MODEL: [u8; 32] = [7; 32];
 
 /// A cache with a text in it that is remembered.
