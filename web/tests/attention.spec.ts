@@ -1,5 +1,6 @@
 // Where an answer looked.
 
+import { readFile } from 'node:fs/promises';
 import type { Page } from '@playwright/test';
 import { ask, expect, expectAccessible, LEASE, QUESTION, settle, test } from './lab';
 
@@ -136,4 +137,29 @@ test('a model without attention weights has none to show', async ({ page, server
   await settle(page, 8);
   await ask(page, 'Say hi.');
   await expect(page.getByRole('button', { name: 'Where it looked' })).toHaveCount(0);
+});
+
+test('a view leaves as pictures and as a page that needs nothing', async ({ shown: page }) => {
+  await look(page);
+  const view = page.getByRole('region', { name: 'Where it looked' });
+  const saved = async (words: string) => {
+    await view.getByRole('button', { name: 'Share' }).click();
+    await expect(page.getByRole('menuitem', { name: 'Picture (PNG)' })).toBeFocused();
+    const download = page.waitForEvent('download');
+    await page.getByRole('menuitem', { name: words }).click();
+    const found = await download;
+    return { name: found.suggestedFilename(), bytes: await readFile(await found.path()) };
+  };
+  const png = await saved('Picture (PNG)');
+  expect([png.name, png.bytes.subarray(1, 4).toString()]).toEqual(['where-it-looked.png', 'PNG']);
+  const svg = await saved('Picture (SVG)');
+  expect(svg.bytes.toString()).toContain('deposit');
+  const html = (await saved('Page (HTML)')).bytes.toString();
+  expect(html).toContain('1,880');
+  expect(html).not.toMatch(/<script(?! type="application\/json")|<link|@import/);
+  await view.getByRole('button', { name: 'Share' }).click();
+  await page.keyboard.press('ArrowUp');
+  await expect(page.getByRole('menuitem', { name: 'Copy a link' })).toBeFocused();
+  await page.keyboard.press('Escape');
+  await expect(view.getByRole('button', { name: 'Share' })).toBeFocused();
 });

@@ -8,7 +8,7 @@ import type { Browser, Page } from '@playwright/test';
 import { expect, open, say, serve, settle, test } from './lab';
 
 const N_CTX = 32_768;
-const N_DOCUMENT = 31_500;
+const N_DOCUMENT = 30_000;
 const N_ANSWER = 500;
 
 test('what the page takes', async ({ browser }) => {
@@ -24,11 +24,8 @@ test('what the page takes', async ({ browser }) => {
     const message = page.getByLabel('Message', { exact: true });
     await message.pressSequentially('Every letter is there at once. '.repeat(3));
   });
-  await page
-    .getByRole('button', { name: 'Stop' })
-    .first()
-    .click()
-    .catch(() => undefined);
+  const stop = page.getByRole('button', { name: 'Stop' }).first();
+  if (await stop.isVisible()) await stop.click();
   await page.getByLabel('File to import').setInputFiles({
     name: 'long.json',
     mimeType: 'application/json',
@@ -36,7 +33,10 @@ test('what the page takes', async ({ browser }) => {
   });
   await page.getByRole('button', { name: 'Where it looked' }).click({ timeout: 60_000 });
   const started = Date.now();
-  await expect(page.getByRole('button', { name: 'Top source' })).toBeEnabled({ timeout: 900_000 });
+  const best = page.getByRole('button', { name: 'Top source' });
+  await expect(best.or(page.getByRole('alert')).first()).toBeVisible({ timeout: 900_000 });
+  await expect(page.getByRole('alert')).toHaveCount(0);
+  await expect(best).toBeEnabled({ timeout: 900_000 });
   console.log(`read, and first sources: ${((Date.now() - started) / 1000).toFixed(1)} s`);
   await expect(page.getByText('parts of the text are here')).toHaveCount(0, { timeout: 600_000 });
   console.log(`all tokens of one lens: ${((Date.now() - started) / 1000).toFixed(1)} s`);
@@ -144,13 +144,12 @@ async function frames(
   const trace = JSON.parse((await browser.stopTracing()).toString()) as {
     traceEvents: TraceEvent[];
   };
-  const drawn = trace.traceEvents.filter((event) => event.name === 'DrawFrame').length;
   const tasks = trace.traceEvents.filter((event) => event.name === 'RunTask');
   const longest = Math.max(...tasks.map((event) => event.dur ?? 0)) / 1000;
   const at = (share: number) => found[Math.floor((found.length - 1) * share)]?.toFixed(1);
   console.log(
     `${name}: ${(found.length / seconds).toFixed(1)} frames/s, between frames ${at(0.5)} ms in the ` +
-      `median, ${at(0.95)} in 95 of 100, ${at(1)} at most; ${drawn} drawn; longest task ` +
+      `median, ${at(0.95)} in 95 of 100, ${at(1)} at most; longest task ` +
       `${longest.toFixed(1)} ms`,
   );
 }
