@@ -264,7 +264,7 @@ fn a_second_question_computes_only_itself() {
     assert_eq!((reuse.n_reused, reuse.miss), (4096, Miss::Differs));
 }
 
-/// A prompt that is answered at length, and then again: its end is behind the first answer's window.
+/// A prompt that is answered at length, and then again: the first answer's window has left its end.
 #[test]
 fn a_prompt_is_answered_again_after_a_long_answer() {
     let mut kv = KvCache::new(shape(), usize::MAX);

@@ -58,8 +58,8 @@ impl View {
         Ok(span.clone())
     }
 
-    /// Reads the prompt alone, where that is of use to questions of it and its answer: layers with a
-    /// window keep it where a text has ended, and questions begin where the prompt does.
+    /// Reads the prompt alone, where that is of use to questions of it and its answer: layers with
+    /// a window keep it where a text has ended, and questions begin where the prompt ends.
     ///
     /// # Errors
     /// What becomes of the request.
@@ -70,8 +70,8 @@ impl View {
         }
     }
 
-    /// What is computed for the rows before `end`: the text up to there. Layers with a window keep it
-    /// at the last few places where texts have ended: there, all texts end alike.
+    /// What is computed for the rows before `end`: the text up to there. Layers with a window keep
+    /// it at the last few places where texts have ended: there, all texts end alike.
     fn until(&self, inspector: &Inspector<'_>, end: usize) -> &[u32] {
         match has_windows(&inspector.model.config) {
             true => &self.ids,
