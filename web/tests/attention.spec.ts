@@ -2,7 +2,7 @@
 
 import { readFile } from 'node:fs/promises';
 import type { Page } from '@playwright/test';
-import { ask, expect, expectAccessible, LEASE, QUESTION, settle, test } from './lab';
+import { ask, expect, expectAccessible, expectNarrow, LEASE, QUESTION, settle, test } from './lab';
 
 async function look(page: Page, text = `${LEASE}\n\n${QUESTION}`): Promise<void> {
   await settle(page);
@@ -26,6 +26,11 @@ test('a word of the answer shows what it read', async ({ shown: page }) => {
   await expect(page.getByRole('heading', { name: 'Where it looked' })).toBeVisible();
   await expect(page.getByRole('listitem').filter({ hasText: 'deposit of 1,880' })).toBeVisible();
   await expect(page.getByText(/first token \d+%/)).toBeVisible();
+  await expectAccessible(page);
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await expectAccessible(page);
+  await page.setViewportSize({ width: 360, height: 740 });
+  await expectNarrow(page);
   await expectAccessible(page);
 });
 
@@ -137,6 +142,7 @@ test('a model without attention weights has none to show', async ({ page, server
   await settle(page, 8);
   await ask(page, 'Say hi.');
   await expect(page.getByRole('button', { name: 'Where it looked' })).toHaveCount(0);
+  await expect(page.getByText('no attention weights to show')).toBeVisible();
 });
 
 test('a view leaves as pictures and as a page that needs nothing', async ({ shown: page }) => {

@@ -1,7 +1,18 @@
 // Conversations: asked, stopped, changed, kept.
 
 import { readFile } from 'node:fs/promises';
-import { ask, expect, expectAccessible, LEASE, open, QUESTION, say, settle, test } from './lab';
+import {
+  ask,
+  expect,
+  expectAccessible,
+  expectNarrow,
+  LEASE,
+  open,
+  QUESTION,
+  say,
+  settle,
+  test,
+} from './lab';
 
 const PARIS = 'What is the capital of France? Answer in one short sentence.';
 
@@ -11,6 +22,11 @@ test('a question is answered, and asked again after a reload', async ({ shown: p
   await ask(page, PARIS);
   await expect(page.getByRole('article', { name: 'Answer' })).toContainText('Paris');
   await expectAccessible(page);
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await page.setViewportSize({ width: 360, height: 740 });
+  await expectNarrow(page);
+  await expectAccessible(page);
+  await page.setViewportSize({ width: 1280, height: 800 });
   await page.reload();
   await page.getByRole('button', { name: PARIS, exact: true }).click();
   await expect(page.getByRole('article', { name: 'Answer' })).toContainText('Paris');
