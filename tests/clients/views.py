@@ -56,6 +56,8 @@ def rows(ask):
 
 
 def strip(ask, overview):
+    tokens = ask("strip", {})["tokens"]
+    assert len(tokens) == len(overview["answer"]), tokens
     for nth, by_head in enumerate(rows(ask).values()):
         shares = []
         for weights in by_head.values():
@@ -63,7 +65,7 @@ def strip(ask, overview):
             # Heads that rest on the first key alone look at nothing else.
             if 1 - weights[0] > 1e-6:
                 shares.append(prompt / (1 - weights[0]))
-        token = overview["answer"][nth]
+        token = tokens[nth]
         assert near(token["sink"], mean(w[0] for w in by_head.values())), (nth, token)
         assert near(token["context"], mean(shares)), (nth, token, mean(shares))
 

@@ -43,8 +43,7 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
             return Ok(());
         }
     };
-    let build = ["build", "--quiet", "--package", "lookback"];
-    venv::call("cargo", build.map(|word| word.to_owned()))?;
+    build_program()?;
     let server = Server::start(root, model)?;
     for (name, prepare) in CLIENTS {
         let command = match prepare(root, &server) {
@@ -61,6 +60,12 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
         println!("== {name}: passed in {:.1} s\n", start.elapsed().as_secs_f64());
     }
     Ok(())
+}
+
+/// The program that is asked.
+pub(crate) fn build_program() -> anyhow::Result<()> {
+    let build = ["build", "--quiet", "--package", "lookback"];
+    venv::call("cargo", build.map(|word| word.to_owned()))
 }
 
 pub(crate) fn model(name: &str) -> anyhow::Result<PathBuf> {

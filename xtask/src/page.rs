@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 
-use crate::{clients, npm, venv};
+use crate::{clients, npm};
 
 /// Name of a step, and what runs it, of the packages that were installed.
 const STEPS: [(&str, &[&str]); 4] = [
@@ -54,8 +54,7 @@ pub(crate) fn in_browser(root: &Path) -> anyhow::Result<()> {
             return Ok(());
         }
     };
-    let build = ["build", "--quiet", "--package", "lookback"];
-    venv::call("cargo", build.map(|word| word.to_owned()))?;
+    clients::build_program()?;
     println!("== page in a browser: {}", browser.display());
     let mut command = Command::new("node");
     command.args(["node_modules/@playwright/test/cli.js", "test", "--project", "tests"]);

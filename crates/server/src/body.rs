@@ -58,6 +58,19 @@ pub(crate) trait Fields: Sized {
     fn describe(properties: &mut Map<String, Value>);
 }
 
+/// None.
+impl Fields for () {
+    fn is_known(_name: &str) -> bool {
+        false
+    }
+
+    fn take(_fields: &mut Taken) -> Result<Self, ApiError> {
+        Ok(())
+    }
+
+    fn describe(_properties: &mut Map<String, Value>) {}
+}
+
 /// Those of both.
 impl<A: Fields, B: Fields> Fields for (A, B) {
     fn is_known(name: &str) -> bool {

@@ -125,17 +125,22 @@ fn of_inspection() -> Vec<Address> {
 fn of_views() -> Vec<Address> {
     type Of<T> = (inspection::Subject, T);
     vec![
-        post_at::<Of<inspection::OverviewBody>>(
+        post_at::<inspection::Subject>(
             "/v1/inspect/overview",
-            "The tokens of a conversation, and what its answer rests on",
+            "The tokens of a conversation, and how likely its answer was",
             post(inspection::overview),
+        ),
+        post_at::<inspection::Subject>(
+            "/v1/inspect/strip",
+            "What each token of an answer rests on",
+            post(inspection::strip),
         ),
         post_at::<Of<inspection::TilesBody>>(
             "/v1/inspect/tiles",
             "What blocks of a text were worth to a part of the answer",
             post(inspection::tiles),
         ),
-        post_at::<Of<inspection::GridBody>>(
+        post_at::<Of<inspection::Spanned>>(
             "/v1/inspect/grid",
             "What every head gives to a span",
             post(inspection::grid),
@@ -145,7 +150,7 @@ fn of_views() -> Vec<Address> {
             "Which tokens of the answer looked at a span",
             post(inspection::readers),
         ),
-        post_at::<Of<inspection::KnockOutBody>>(
+        post_at::<Of<inspection::Spanned>>(
             "/v1/inspect/knock_out",
             "What a part of the answer loses without a span",
             post(inspection::knock_out),

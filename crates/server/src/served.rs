@@ -50,11 +50,9 @@ impl Served {
         (tokenizer, template): (Tokenizer, Option<ChatTemplate>),
         kv_policy: KvPolicy,
     ) -> Self {
-        let (n_ctx, n_vocab) = (engine.runner().n_ctx(), engine.runner().n_vocab());
-        let (kv_shape, n_tokens_max) = {
-            let runner = engine.runner();
-            (runner.kv().shape().clone(), runner.n_tokens_max())
-        };
+        let runner = engine.runner();
+        let (n_ctx, n_vocab) = (runner.n_ctx(), runner.n_vocab());
+        let (kv_shape, n_tokens_max) = (runner.kv().shape().clone(), runner.n_tokens_max());
         let source = template.as_ref().map_or("", |template| template.source());
         // Where the template has no place for tools, the conversation tells of them in this form.
         let format = match knows_tools(source) {

@@ -1,15 +1,27 @@
 // Questions of where a model looked. Each is asked of one conversation and its answer.
 
 import { post } from './http';
-import type { GridHead, KnockOut, Lens, Overview, Reader, Span, Subject, Tiles } from './types';
+import type {
+  GridHead,
+  KnockOut,
+  Lens,
+  Overview,
+  Reader,
+  Span,
+  StripToken,
+  Subject,
+  Tiles,
+} from './types';
 
 const AT = '/v1/inspect';
 
-export function overview(
-  subject: Subject & { strip: boolean },
-  signal?: AbortSignal,
-): Promise<Overview> {
+export function overview(subject: Subject, signal?: AbortSignal): Promise<Overview> {
   return post(`${AT}/overview`, subject, signal);
+}
+
+export async function strip(subject: Subject, signal?: AbortSignal): Promise<StripToken[]> {
+  const found = await post<{ tokens: StripToken[] }>(`${AT}/strip`, subject, signal);
+  return found.tokens;
 }
 
 export interface TilesWanted {

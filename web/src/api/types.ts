@@ -86,13 +86,17 @@ export interface Overview {
 
 export interface AnswerToken {
   logprob: number;
-  /** In nats, without the sink; mean over heads, of the row that wrote the token. */
-  entropy?: number;
-  /** The weight of the first key. */
-  sink?: number;
-  /** The prompt's share of the weight, the first key aside. */
-  context?: number;
   top: [string, number][];
+}
+
+/** What a token of the answer rests on, in the mean over the heads of the row that wrote it. */
+export interface StripToken {
+  /** In nats, without the sink. */
+  entropy: number;
+  /** The weight of the first key. */
+  sink: number;
+  /** The prompt's share of the weight, the first key aside. */
+  context: number;
 }
 
 export interface Tiles {

@@ -1,6 +1,8 @@
 // Values as colours that people with any eyes tell apart (Okabe and Ito's), behind letters of the
 // page's own colour: never so strong that these cannot be read.
 
+import type { GridHead } from '../api/types';
+
 type Rgb = readonly [number, number, number];
 
 const PLAIN: Rgb = [230, 159, 0];
@@ -19,6 +21,13 @@ export const HUES: readonly Rgb[] = [
   [138, 99, 210],
 ];
 
+export const N_PINNED_MAX = HUES.length;
+
+/** Of the head that was pinned so manieth. */
+export function hueOf(nth: number): Rgb {
+  return HUES[nth] ?? PLAIN;
+}
+
 const ALPHA_MAX = 0.55;
 /** Small values show too. */
 const GAMMA = 0.5;
@@ -29,6 +38,13 @@ export function level(value: number, largest: number): number {
   if (!(largest > 0) || !Number.isFinite(value)) return 0;
   const strength = Math.min(1, Math.abs(value) / largest) ** GAMMA;
   return value < 0 ? -strength : strength;
+}
+
+/** How far the farthest of some values is from nothing. */
+export function largest(values: ArrayLike<number>): number {
+  let most = 0;
+  for (let i = 0; i < values.length; i += 1) most = Math.max(most, Math.abs(values[i] ?? 0));
+  return most;
 }
 
 /** Of a level; `signed`: whether it may be below nothing. */
@@ -48,4 +64,11 @@ export function shade(hue: Rgb, found: number, strongest = ALPHA_MAX): string {
 export function solid(found: number, signed: boolean): string {
   const hue = signed ? (found < 0 ? NEGATIVE : POSITIVE) : PLAIN;
   return shade(hue, found, 1);
+}
+
+/** Of a grid of heads, by how much more than the rest each looked at a span. */
+export function ofHeads(heads: GridHead[]): string[] {
+  const lifts = heads.map((head) => head.log_lift);
+  const most = largest(lifts);
+  return lifts.map((lift) => solid(level(lift, most), true));
 }

@@ -1,7 +1,7 @@
 // What a view shows, to be shared.
 
 import type { Run, Scene } from '../share/scene';
-import { colour, HUES, level, shade, solid } from './colours';
+import { colour, hueOf, ofHeads, shade, solid } from './colours';
 import { shown } from './lines';
 import type { View } from './view.svelte';
 
@@ -19,7 +19,7 @@ export function sceneOf(view: View): Scene {
   const signed = view.heat.signed;
   const heads = view.pinned.map(([layer, head], nth) => ({
     label: `layer ${layer}, head ${head}`,
-    colour: shade(HUES[nth] ?? [0, 0, 0], 1, 1),
+    colour: shade(hueOf(nth), 1, 1),
   }));
   const of = signed
     ? [
@@ -78,8 +78,8 @@ function runs(view: View, from: number, to: number): Run[] {
   const found: Run[] = [];
   for (let token = from; token < to; token += 1) {
     const strength = levels[token] ?? 0;
-    const hue = hues === null ? undefined : HUES[hues[token] ?? 0];
-    const fill = hue === undefined ? colour(strength, signed) : shade(hue, strength);
+    const fill =
+      hues === null ? colour(strength, signed) : shade(hueOf(hues[token] ?? 0), strength);
     const piece = view.pieces[token] ?? '';
     const text = piece.includes('\n') ? piece : shown(piece);
     const value = view.sourceUnit === 'token' ? view.value(token) : undefined;
@@ -93,14 +93,13 @@ function runs(view: View, from: number, to: number): Run[] {
 function grid(view: View): Scene['grid'] {
   const { grid: heads, overview } = view;
   if (heads === null || overview === null) return null;
-  const most = Math.max(...heads.map((head) => Math.abs(head.log_lift)), 1e-9);
   return {
     title: 'How much more than the rest each head looked at it',
     rowName: 'layers',
     columnName: 'heads',
     nRows: overview.n_layers,
     nColumns: overview.n_heads,
-    colours: heads.map((head) => solid(level(head.log_lift, most), true)),
+    colours: ofHeads(heads),
   };
 }
 
@@ -123,5 +122,6 @@ export function dataOf(view: View): unknown {
     heads,
     knock_out: knockOut,
     overview,
+    strip: view.strip,
   };
 }

@@ -2,7 +2,8 @@
 
 import type { Span } from '../api/types';
 
-export type Unit = 'token' | 'word' | 'sentence';
+export const UNITS = ['token', 'word', 'sentence'] as const;
+export type Unit = (typeof UNITS)[number];
 
 /** Where each token begins in the text that they spell, and where the last one ends. */
 export function offsets(pieces: string[]): number[] {

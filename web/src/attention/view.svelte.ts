@@ -10,17 +10,16 @@ import type {
   Overview,
   Reader,
   Span,
+  StripToken,
   Subject,
   Tiles,
 } from '../api/types';
 import type { View as Restored } from '../share/link';
-import { HUES, level } from './colours';
+import { largest, level, N_PINNED_MAX } from './colours';
 import { blockOf, Store, sums } from './store';
 import { indexOf, offsets, spansOf, tokensOf, type Unit } from './units';
 
 export type Head = [number, number];
-
-export const N_PINNED_MAX = HUES.length;
 
 /** What each token of the prompt is coloured by. */
 export interface Heat {
@@ -45,6 +44,8 @@ export class View {
   phase = $state<'loading' | 'there' | 'failed'>('loading');
   problem = $state('');
   overview = $state.raw<Overview | null>(null);
+  /** What each token of the answer rests on; `null`: not here yet. */
+  strip = $state.raw<StripToken[] | null>(null);
   /** Tokens of the answer, counted from its first. */
   tokens = $state<Span>([0, 1]);
   /** How the answer is chosen from, and how the prompt is coloured. */
@@ -83,6 +84,8 @@ export class View {
   promptSpans = $derived(this.#spansOfPrompt(this.sourceUnit));
   /** Heads that the prompt is coloured by, in place of the mean of all. */
   shownHeads = $derived<Head[]>(this.preview !== null ? [this.preview] : this.pinned);
+  /** Whose numbers are told: of the mean of all, where no head is shown. */
+  #firstHead = $derived(this.shownHeads.length > 0 ? 0 : undefined);
   store = $derived.by(() => this.#store(this.lens, this.tokens, this.shownHeads));
   heat = $derived.by(() => this.#heat());
   sources = $derived.by(() => this.#sources());
@@ -100,15 +103,14 @@ export class View {
     this.phase = 'loading';
     const { signal } = this.#gone;
     try {
-      // What each token rests on takes longer in a long text: it comes later.
-      const found = await ask.overview({ ...this.subject, strip: false }, signal);
+      const found = await ask.overview(this.subject, signal);
       this.lens = found.default_lens;
       this.overview = found;
       this.#choose(found);
       this.phase = 'there';
       await this.load();
-      const { answer } = await ask.overview({ ...this.subject, strip: true }, signal);
-      this.overview = { ...found, answer };
+      // It takes longer in a long text, and nobody waits for it.
+      this.strip = await ask.strip(this.subject, signal);
       void this.loadOthers();
     } catch (error) {
       if (isStop(error)) return;
@@ -283,10 +285,9 @@ export class View {
   }
 
   /** A value as the server said it; `undefined`: it is not here yet. */
-  value(token: number, lens: Lens = this.lens): number | undefined {
+  value(token: number): number | undefined {
     void this.#came;
-    const head = this.shownHeads.length > 0 ? 0 : undefined;
-    return this.#store(lens, this.tokens, this.shownHeads).value(token, head);
+    return this.store.value(token, this.#firstHead);
   }
 
   /** Tiles of tokens that are here, and all. */
@@ -353,14 +354,14 @@ export class View {
     const spans = this.promptSpans;
     const levels = new Float64Array(values.length);
     if (this.sourceUnit === 'token') {
-      const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-      values.forEach((value, token) => (levels[token] = level(value, largest)));
+      const most = largest(values);
+      values.forEach((value, token) => (levels[token] = level(value, most)));
       return levels;
     }
     const ofSpans = sums(values, spans);
-    const largest = ofSpans.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    const most = largest(ofSpans);
     spans.forEach(([first, end], nth) => {
-      levels.fill(level(ofSpans[nth] ?? 0, largest), first, end);
+      levels.fill(level(ofSpans[nth] ?? 0, most), first, end);
     });
     return levels;
   }
@@ -369,15 +370,14 @@ export class View {
     void this.#came;
     if (this.overview === null || this.store.blocks === null) return [];
     const spans = this.sourceUnit === 'token' ? this.#tokensOfMessages() : this.promptSpans;
-    const head = this.shownHeads.length > 0 ? 0 : undefined;
-    const values = sums(this.store.all(head), spans);
+    const values = sums(this.store.all(this.#firstHead), spans);
     const found = spans.map((span, nth): Source => ({ span, value: values[nth] ?? 0 }));
     return found.sort((a, b) => b.value - a.value).slice(0, N_SOURCES);
   }
 
   #total(): number {
     const found = this.blocks();
-    const of = this.shownHeads.length > 0 ? found?.heads[0]?.values : found?.values;
+    const of = this.#firstHead === undefined ? found?.values : found?.heads[0]?.values;
     return of?.reduce((sum, value) => sum + value, 0) ?? 0;
   }
 
@@ -391,7 +391,7 @@ export class View {
   #sink(): { first: number; virtual: number } | null {
     const found = this.blocks();
     if (found === null) return null;
-    const head = this.shownHeads.length > 0 ? found.heads[0] : undefined;
+    const head = this.#firstHead === undefined ? undefined : found.heads[0];
     return { first: head?.sink ?? found.sink, virtual: found.virtual_sink };
   }
 

@@ -1,11 +1,10 @@
 // The conversations of this browser, the one that is shown, and answers on their way.
 
-import { ApiError, isStop, request, wordsOf } from '../api/http';
-import { events } from '../api/sse';
+import { isStop, wordsOf } from '../api/http';
 import type { Attachment } from '../files/readFile';
 import * as db from './db';
 import { requestFields } from './settings';
-import { emptyDraft, Reader, type Draft, type Progress } from './stream';
+import { emptyDraft, write, type Draft, type Progress } from './stream';
 import { toWire } from './wire';
 import {
   append,
@@ -20,8 +19,6 @@ import {
   type TokenInfo,
 } from './tree';
 
-/** Alternatives that are kept of each token. */
-const N_TOP = 8;
 /** Between two times that a growing answer is kept. */
 const SAVE_MS = 2000;
 
@@ -76,7 +73,10 @@ export class Chats {
   async save(conversation = this.current): Promise<void> {
     if (Object.keys(conversation.messages).length === 0) return;
     await this.#try(() => db.save($state.snapshot(conversation) as Conversation));
-    await this.refresh();
+    if (this.problem !== '') return;
+    const { id, title, updated } = conversation;
+    const others = this.list.filter((other) => other.id !== id);
+    this.list = [...others, { id, title, updated }].sort((a, b) => b.updated - a.updated);
   }
 
   /** Says something behind what is shown, or, as `instead`, beside a message. */
@@ -159,17 +159,15 @@ export class Chats {
     const shown = new Frames(() => this.#show(message, draft));
     let saved = Date.now();
     try {
-      const response = await this.#ask(conversation, message, draft, controller.signal);
-      const reader = new Reader(draft);
-      for await (const data of events(response)) {
-        reader.take(data);
-        shown.soon();
-        if (Date.now() - saved > SAVE_MS) {
+      await write(this.#request(conversation, message, draft), draft, {
+        signal: controller.signal,
+        grew: () => {
+          shown.soon();
+          if (Date.now() - saved < SAVE_MS) return;
           saved = Date.now();
           void this.save(conversation);
-        }
-      }
-      if (draft.finish === null) throw new ApiError('lost', 'The server went away mid-answer.');
+        },
+      });
     } catch (error) {
       message.finish = isStop(error) ? 'stopped' : 'error';
       if (!isStop(error)) message.error = wordsOf(error);
@@ -182,30 +180,18 @@ export class Chats {
     }
   }
 
-  async #ask(
-    conversation: Conversation,
-    message: Message,
-    draft: Draft,
-    signal: AbortSignal,
-  ): Promise<Response> {
-    const before = branch(conversation, message.parent);
-    const messages = toWire(conversation.system, before);
-    const body: Record<string, unknown> = {
-      model: message.model,
+  #request(conversation: Conversation, message: Message, draft: Draft): Record<string, unknown> {
+    const messages = toWire(conversation.system, branch(conversation, message.parent));
+    const { model } = message;
+    const fields = {
+      model,
       messages,
-      stream: true,
-      stream_options: { include_usage: true },
-      logprobs: true,
-      top_logprobs: N_TOP,
       return_progress: true,
       ...requestFields(conversation.settings),
     };
-    if (draft.text !== '') {
-      messages.push({ role: 'assistant', content: draft.text });
-      body['continue_final_message'] = true;
-      body['add_generation_prompt'] = false;
-    }
-    return request('POST', '/v1/chat/completions', body, signal);
+    if (draft.text === '') return fields;
+    messages.push({ role: 'assistant', content: draft.text });
+    return { ...fields, continue_final_message: true, add_generation_prompt: false };
   }
 
   #show(message: Message, draft: Draft): void {

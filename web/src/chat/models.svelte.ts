@@ -15,7 +15,6 @@ export class Models {
   async refresh(): Promise<void> {
     try {
       const found = await get<{ data: ServedModel[] }>('/v1/models');
-      // Those that make vectors do not chat.
       this.list = found.data;
       this.state = 'there';
       this.problem = '';

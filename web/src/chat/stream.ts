@@ -1,5 +1,7 @@
 // The chunks of a streamed answer, and what each of them adds to it.
 
+import { ApiError, request } from '../api/http';
+import { events } from '../api/sse';
 import type { ContextUse, ToolCall, Usage } from '../api/types';
 import type { Timings, TokenInfo } from './tree';
 
@@ -111,6 +113,34 @@ export class Reader {
       known.function.arguments += part.function?.arguments ?? '';
     }
   }
+}
+
+/** Alternatives that are kept of each token. */
+const N_TOP = 8;
+
+/**
+ * Lets a model write: `fields` say to what and how. The draft grows, and `grew` is told each time.
+ * Throws what becomes of the request, and that a stream broke off.
+ */
+export async function write(
+  fields: Record<string, unknown>,
+  draft: Draft,
+  { signal, grew }: { signal: AbortSignal; grew: () => void },
+): Promise<void> {
+  const body = {
+    stream: true,
+    stream_options: { include_usage: true },
+    logprobs: true,
+    top_logprobs: N_TOP,
+    ...fields,
+  };
+  const response = await request('POST', '/v1/chat/completions', body, signal);
+  const reader = new Reader(draft);
+  for await (const data of events(response)) {
+    reader.take(data);
+    grew();
+  }
+  if (draft.finish === null) throw new ApiError('lost', 'The server went away mid-answer.');
 }
 
 /** Seconds until the prompt is read, as fast as so far; `null`: nobody can say yet. */

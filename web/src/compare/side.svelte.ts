@@ -1,10 +1,9 @@
 // One of two answers to the same prompt.
 
-import { isStop, request, wordsOf } from '../api/http';
+import { isStop, wordsOf } from '../api/http';
 import * as inspect from '../api/inspect';
-import { events } from '../api/sse';
 import type { WireMessage } from '../api/types';
-import { emptyDraft, Reader, type Draft } from '../chat/stream';
+import { emptyDraft, write, type Draft } from '../chat/stream';
 import { sums } from '../attention/store';
 import type { Reading } from './diverge';
 
@@ -21,26 +20,19 @@ export class Side {
     this.#controller = new AbortController();
     const draft = emptyDraft();
     [this.draft, this.problem, this.isRunning] = [draft, '', true];
-    const body = {
+    const fields = {
       model,
       messages,
-      stream: true,
-      stream_options: { include_usage: true },
-      logprobs: true,
-      top_logprobs: 8,
       // The same each time: what differs is the model or its cache.
       temperature: 0,
       max_tokens: nMax,
       ...(this.kvPolicy.trim() === '' ? {} : { kv_policy: this.kvPolicy.trim() }),
     };
     try {
-      const { signal } = this.#controller;
-      const response = await request('POST', '/v1/chat/completions', body, signal);
-      const reader = new Reader(draft);
-      for await (const data of events(response)) {
-        reader.take(data);
-        this.draft = { ...draft };
-      }
+      await write(fields, draft, {
+        signal: this.#controller.signal,
+        grew: () => (this.draft = { ...draft }),
+      });
     } catch (error) {
       if (!isStop(error)) this.problem = wordsOf(error);
     } finally {
@@ -55,7 +47,7 @@ export class Side {
   /** What the sentences of the prompt were worth to one token of the answer. */
   async read(model: string, messages: WireMessage[], token: number): Promise<Reading> {
     const subject = { model, messages, answer: this.draft.text };
-    const found = await inspect.overview({ ...subject, strip: false });
+    const found = await inspect.overview(subject);
     const at = Math.min(token, found.answer.length - 1);
     const tokens: [number, number] = [at, at + 1];
     const wanted = { tokens, by: 'weight' as const, block: 1 };

@@ -1,8 +1,8 @@
 // A view as the part of an address behind `#`: whoever opens it in this browser sees it again.
 
 import type { Lens, Span } from '../api/types';
-
-export type Unit = 'token' | 'word' | 'sentence';
+import { N_PINNED_MAX } from '../attention/colours';
+import { UNITS, type Unit } from '../attention/units';
 
 export interface View {
   conversation: string;
@@ -19,8 +19,6 @@ export interface View {
 }
 
 const LENSES: Lens[] = ['weight', 'value_norm', 'logit'];
-const UNITS: Unit[] = ['token', 'word', 'sentence'];
-const N_PINNED_MAX = 8;
 
 export function toHash(view: View): string {
   const parts = new URLSearchParams({ c: view.conversation, m: view.message });

@@ -39,22 +39,23 @@ impl Asked {
         // Whoever measures it holds the place.
         let mut place = self.served.heads_known.0.try_lock().ok()?;
         if place.is_none() {
-            let (profiles, model) = (self.served.profiles.as_ref()?, self.model().ok()?);
-            let found = tokio::task::block_in_place(|| profiles.find(&model));
-            *place = found.ok().flatten().map(Arc::new);
+            *place = self.find_kept().ok().flatten().map(Arc::new);
         }
         place.clone()
     }
 
+    /// On disk.
+    fn find_kept(&self) -> Result<Option<Profile>, ApiError> {
+        let Some(profiles) = &self.served.profiles else { return Ok(None) };
+        let model = self.model()?;
+        let found = tokio::task::block_in_place(|| profiles.find(&model));
+        found.map_err(|error| ApiError::no_profile(&self.served.name, &error.to_string()))
+    }
+
     async fn find_or_measure(&self) -> Result<Profile, ApiError> {
         let (name, profiles) = (&self.served.name, self.served.profiles.as_ref());
-        if let Some(profiles) = profiles {
-            let model = self.model()?;
-            let found = tokio::task::block_in_place(|| profiles.find(&model));
-            let found = found.map_err(|error| ApiError::no_profile(name, &error.to_string()))?;
-            if let Some(profile) = found {
-                return Ok(profile);
-            }
+        if let Some(profile) = self.find_kept()? {
+            return Ok(profile);
         }
         tracing::info!(model = %name, "measuring heads on planted documents, once");
         let measured = self.ask(|asked, inspector| {

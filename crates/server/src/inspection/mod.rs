@@ -36,8 +36,7 @@ pub(crate) use self::known::HeadsKnown;
 pub(crate) use self::look::{Body as LookBody, look};
 pub(crate) use self::rows::{Body as RowsBody, rows};
 pub(crate) use self::view::{
-    GridBody, KnockOutBody, OverviewBody, ReadersBody, Subject, TilesBody, grid, knock_out,
-    overview, readers, tiles,
+    ReadersBody, Spanned, Subject, TilesBody, grid, knock_out, overview, readers, strip, tiles,
 };
 pub(crate) use self::who::{Body as WhoBody, who};
 

@@ -1,5 +1,7 @@
 // Numbers of results as people read them; all digits are in their tooltips.
 
+import { onOneLine } from '../../ui/texts';
+
 export function share(value: number): string {
   return `${(value * 100).toPrecision(3)}%`;
 }
@@ -17,7 +19,7 @@ export function nats(value: number): string {
 
 /** On one line, and cut in its middle where it is long. */
 export function shorten(text: string, nMax = 160): string {
-  const flat = text.replaceAll(/\s+/g, ' ').trim();
+  const flat = onOneLine(text);
   if (flat.length <= nMax) return flat || '(white space)';
   const half = Math.floor(nMax / 2);
   return `${flat.slice(0, half).trimEnd()} … ${flat.slice(-half).trimStart()}`;

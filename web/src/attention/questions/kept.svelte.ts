@@ -74,7 +74,7 @@ export class Kept {
   /** Names that it may stand for, between commas. */
   among = $state('');
   span = $state('');
-  nPairs = $state(10);
+  nPairs = $state<number | null>(10);
   part = $state<'chosen' | 'answer' | 'sentence'>('chosen');
   source = $state<LookUnit>('sentence');
   within = $state<'last' | 'all'>('last');

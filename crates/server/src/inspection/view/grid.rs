@@ -9,22 +9,10 @@ use inspect::questions::heads::{HeadLabel, HeadRole};
 use inspect::questions::view::{GridHead, View, grid as find_grid};
 use serde::Serialize;
 
-use super::{Pair, Viewed, tokens_of};
+use super::{Spanned, Viewed, tokens_of};
 use crate::app::App;
-use crate::body::fields;
 use crate::error::ApiError;
 use crate::openai::shaped;
-
-fields! {
-    Body {
-        /// First and end of tokens of the answer, counted from its first; all, where they are not
-        /// given.
-        tokens: Pair,
-        /// First and end of tokens of the prompt.
-        span: Pair,
-    }
-    without_effect: []
-}
 
 #[derive(Serialize)]
 struct Found {
@@ -44,8 +32,8 @@ pub(crate) async fn grid(State(app): State<Arc<App>>, request: Request) -> Respo
 }
 
 async fn answer(app: &App, request: Request) -> Result<Response, ApiError> {
-    let (viewed, body) = Viewed::read::<Body>(app, request).await?;
-    let span = body.span.ok_or_else(|| ApiError::missing("span"))?.into();
+    let (viewed, body) = Viewed::read::<Spanned>(app, request).await?;
+    let span = body.span()?;
     let profile = viewed.asked.profile_if_known().await;
     let labels = profile.map(|profile| profile.labels()).unwrap_or_default();
     let find = move |inspector: &mut Inspector<'_>, view: &View| {

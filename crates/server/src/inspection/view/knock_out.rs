@@ -8,22 +8,10 @@ use inspect::Inspector;
 use inspect::questions::view::{KNOCK_OUT_CAVEAT, KnockedOut, View, knock_out as hide};
 use serde::Serialize;
 
-use super::{Pair, Viewed, tokens_of};
+use super::{Spanned, Viewed, tokens_of};
 use crate::app::App;
-use crate::body::fields;
 use crate::error::ApiError;
 use crate::openai::shaped;
-
-fields! {
-    Body {
-        /// First and end of tokens of the answer, counted from its first; all, where they are not
-        /// given.
-        tokens: Pair,
-        /// First and end of tokens of the prompt, which are hidden from the rows that wrote these.
-        span: Pair,
-    }
-    without_effect: []
-}
 
 #[derive(Serialize)]
 struct Found {
@@ -37,8 +25,8 @@ pub(crate) async fn knock_out(State(app): State<Arc<App>>, request: Request) -> 
 }
 
 async fn answer(app: &App, request: Request) -> Result<Response, ApiError> {
-    let (viewed, body) = Viewed::read::<Body>(app, request).await?;
-    let span = body.span.ok_or_else(|| ApiError::missing("span"))?.into();
+    let (viewed, body) = Viewed::read::<Spanned>(app, request).await?;
+    let span = body.span()?;
     let find = move |inspector: &mut Inspector<'_>, view: &View| {
         let found = hide(inspector, view, (&tokens_of(view, body.tokens), &span))?;
         Ok(Found { found, caveat: KNOCK_OUT_CAVEAT })

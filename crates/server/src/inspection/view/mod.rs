@@ -4,6 +4,7 @@ mod grid;
 mod knock_out;
 mod overview;
 mod readers;
+mod strip;
 mod tiles;
 
 use std::ops::Range;
@@ -16,10 +17,11 @@ use inspect::questions::view::View;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-pub(crate) use self::grid::{Body as GridBody, grid};
-pub(crate) use self::knock_out::{Body as KnockOutBody, knock_out};
-pub(crate) use self::overview::{Body as OverviewBody, overview};
+pub(crate) use self::grid::grid;
+pub(crate) use self::knock_out::knock_out;
+pub(crate) use self::overview::overview;
 pub(crate) use self::readers::{Body as ReadersBody, readers};
+pub(crate) use self::strip::strip;
 pub(crate) use self::tiles::{Body as TilesBody, tiles};
 
 use super::Asked;
@@ -41,6 +43,24 @@ fields! {
         max_tokens: usize,
     }
     without_effect: []
+}
+
+fields! {
+    /// What of the answer is held against what of the prompt.
+    Spanned {
+        /// First and end of tokens of the answer, counted from its first; all, where they are not
+        /// given.
+        tokens: Pair,
+        /// First and end of tokens of the prompt.
+        span: Pair,
+    }
+    without_effect: []
+}
+
+impl Spanned {
+    fn span(&self) -> Result<Range<usize>, ApiError> {
+        self.span.map(Into::into).ok_or_else(|| ApiError::missing("span"))
+    }
 }
 
 /// Two numbers: the first and the end of tokens, or a layer and a head.
@@ -80,10 +100,11 @@ impl Viewed {
         let (subject, own): (Subject, T) = body::read(request, &app.options).await?;
         let asked = Asked::of(app, (client, subject.model.as_deref()), "messages").await?;
         let messages = subject.messages.ok_or_else(|| ApiError::missing("messages"))?;
-        let conversation = Conversation { messages: messages.clone(), ..Conversation::default() };
+        let conversation = Conversation { messages, ..Conversation::default() };
         let prompt = conversation.encode(&asked.served)?;
         asked.check_fits(prompt.len(), "messages")?;
         let (answer, n_max) = (subject.answer, subject.max_tokens);
+        let messages = conversation.messages;
         Ok((Self { asked, messages, prompt, answer, n_max }, own))
     }
 

@@ -1,5 +1,5 @@
-//! `POST /v1/inspect/overview`: the tokens of prompt and answer, and what each of the answer rests
-//! on.
+//! `POST /v1/inspect/overview`: the tokens of prompt and answer, and how likely those of the answer
+//! were.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -9,25 +9,15 @@ use axum::response::Response;
 use engine::PromptToken;
 use inspect::Inspector;
 use inspect::capture::Lens;
-use inspect::questions::view::{StripToken, View, contents, pieces, sentences, strip};
+use inspect::questions::view::{View, contents, pieces, sentences};
 use inspect::text::TokenText;
 use serde::Serialize;
 use tokenizer::Message;
 
 use super::Viewed;
 use crate::app::App;
-use crate::body::fields;
 use crate::error::ApiError;
 use crate::openai::shaped;
-
-fields! {
-    Body {
-        /// Whether entropy, sink and context of each token of the answer are found; they are,
-        /// where it is not given.
-        strip: bool,
-    }
-    without_effect: []
-}
 
 #[derive(Serialize)]
 struct Found {
@@ -56,8 +46,6 @@ struct AnswerToken {
     logprob: f32,
     /// The likeliest in this place.
     top: Vec<(String, f32)>,
-    #[serde(flatten)]
-    strip: Option<StripToken>,
 }
 
 pub(crate) async fn overview(State(app): State<Arc<App>>, request: Request) -> Response {
@@ -65,9 +53,8 @@ pub(crate) async fn overview(State(app): State<Arc<App>>, request: Request) -> R
 }
 
 async fn answer(app: &App, request: Request) -> Result<Response, ApiError> {
-    let (viewed, body) = Viewed::read::<Body>(app, request).await?;
+    let (viewed, ()) = Viewed::read::<()>(app, request).await?;
     let messages = Message::from_json(&viewed.messages).unwrap_or_default();
-    let has_strip = body.strip != Some(false);
     let find = move |inspector: &mut Inspector<'_>, view: &View| {
         view.read_prompt(inspector)?;
         let text = inspector.text(&view.ids);
@@ -88,7 +75,7 @@ async fn answer(app: &App, request: Request) -> Result<Response, ApiError> {
             pieces: pieces(&text).into_iter().map(str::to_owned).collect(),
             sentences: sentences.map(pair).collect(),
             messages,
-            answer: answer_tokens(inspector, view, has_strip)?,
+            answer: answer_tokens(inspector, view)?,
         })
     };
     viewed.ask("inspection.overview", find).await
@@ -107,20 +94,12 @@ fn places(messages: &[Message], prompt: &TokenText) -> Vec<MessageAt> {
     messages.iter().zip(found).filter_map(place).collect()
 }
 
-fn answer_tokens(
-    inspector: &mut Inspector<'_>,
-    view: &View,
-    has_strip: bool,
-) -> Result<Vec<AnswerToken>, ApiError> {
+fn answer_tokens(inspector: &mut Inspector<'_>, view: &View) -> Result<Vec<AnswerToken>, ApiError> {
     let scored = inspector.score(&view.ids, view.n_prompt)?;
-    let strips = match has_strip {
-        true => strip(inspector, view)?.into_iter().map(Some).collect(),
-        false => vec![None; scored.prompt.len()],
-    };
-    let token = |(token, strip): (&PromptToken, Option<StripToken>)| {
+    let token = |token: &PromptToken| {
         let piece = |id: u32| inspector.text(&[id]).text().to_owned();
         let top = token.top.iter().map(|&(id, logprob)| (piece(id), logprob)).collect();
-        AnswerToken { logprob: token.logprob, top, strip }
+        AnswerToken { logprob: token.logprob, top }
     };
-    Ok(scored.prompt.iter().zip(strips).map(token).collect())
+    Ok(scored.prompt.iter().map(token).collect())
 }
