@@ -7,6 +7,8 @@ const addresses = ['/v1', '/tokenize', '/detokenize', '/props', '/health', '/met
 
 export default defineConfig({
   plugins: [svelte()],
+  // Tests mount components: not the part of the package that renders on servers.
+  resolve: process.env.VITEST ? { conditions: ['browser'] } : {},
   // Also behind an address with a path.
   base: './',
   build: {

@@ -7,10 +7,6 @@ import { ANNA, PIECES, RENT, REPLIES, TEXT } from './fixtures';
 import Questions from './Questions.svelte';
 import { View } from '../view.svelte';
 
-// Where tests run, the package would give the part of it that renders on servers.
-// @ts-expect-error: it has no types of its own
-vi.mock('svelte', () => import('../../../node_modules/svelte/src/index-client.js'));
-
 interface Asked {
   path: string;
   body: Record<string, unknown>;
